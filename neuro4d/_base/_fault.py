@@ -1,0 +1,21 @@
+"""Sticky fault codes: what can only be seen while a simulation runs.
+
+A step never raises. It sets bits in `State.fault`; whoever runs the loop reads them once at the end of a chunk.
+"""
+
+import enum
+
+
+class Fault(enum.IntFlag):
+    """What went wrong, as bits that stay set."""
+
+    NONE = 0
+    NOT_FINITE = 1
+    """A membrane potential became NaN or infinite."""
+
+    @property
+    def message(self) -> str:
+        """One sentence for the user."""
+        if self & Fault.NOT_FINITE:
+            return "a membrane potential became NaN or infinite: look for an input that is not finite, or a time step too large for the model"
+        return "no fault"

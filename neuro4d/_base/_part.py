@@ -1,0 +1,84 @@
+"""The declaration of a part: fields with a unit and a range, checked when the part is made."""
+
+import dataclasses
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+
+from neuro4d._base._errors import first_bad
+from neuro4d._base._units import attach, example, strip
+from neuro4d._base._values import AbstractValue, check_value
+
+
+class _Converter:
+    """Turns what the user wrote into a bare float64 array, and knows the field's name for its messages."""
+
+    def __init__(self, unit, low, high, open_low, optional):
+        self.unit, self.low, self.high, self.open_low, self.optional = unit, low, high, open_low, optional
+        self.where = "value"
+
+    def __call__(self, x: Any) -> Any:
+        if x is None and self.optional:
+            return None
+        if isinstance(x, AbstractValue):
+            return check_value(x, self.unit, self.where)
+        if isinstance(x, str):
+            raise TypeError(f"{self.where}: expected a quantity such as `{example(self.unit)}`; got the string {x!r}.")
+        array = strip(x, self.unit, self.where)
+        check_range(array, self.unit, self.where, self.low, self.high, self.open_low)
+        return array
+
+
+def check_range(array: np.ndarray, unit, where: str, low=None, high=None, open_low=False) -> None:
+    """Refuses what is not finite or lies outside `[low, high]`, naming the first offender."""
+    bad = ~np.isfinite(array)
+    text = "a finite number"
+    if low is not None:
+        bad = bad | ~(array > low if open_low else array >= low)
+        text = f"{'more than' if open_low else 'at least'} {attach(low, unit)}"
+    if high is not None:
+        bad = bad | ~(array <= high)
+        text += f"{' and ' if low is not None else ''}at most {attach(high, unit)}" if low is not None else f", at most {attach(high, unit)}"
+    if np.any(bad):
+        value = attach(np.atleast_1d(array)[np.atleast_1d(bad)][0], unit)
+        raise ValueError(f"{where} must be {text}; got {value}{first_bad(bad)}. For example `{_last_name(where)}={example(unit)}`.")
+
+
+def _last_name(where: str) -> str:
+    return where.rsplit(".", 1)[-1].split(" ")[0]
+
+
+def quantity(unit, *, low=None, high=None, open_low=False, optional=False, default=dataclasses.MISSING, share=True):
+    """A field with a unit.
+
+    **Arguments:**
+
+    - `unit`: the internal unit, or `NUMBER`.
+    - `low`, `high`: the allowed range in that unit; `open_low` excludes the lower end.
+    - `optional`: whether `None` is allowed.
+    - `default`: a quantity.
+    - `share`: kept in the metadata for readers of the class.
+    """
+    metadata = {"unit": unit, "share": share}
+    converter = _Converter(unit, low, high, open_low, optional)
+    if default is dataclasses.MISSING:
+        return eqx.field(converter=converter, metadata=metadata)
+    return eqx.field(converter=converter, metadata=metadata, default=default)
+
+
+class AbstractPart(eqx.Module):
+    """Base of everything that a network is made of: neurons, receptors, rules, stimuli, recorders."""
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        for name, field in cls.__dict__.items():
+            if isinstance(field, dataclasses.Field):
+                converter = field.metadata.get("converter")
+                if isinstance(converter, _Converter):
+                    converter.where = f"{cls.__name__}.{name}"
+
+
+def field_units(part: Any) -> dict[str, Any]:
+    """The quantity fields of a part and their units."""
+    return {f.name: f.metadata["unit"] for f in dataclasses.fields(part) if "unit" in f.metadata}

@@ -1,0 +1,64 @@
+"""Units at the border: quantities in, bare coherent floats inside, quantities out.
+
+Inside neuro4d every number is in ms, mV, pA, nS, pF, kHz or um. The set is coherent (nS * mV = pA, pF * mV / ms = pA,
+pF / nS = ms, kHz * ms = 1), so no equation carries a conversion factor.
+"""
+
+from typing import Any
+
+import brainunit as u
+import numpy as np
+
+from neuro4d._base._errors import UnitError
+
+
+COHERENT = (u.ms, u.mV, u.pA, u.nS, u.pF, u.kHz, u.um)
+
+NUMBER = u.UNITLESS
+
+
+def example(unit: Any) -> str:
+    """A line a user can copy: how a quantity of this unit is written."""
+    return "20" if unit == NUMBER else f"20 * u.{unit}"
+
+
+def strip(x: Any, unit: Any, where: str = "value") -> np.ndarray:
+    """The magnitude of a quantity in one of the internal units, as a float64 array.
+
+    **Arguments:**
+
+    - `x`: a `brainunit` quantity, scalar or array. A bare number only where `unit` is `NUMBER`.
+    - `unit`: the unit to express it in.
+    - `where`: what the message calls it, for example `"LIF.tau"`.
+
+    **Returns:** a float64 NumPy array.
+
+    **Raises:** `UnitError` (a `TypeError`) for a bare number, another dimension, or something that is not a number.
+
+    !!! Example
+
+        >>> import brainunit as u
+        >>> from neuro4d._base import strip
+        >>> float(strip(0.02 * u.second, u.ms))
+        20.0
+    """
+    if isinstance(x, u.Quantity):
+        try:
+            magnitude = x.to_decimal(unit)
+        except Exception as error:
+            raise UnitError(
+                f"{where}: expected a quantity convertible to {unit}, for example `{example(unit)}`; got {x}, whose unit is {u.get_unit(x)}."
+            ) from error
+    elif unit == NUMBER:
+        magnitude = x
+    else:
+        raise UnitError(f"{where}: expected a quantity convertible to {unit}, for example `{example(unit)}`; got the bare value {x!r}.")
+    array = np.asarray(magnitude)
+    if array.dtype.kind not in "fiu":
+        raise UnitError(f"{where}: expected real numbers, for example `{example(unit)}`; got {x!r} of kind {array.dtype}.")
+    return array.astype(np.float64)
+
+
+def attach(x: Any, unit: Any) -> Any:
+    """A bare array in an internal unit, given back as a quantity (a bare array if the unit is `NUMBER`)."""
+    return x if unit == NUMBER else x * unit
