@@ -1,0 +1,48 @@
+"""What all tests share: one cache of compiled programs, deterministic examples, and the reference simulator where installed."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+# Before jax is imported. Test processes and the processes that they start share compiled programs; a relative PYTHONPATH
+# would mean another folder in a process started elsewhere.
+CACHE = Path(__file__).resolve().parents[1] / ".pytest_cache" / "jax"
+CACHE.mkdir(parents=True, exist_ok=True)
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+os.environ.setdefault("MPLBACKEND", "agg")
+if os.environ.get("PYTHONPATH"):
+    paths = os.environ["PYTHONPATH"].split(os.pathsep)
+    os.environ["PYTHONPATH"] = os.pathsep.join(os.path.abspath(path) for path in paths)
+
+import jax  # noqa: E402
+import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+settings.register_profile("neuro4d", deadline=None, derandomize=True, max_examples=25, print_blob=True)
+settings.register_profile("explore", deadline=None, max_examples=500, print_blob=True)
+settings.load_profile("neuro4d")
+
+
+def pytest_collection_modifyitems(items):
+    """Tests marked `oracle` need NEST."""
+    if importlib.util.find_spec("nest") is not None:
+        return
+    skip = pytest.mark.skip(reason="NEST is not installed: pip install '.[oracle]'")
+    for item in items:
+        if "oracle" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture
+def strict_promotion():
+    """Within the test, jax raises where a rank or a dtype would be promoted in silence."""
+    with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
+        yield
+
+
+@pytest.fixture
+def x64():
+    """Within the test, jax computes in double precision."""
+    with jax.enable_x64(True):
+        yield
