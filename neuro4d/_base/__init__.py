@@ -9,6 +9,7 @@ from neuro4d._base._errors import did_you_mean as did_you_mean
 from neuro4d._base._errors import first_bad as first_bad
 from neuro4d._base._errors import lookup as lookup
 from neuro4d._base._fault import Fault as Fault
+from neuro4d._base._grid import steps_of as steps_of
 from neuro4d._base._part import AbstractPart as AbstractPart
 from neuro4d._base._part import check_range as check_range
 from neuro4d._base._part import field_units as field_units

@@ -64,7 +64,7 @@ def quantity(unit, *, low=None, high=None, open_low=False, optional=False, defau
     converter = _Converter(unit, low, high, open_low, optional)
     if default is dataclasses.MISSING:
         return eqx.field(converter=converter, metadata=metadata)
-    return eqx.field(converter=converter, metadata=metadata, default=default)
+    return eqx.field(converter=converter, metadata=metadata, default_factory=lambda: default)
 
 
 class AbstractPart(eqx.Module):

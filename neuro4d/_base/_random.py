@@ -15,7 +15,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, UInt32
 
-
 Address = tuple[int, int]
 
 GOLDEN = 0x9E3779B9
@@ -140,4 +139,4 @@ def uniform_jax(word: UInt32[Array, "n"], dtype) -> Array:
     """Uniform floats in the open interval (0, 1) inside a step; float32 uses the upper 23 bits."""
     if dtype == jnp.float64:
         return (word.astype(dtype) + 0.5) * 2.0**-32
-    return ((word >> 9).astype(dtype) + 0.5) * dtype(2.0**-23)
+    return ((word >> 9).astype(dtype) + 0.5) * np.float32(2.0**-23)

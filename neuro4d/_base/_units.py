@@ -1,6 +1,6 @@
 """Units at the border: quantities in, bare coherent floats inside, quantities out.
 
-Inside neuro4d every number is in ms, mV, pA, nS, pF, kHz or um. The set is coherent (nS * mV = pA, pF * mV / ms = pA,
+Inside neuro4d every number is in ms, mV, pA, nS, pF, kHz, um or mV/ms. The set is coherent (nS * mV = pA, pF * mV / ms = pA,
 pF / nS = ms, kHz * ms = 1), so no equation carries a conversion factor.
 """
 
@@ -11,8 +11,7 @@ import numpy as np
 
 from neuro4d._base._errors import UnitError
 
-
-COHERENT = (u.ms, u.mV, u.pA, u.nS, u.pF, u.kHz, u.um)
+COHERENT = (u.ms, u.mV, u.pA, u.nS, u.pF, u.kHz, u.um, u.mV / u.ms)
 
 NUMBER = u.UNITLESS
 

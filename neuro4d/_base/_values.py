@@ -20,8 +20,7 @@ from neuro4d._base._errors import UnitError
 from neuro4d._base._random import uniform, uniform_jax
 from neuro4d._base._units import COHERENT, NUMBER, attach, strip
 
-
-SIX_SIGMA = 6.0
+SIX_SIGMA = 6.34  # the range of `standard_normal`: no draw lies outside
 
 
 class AbstractValue(eqx.Module):
@@ -114,7 +113,7 @@ def _squeeze(words: np.ndarray, low: float, high: float) -> np.ndarray:
 class Constant(AbstractValue):
     """The same number everywhere."""
 
-    value: float
+    value: float = eqx.field(static=True)
     unit: Any = eqx.field(static=True)
 
     def __init__(self, value):
@@ -172,10 +171,10 @@ class Normal(AbstractValue):
         Normal(1.5 ms, 0.75 ms, low=0.1 ms)
     """
 
-    mean: float
-    sd: float
-    low: float
-    high: float
+    mean: float = eqx.field(static=True)
+    sd: float = eqx.field(static=True)
+    low: float = eqx.field(static=True)
+    high: float = eqx.field(static=True)
     clip: bool = eqx.field(static=True)
     unit: Any = eqx.field(static=True)
 
@@ -221,10 +220,10 @@ class LogNormal(AbstractValue):
     **Arguments:** `mean` (positive), `sd`, `low`, `high`, `clip`: as in `Normal`.
     """
 
-    mean: float
-    sd: float
-    low: float
-    high: float
+    mean: float = eqx.field(static=True)
+    sd: float = eqx.field(static=True)
+    low: float = eqx.field(static=True)
+    high: float = eqx.field(static=True)
     clip: bool = eqx.field(static=True)
     unit: Any = eqx.field(static=True)
 
@@ -284,8 +283,8 @@ class Uniform(AbstractValue):
         Uniform(-60.0 mV, -50.0 mV)
     """
 
-    low: float
-    high: float
+    low: float = eqx.field(static=True)
+    high: float = eqx.field(static=True)
     unit: Any = eqx.field(static=True)
 
     def __init__(self, low, high):

@@ -1,0 +1,81 @@
+"""Groups: populations that share a neuron model are fused, so that many run like one."""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from neuro4d._base import AbstractValue, address, attach, field_units, words
+from neuro4d.network._population import Population
+
+
+class Span(NamedTuple):
+    """Where a population lies in its group."""
+
+    name: str
+    group: str
+    start: int
+    size: int
+
+
+def _static(part: Any) -> tuple:
+    units = field_units(part)
+    fixed = tuple((f.name, getattr(part, f.name)) for f in dataclasses.fields(part) if f.name not in units)
+    absent = tuple(name for name in units if getattr(part, name) is None)
+    return type(part), fixed, absent
+
+
+def arrange(populations: list[Population], sizes: dict[str, int]) -> dict[str, Span]:
+    """Assigns every population a span in a group; a group is named after its first population."""
+    groups: dict[tuple, str] = {}
+    filled: dict[str, int] = {}
+    spans = {}
+    for population in populations:
+        ports = tuple((port, _static(receptor)) for port, receptor in sorted(population.receptors.items()))
+        group = groups.setdefault((_static(population.neuron), ports), population.name)
+        start = filled.get(group, 0)
+        filled[group] = start + sizes[population.name]
+        spans[population.name] = Span(population.name, group, start, sizes[population.name])
+    return spans
+
+
+def realise(part: Any, n: int, seed: int, where: tuple[str, ...]) -> Any:
+    """A part with its distributions drawn for `n` neurons: bare float64 arrays, checked like everything a user writes.
+
+    **Raises:** `ValueError` if an array has neither no axis nor one entry per neuron, or if a draw lies outside the range.
+    """
+    units = field_units(part)
+    given = {name: getattr(part, name) for name in units if getattr(part, name) is not None}
+    drawn = {name: v.draw(words(address(seed, *where, name), np.arange(n))) for name, v in given.items() if isinstance(v, AbstractValue)}
+    for name, value in (given | drawn).items():
+        if value.ndim and value.shape != (n,):
+            raise ValueError(f"{'.'.join(where)}.{name} must be a scalar or have shape ({n},), one entry per neuron; got shape {value.shape}.")
+    if not drawn:
+        return part
+    fields = {f.name: getattr(part, f.name) for f in dataclasses.fields(part)}
+    fields |= {name: attach(value, units[name]) for name, value in (given | drawn).items()}
+    return type(part)(**fields)
+
+
+def cast(part: Any, dtype: Any) -> Any:
+    """A part with its numbers as JAX arrays in the precision of the model."""
+    return _with_fields(part, {name: jnp.asarray(getattr(part, name), dtype) for name in field_units(part) if getattr(part, name) is not None})
+
+
+def _with_fields(part: Any, changes: dict[str, Any]) -> Any:
+    """The part with some fields replaced by bare arrays; converters, which expect units, are passed by."""
+    names = tuple(changes)
+    if not names:
+        return part
+    return eqx.tree_at(lambda p: [getattr(p, name) for name in names], part, [changes[name] for name in names], is_leaf=lambda x: x is None or isinstance(x, AbstractValue))
+
+
+def fuse(parts: list[Any], sizes: list[int]) -> Any:
+    """Parts of one kind as one, with one entry per neuron where there are several; scalars stay scalars for a single one."""
+    if len(parts) == 1:
+        return parts[0]
+    names = [name for name in field_units(parts[0]) if getattr(parts[0], name) is not None]
+    joined = {name: jnp.concatenate([jnp.broadcast_to(getattr(p, name), (n,)) for p, n in zip(parts, sizes, strict=True)]) for name in names}
+    return _with_fields(parts[0], joined)

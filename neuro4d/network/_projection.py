@@ -1,0 +1,82 @@
+"""Projections: synapses from one population to a port of another."""
+
+from typing import Any
+
+from neuro4d._base import AbstractValue, as_value, check_name, did_you_mean
+from neuro4d.connect import AbstractRule
+from neuro4d.network._population import PopulationView, view_of
+
+import brainunit as u
+
+
+class Projection:
+    """Synapses from one population (or slice) to a port of another.
+
+    **Arguments:**
+
+    - `name`: unique in the network.
+    - `source`, `target`: populations or slices.
+    - `port`: the receptor of the target that receives.
+    - `rule`: who connects to whom.
+    - `weight`: a quantity in the unit of the receptor, a distribution, or one entry per edge.
+    - `delay`: 0 (the default: as early as causality permits, in the next step) or a multiple of the time step; a quantity, one entry
+      per edge, or a distribution, whose draws are taken to the nearest multiple. [time]
+
+    **Raises:** `UnitError` for a weight in another unit than the receptor's, `UnknownNameError` for a port that the target does not
+    have, `ValueError` for a negative delay.
+
+    !!! Example
+
+        >>> import brainunit as u, neuro4d as n4
+        >>> lif = n4.LIF(tau=20*u.ms, c=200*u.pF, v_rest=-60*u.mV, v_th=-50*u.mV, v_reset=-60*u.mV)
+        >>> cells = n4.Population("cells", 100, lif, {"exc": n4.ExpCurrent(tau=5*u.ms)})
+        >>> n4.Projection("e", cells[:80], cells, "exc", n4.FixedProb(0.1), weight=20*u.pA, delay=1.5*u.ms)
+        Projection('e', cells[0:80] -> cells[0:].exc, FixedProb)
+    """
+
+    __slots__ = ("name", "source", "target", "port", "rule", "weight", "delay")
+    name: str
+    source: PopulationView
+    target: PopulationView
+    port: str
+    rule: AbstractRule
+    weight: AbstractValue
+    delay: AbstractValue
+
+    def __init__(self, name, source, target, port, rule, *, weight, delay=0 * u.ms):
+        put = object.__setattr__
+        put(self, "name", check_name(name, "projection"))
+        put(self, "source", view_of(source, f"projection {name!r}: source"))
+        put(self, "target", view_of(target, f"projection {name!r}: target"))
+        put(self, "port", check_port(self.target, port, f"projection {name!r}"))
+        if not isinstance(rule, AbstractRule):
+            raise TypeError(f"projection {name!r}: expected a rule such as `n4.FixedProb(0.02)`; got {rule!r}.")
+        put(self, "rule", rule)
+        receptor = self.target.population.receptors[port]
+        label = f"projection {name!r}: receptor {port!r} of {self.target.population.name!r} takes weights in {receptor.weight_unit}; weight"
+        put(self, "weight", as_value(weight, receptor.weight_unit, label))
+        put(self, "delay", _check_delay(as_value(delay, u.ms, f"projection {name!r}: delay"), name))
+
+    def __setattr__(self, key, value):
+        raise AttributeError(f"a Projection does not change; make a new one (tried to set {key!r}).")
+
+    def __repr__(self):
+        return f"Projection({self.name!r}, {self.source} -> {self.target}.{self.port}, {type(self.rule).__name__})"
+
+
+def check_port(target: PopulationView, port: Any, where: str) -> str:
+    """A port that the target has."""
+    ports = target.population.receptors
+    if port not in ports:
+        raise ValueError(f"{where}: population {target.population.name!r} has no port {port!r}.{did_you_mean(str(port), ports)}")
+    return port
+
+
+def _check_delay(delay: AbstractValue, name: str) -> AbstractValue:
+    low, _ = delay.bounds()
+    if not low >= 0:
+        raise ValueError(
+            f"projection {name!r}: a delay is 0 or more; got {delay} which reaches down to {low:g} ms. "
+            "For a distribution give a lower limit, for example `n4.Normal(1.5*u.ms, 0.75*u.ms, low=0.1*u.ms)`."
+        )
+    return delay

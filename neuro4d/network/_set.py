@@ -1,0 +1,153 @@
+"""Changing one value of a model, and reading edges: the notebook's way."""
+
+from collections.abc import Callable
+from typing import Any
+
+import brainunit as u
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from neuro4d._base import UnitError, example, field_units, lookup
+from neuro4d.network._model import Link, Model
+from neuro4d.ops import edge_table
+
+
+class Edges(eqx.Module):
+    """The edges of a projection as host arrays: `pre` and `post` are indices into the populations, `delay` and `weight` quantities."""
+
+    pre: np.ndarray
+    post: np.ndarray
+    weight: Any
+    delay: Any
+
+    def __len__(self):
+        return len(self.pre)
+
+
+def edges(model: Model, projection: str) -> Edges:
+    """The edges of a projection, ordered by source, delay and target.
+
+    **Raises:** `UnknownNameError` for a name that no projection carries; `ValueError` if another projection has edges between the
+    same neurons at the same port, so that the two cannot be told apart.
+    """
+    link, mask, source, which, target = _locate(model, projection)
+    path = model.pathways[link.pathway]
+    pre = source[mask] - link.source[0] + link.pre[1]
+    post = target[mask] - link.target[0] + link.post[1]
+    weight = _edge_weights(path, source, mask)
+    delay = np.zeros(len(pre)) if path.early else np.asarray(path.delays)[which[mask]] * model.dt
+    order = np.lexsort((post, delay, pre))
+    unit = model.port_unit(path.target, link.port)
+    return Edges(pre[order], post[order], weight[order] * unit, delay[order] * u.ms)
+
+
+def _locate(model: Model, projection: str) -> tuple[Link, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    link = lookup({x.name: x for x in model.layout.links}, projection, "projection")
+    for other in model.layout.links:
+        if other.name != link.name and _overlap(other, link):
+            raise ValueError(f"projections {link.name!r} and {other.name!r} join the same neurons at the same port; their edges cannot be told apart.")
+    path = model.pathways[link.pathway]
+    source, which, block = (np.asarray(x) for x in edge_table(path))
+    local = np.asarray(path.targets).astype(np.int64)
+    target = block * path.width + local % path.width
+    port = dict(model.layout.ports)[path.target].index(link.port)
+    mask = (source >= link.source[0]) & (source < link.source[0] + link.source[1]) & (local // path.width == port) & (source < path.n_source)
+    return link, mask & (target >= link.target[0]) & (target < link.target[0] + link.target[1]), source, which, target
+
+
+def _overlap(a: Link, b: Link) -> bool:
+    def meet(x: tuple[int, int], y: tuple[int, int]) -> bool:
+        return x[0] < y[0] + y[1] and y[0] < x[0] + x[1]
+
+    return a.pathway == b.pathway and a.port == b.port and meet(a.source, b.source) and meet(a.target, b.target)
+
+
+def _edge_weights(path: Any, source: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    weight = np.asarray(path.weight)
+    if path.weight_kind == "one":
+        return np.full(int(mask.sum()), weight)
+    return weight[source[mask]] if path.weight_kind == "source" else weight[mask]
+
+
+def set_value(model: Model, where: Callable[[Model], Any], value: Any) -> Model:
+    """A model with one leaf replaced.
+
+    **Arguments:**
+
+    - `model`: any model.
+    - `where`: points at a float leaf, for example `lambda m: m.neurons["cells"].v_th`.
+    - `value`: a quantity with the unit of the parameter (a bare number for leaves of `pathways`, `sources` and `banks`, which are
+      in the internal unit); its shape has to be that of the leaf, or a scalar that then holds everywhere, or `(n,)` for a
+      parameter of a population with `n` neurons.
+
+    **Returns:** the new model; the old one is unchanged.
+
+    **Raises:** `UnitError`, `TypeError` or `ValueError` if `where` does not point at one float leaf or the value does not fit.
+
+    !!! Example
+
+        >>> import brainunit as u, neuro4d as n4
+        >>> lif = n4.LIF(tau=20*u.ms, c=200*u.pF, v_rest=-60*u.mV, v_th=-50*u.mV, v_reset=-60*u.mV)
+        >>> model = n4.Network(n4.Population("cells", 10, lif)).build(dt=0.1*u.ms, seed=0)
+        >>> float(n4.set(model, lambda m: m.neurons["cells"].v_th, -52*u.mV).neurons["cells"].v_th)
+        -52.0
+    """
+    leaf = where(model)
+    if not isinstance(leaf, jax.Array) or not jnp.issubdtype(leaf.dtype, jnp.floating):
+        raise TypeError(f"`where` has to point at one float array of the model, for example `lambda m: m.neurons['cells'].v_th`; it gives {leaf!r:.80}.")
+    name, unit, size, part = _owner(model, where)
+    if part is not None:
+        _validate(part, name, value, unit)
+    bare = _bare(value, unit, name)
+    if bare.shape not in ((), leaf.shape, () if size is None else (size,)):
+        raise ValueError(f"the value has shape {bare.shape}; the leaf has shape {leaf.shape}{'' if size is None else f', a value per neuron ({size},)'}.")
+    if size is None:
+        bare = np.broadcast_to(bare, leaf.shape)
+    return eqx.tree_at(where, model, jnp.asarray(bare, leaf.dtype))
+
+
+def _validate(part: Any, name: str, value: Any, unit: Any) -> None:
+    """Runs the checks of construction on the changed part."""
+    units = field_units(part)
+    fields = {key: np.asarray(getattr(part, key)) * units[key] for key in units if getattr(part, key) is not None}
+    static = {key: getattr(part, key) for key in part.__dataclass_fields__ if key not in units}
+    type(part)(**fields | static | {name: value})
+
+
+def _bare(value: Any, unit: Any, name: str) -> np.ndarray:
+    if unit is None:
+        if isinstance(value, u.Quantity):
+            raise UnitError("this leaf is kept as a bare number in its internal unit: give a bare number.")
+        return np.asarray(value, np.float64)
+    if not isinstance(value, u.Quantity):
+        raise UnitError(f"{name}: expected a quantity convertible to {unit}, for example `{example(unit)}`; got the bare value {value!r}.")
+    return np.asarray(value.to_decimal(unit), np.float64)
+
+
+def _owner(model: Model, where: Callable[[Model], Any]) -> tuple[str, Any, int | None, Any]:
+    """Name, unit and number of neurons of the parameter that a leaf is; nothing for leaves without a declared unit."""
+    sentinel = object()
+    marked = eqx.tree_at(where, model, sentinel)
+    for population, neuron in marked.neurons.items():
+        parts = [(neuron, model.neurons[population]), *((r, model.receptors[population][port]) for port, r in marked.receptors[population].items())]
+        for part, original in parts:
+            for name, unit in field_units(part).items():
+                if getattr(part, name) is sentinel:
+                    return name, unit, model.populations[population].size, original
+    return "value", None, None, None
+
+
+def with_neurons(model: Model, population: str, neuron: Any) -> Model:
+    """A model in which a population has another neuron of the same kind, with all its parameters.
+
+    **Raises:** `TypeError` if the kinds differ: another kind of neuron is another network, so build it.
+    """
+    lookup(model.populations, population, "population")
+    old = model.neurons[population]
+    if type(old) is not type(neuron):
+        raise TypeError(f"population {population!r} has {type(old).__name__} neurons; got {type(neuron).__name__}. Build a new network for another kind.")
+    for name, unit in field_units(neuron).items():
+        model = set_value(model, lambda m, n=name: getattr(m.neurons[population], n), getattr(neuron, name) * unit)
+    return model

@@ -1,0 +1,56 @@
+"""The protocol of a neuron model."""
+
+import abc
+from typing import Any, ClassVar, NamedTuple
+
+from jaxtyping import Array, Bool, Float
+
+from neuro4d._base import AbstractPart, Drive
+
+
+class Membrane(NamedTuple):
+    """What a receptor may know of the membrane it acts on: time constant (ms) and capacitance (pF)."""
+
+    tau: Float[Array, "*n"]
+    c: Float[Array, "*n"]
+
+
+class Fired(NamedTuple):
+    """Who fired, and how far above threshold (mV) everyone was: the argument of a surrogate derivative."""
+
+    spikes: Bool[Array, "n"]
+    excess: Float[Array, "n"]
+
+
+class AbstractNeuron(AbstractPart):
+    """A neuron model: constants of a time step, an initial state, and one step.
+
+    Every quantity field is a scalar or has one entry per neuron. A neuron never sees a batch axis, a name or a clock.
+    """
+
+    variables: ClassVar[dict[str, Any]]
+    """The state variables that can be recorded and initialised, with their units."""
+
+    @abc.abstractmethod
+    def membrane(self) -> Membrane | None:
+        """Time constant and capacitance if the passive membrane is linear, else `None`."""
+
+    @abc.abstractmethod
+    def constants(self, dt: float) -> Any:
+        """What a step of `dt` ms needs, computed once per run from the parameters."""
+
+    @abc.abstractmethod
+    def rest(self) -> dict[str, Any]:
+        """The initial value of every variable, as parameters or numbers."""
+
+    @abc.abstractmethod
+    def init(self, values: dict[str, Float[Array, "n"]]) -> Any:
+        """The state from an initial value for every variable."""
+
+    @abc.abstractmethod
+    def step(self, constants: Any, state: Any, drive: Drive) -> tuple[Any, Fired]:
+        """One time step: integrate the drive, test the threshold, reset, hold."""
+
+    @abc.abstractmethod
+    def check(self, dt: float) -> None:
+        """What only shows with the time step: periods on the grid, stability. Raises `ValueError`."""

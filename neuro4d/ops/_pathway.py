@@ -1,0 +1,55 @@
+"""The layout of synapses: what is connected, in the order in which it is delivered."""
+
+import equinox as eqx
+from jaxtyping import Array, Float, Int32, UInt, UInt32
+
+
+class Pathway(eqx.Module):
+    """All synapses from one group of neurons to the ports of another.
+
+    Edges are ordered by (target block, source, delay, target). A target block is `width` neurons with all their ports:
+    the local id of a target is `port * width + (neuron - block * width)`, so that the sums of one block lie together.
+
+    **Fields:**
+
+    - `targets`: local ids, uint16 where `n_ports * width` allows, else uint32; `(nnz,)`, possibly padded at the end.
+    - `weight`: `()` one for all, `(n_source,)` one per source, or `(nnz,)`, in the unit of the receptor.
+    - `delays`: int32 `(D,)`, ascending, in steps, at least 1.
+    - `weight_kind`: `"one"`, `"source"` or `"edge"`: what the shape of `weight` means.
+    - `start`: uint32 `(n_blocks, n_source, 2)`, where a row begins, as the low and high half of 64 bits.
+    - `offset`: uint32 `(n_blocks, n_source, D + 1)`, where its delay segments begin, relative to the row.
+    """
+
+    targets: UInt[Array, " nnz"]
+    weight: Float[Array, "*nnz"]
+    delays: Int32[Array, " D"]
+    start: UInt32[Array, "blocks n_source 2"]
+    offset: UInt32[Array, "blocks n_source D+1"]
+    source: str = eqx.field(static=True)
+    target: str = eqx.field(static=True)
+    early: bool = eqx.field(static=True)
+    n_target: int = eqx.field(static=True)
+    n_ports: int = eqx.field(static=True)
+    width: int = eqx.field(static=True)
+    weight_kind: str = eqx.field(static=True)
+    row_hint: int = eqx.field(static=True)
+
+    @property
+    def n_source(self) -> int:
+        return self.start.shape[-2]
+
+    @property
+    def n_blocks(self) -> int:
+        return self.start.shape[-3]
+
+    @property
+    def block_size(self) -> int:
+        """Accumulators of one block: its neurons times the ports."""
+        return self.n_ports * self.width
+
+
+def by_port(acc: Float[Array, "blocks block_size"], n_ports: int, width: int, n_target: int) -> Float[Array, "ports n_target"]:
+    """Sums in the order of blocks, given back as one row per port."""
+    if acc.shape[0] == 1 and width == n_target:
+        return acc.reshape(n_ports, width)
+    return acc.reshape(-1, n_ports, width).swapaxes(0, 1).reshape(n_ports, -1)[:, :n_target]

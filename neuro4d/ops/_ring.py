@@ -1,0 +1,44 @@
+"""The past of a group of neurons: one ring of spikes per group, as deep as its longest outgoing delay."""
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int32, UInt32
+
+from neuro4d.ops._bits import ids_of
+
+
+class History(eqx.Module):
+    """The spikes of the last `depth` steps.
+
+    **Fields:** `ids` int32 `(depth, n)`: sorted ids of the neurons that fired, at the front of a row; `count` int32
+    `(depth,)`: how many; `soft` `(depth, n)`: the same spikes as floats that carry a gradient, or `None`. Step `k` lies in
+    row `k mod depth`; `depth` is a power of two, so the row of a step is right also when the counter wraps.
+    """
+
+    ids: Int32[Array, "depth n"]
+    count: Int32[Array, " depth"]
+    soft: Float[Array, "depth n"] | None
+
+
+def depth_for(longest: int) -> int:
+    """The smallest power of two that holds the present step and `longest` steps before it."""
+    return 1 << int(longest).bit_length()
+
+
+def empty(depth: int, n: int, soft_dtype=None) -> History:
+    """A past without spikes."""
+    soft = None if soft_dtype is None else jnp.zeros((depth, n), soft_dtype)
+    return History(jnp.zeros((depth, n), jnp.int32), jnp.zeros(depth, jnp.int32), soft)
+
+
+def row_of(history: History, step: UInt32[Array, "..."]) -> Int32[Array, "..."]:
+    """The row that belongs to a step."""
+    return (step & jnp.uint32(history.count.shape[0] - 1)).astype(jnp.int32)
+
+
+def push(history: History, fired: Bool[Array, "n"], words: UInt32[Array, "w"], soft: Float[Array, "n"] | None, step: UInt32[Array, ""]) -> History:
+    """Writes the spikes of a step into its row, by index: nothing is shifted."""
+    row = row_of(history, step)
+    ids, count = ids_of(fired, words)
+    kept = None if history.soft is None else history.soft.at[row].set(soft)
+    return History(history.ids.at[row].set(ids), history.count.at[row].set(count), kept)

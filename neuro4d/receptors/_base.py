@@ -1,0 +1,38 @@
+"""The protocol of a receptor."""
+
+import abc
+from typing import Any, ClassVar
+
+from jaxtyping import Array, Float
+
+from neuro4d._base import AbstractPart, Drive
+
+
+class AbstractReceptor(AbstractPart):
+    """What a spike does to its target: a state per target neuron, never per synapse.
+
+    In a step the drive comes from the state at the beginning of the step; the state then decays, and what arrives at the end of
+    the step is added.
+    """
+
+    weight_unit: ClassVar[Any]
+    """The unit of synaptic weights."""
+
+    variables: ClassVar[dict[str, Any]]
+    """State variables that can be recorded and initialised, with their units."""
+
+    @abc.abstractmethod
+    def constants(self, dt: float, membrane: Any) -> Any:
+        """Propagators of a step of `dt` ms; `membrane` (time constant, capacitance) makes current receptors exact."""
+
+    @abc.abstractmethod
+    def init(self, values: dict[str, Float[Array, "n"]]) -> Any:
+        """The state from an initial value for every variable."""
+
+    @abc.abstractmethod
+    def early(self, state: Any, constants: Any, arrivals: Float[Array, "n"]) -> Any:
+        """The state after arrivals at the beginning of the step (delay 0)."""
+
+    @abc.abstractmethod
+    def step(self, constants: Any, state: Any, arrivals: Float[Array, "n"] | None) -> tuple[Any, Drive]:
+        """The drive of this step, and the state at its end with the arrivals added."""

@@ -1,0 +1,12 @@
+"""L3: recorders."""
+
+from neuro4d.recorders._base import AbstractProbe as AbstractProbe
+from neuro4d.recorders._base import AbstractRecorder as AbstractRecorder
+from neuro4d.recorders._spikes import Counts as Counts
+from neuro4d.recorders._spikes import CountProbe as CountProbe
+from neuro4d.recorders._spikes import SpikeProbe as SpikeProbe
+from neuro4d.recorders._spikes import Spikes as Spikes
+from neuro4d.recorders._spikes import Window as Window
+from neuro4d.recorders._spikes import WindowProbe as WindowProbe
+from neuro4d.recorders._trace import Trace as Trace
+from neuro4d.recorders._trace import TraceProbe as TraceProbe

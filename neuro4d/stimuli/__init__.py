@@ -1,0 +1,16 @@
+"""L3: stimuli."""
+
+from neuro4d.stimuli._base import AbstractSource as AbstractSource
+from neuro4d.stimuli._base import AbstractStimulus as AbstractStimulus
+from neuro4d.stimuli._base import Now as Now
+from neuro4d.stimuli._base import Target as Target
+from neuro4d.stimuli._current import Clamp as Clamp
+from neuro4d.stimuli._current import Steps as Steps
+from neuro4d.stimuli._current import Waveform as Waveform
+from neuro4d.stimuli._current import WhiteNoise as WhiteNoise
+from neuro4d.stimuli._input import Input as Input
+from neuro4d.stimuli._poisson import Poisson as Poisson
+from neuro4d.stimuli._poisson import PoissonBank as PoissonBank
+from neuro4d.stimuli._poisson import RateSteps as RateSteps
+from neuro4d.stimuli._poisson import bank as bank
+from neuro4d.stimuli._spike_times import SpikeTimes as SpikeTimes

@@ -1,0 +1,174 @@
+"""Currents: constant, stepped, sampled, noisy."""
+
+from typing import Any
+
+import brainunit as u
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, UInt32
+
+from neuro4d._base import AbstractPart, Drive, UnitError, check_name, quantity, steps_of, uniform_jax, words_jax
+from neuro4d.stimuli._base import AbstractSource, AbstractStimulus, per_neuron
+
+
+class Steps(AbstractPart):
+    """A current that changes at given times and stays until the next one; 0 before the first.
+
+    **Arguments:** `times`: ascending, multiples of the time step, counted from the start of the run [time]; `values`: one
+    amplitude each. [current]
+
+    !!! Example
+
+        >>> import brainunit as u, neuro4d as n4, numpy as np
+        >>> pulse = n4.Steps(times=np.array([100.0, 200.0])*u.ms, values=np.array([300.0, 0.0])*u.pA)
+    """
+
+    times: Float[np.ndarray, " t"] = quantity(u.ms, low=0)
+    values: Float[np.ndarray, " t"] = quantity(u.pA)
+
+    def __check_init__(self):
+        if self.times.ndim != 1 or self.times.shape != self.values.shape or not self.times.size:
+            raise ValueError(f"Steps: times and values are arrays of one length; got shapes {self.times.shape} and {self.values.shape}.")
+        if not (np.diff(self.times) > 0).all():
+            at = int(np.argmin(np.diff(self.times) > 0)) + 1
+            raise ValueError(f"Steps: times must ascend; entry {at} ({self.times[at]} ms) does not follow {self.times[at - 1]} ms.")
+
+
+class Waveform(AbstractPart):
+    """A current given by samples, each held for `every`; 0 after the last.
+
+    **Arguments:** `samples`: shape `(T,)`, or `(T, n)` with one column per neuron [current]; `every`: how long a sample is held,
+    a multiple of the time step; by default one step. [time]
+    """
+
+    samples: Float[np.ndarray, "t *n"] = quantity(u.pA)
+    every: Float[np.ndarray, ""] = quantity(u.ms, low=0, open_low=True, optional=True, default=None)
+
+    def __check_init__(self):
+        if self.samples.ndim not in (1, 2) or not self.samples.size:
+            raise ValueError(f"Waveform: samples have shape (T,) or (T, n); got {self.samples.shape}.")
+
+
+class ConstantSource(AbstractSource):
+    """A held current, pA."""
+
+    amplitude: Float[Array, "*n"]
+
+    def emit(self, now):
+        return Drive(i=self.amplitude)
+
+
+class StepsSource(AbstractSource):
+    """A current looked up by the step."""
+
+    at: UInt32[Array, " t"]
+    values: Float[Array, " t"]
+
+    def emit(self, now):
+        index = jnp.sum((self.at <= now.elapsed).astype(jnp.int32)) - 1
+        return Drive(i=jnp.where(index < 0, 0, self.values[jnp.maximum(index, 0)]))
+
+
+class WaveformSource(AbstractSource):
+    """A current read from samples."""
+
+    samples: Float[Array, "t *n"]
+    hold: int = eqx.field(static=True)
+
+    def emit(self, now):
+        index = now.elapsed // jnp.uint32(self.hold)
+        last = self.samples.shape[0] - 1
+        row = self.samples[jnp.minimum(index, jnp.uint32(last)).astype(jnp.int32)]
+        return Drive(i=jnp.where(index > last, 0, row))
+
+
+class Clamp(AbstractStimulus):
+    """A current into every neuron of the target: constant, in steps, or any waveform.
+
+    **Arguments:**
+
+    - `name`: unique in the network.
+    - `target`: a population or a slice of one.
+    - `amplitude`: a quantity (scalar, or one entry per neuron), a distribution, `Steps`, or `Waveform`. [current]
+
+    Times count from the start of the run; the value of a step acts during the whole step.
+
+    **Raises:** `UnitError` for a bare number, `ValueError` for a shape that does not fit the target or times off the grid.
+
+    !!! Example
+
+        >>> import brainunit as u, neuro4d as n4
+        >>> cells = n4.Population("cells", 10, n4.Relay(), {"in": n4.Delta()})
+        >>> drive = n4.Clamp("drive", cells, 200*u.pA)
+    """
+
+    name: str = eqx.field(static=True)
+    target: Any = eqx.field(static=True)
+    amplitude: Any
+
+    port = None
+
+    def __init__(self, name, target, amplitude):
+        self.name, self.target = check_name(name, "stimulus"), target
+        self.amplitude = amplitude if isinstance(amplitude, Steps | Waveform) else _Amplitude(amplitude).value
+
+    def bind(self, target, weight_unit):
+        where = f"Clamp {self.name!r}"
+        if isinstance(self.amplitude, Steps):
+            at = steps_of(self.amplitude.times, target.dt, f"{where}: times")
+            return StepsSource(jnp.asarray(at, jnp.uint32), jnp.asarray(self.amplitude.values, target.dtype))
+        if isinstance(self.amplitude, Waveform):
+            samples = self.amplitude.samples
+            if samples.ndim == 2 and samples.shape[1] != target.n:
+                raise ValueError(f"{where}: samples must have shape (T,) or (T, {target.n}); got {samples.shape}.")
+            every = target.dt if self.amplitude.every is None else self.amplitude.every
+            hold = int(steps_of(every, target.dt, f"{where}: every"))
+            return WaveformSource(jnp.asarray(samples, target.dtype), hold)
+        return ConstantSource(per_neuron(self.amplitude, target, f"{where}: amplitude"))
+
+
+class _Amplitude(AbstractPart):
+    value: Any = quantity(u.pA)
+
+
+class NoiseSource(AbstractSource):
+    """A normally distributed current for every neuron and interval."""
+
+    mean: Float[Array, "*n"]
+    std: Float[Array, "*n"]
+    n: int = eqx.field(static=True)
+
+    def emit(self, now):
+        word = words_jax(now.a, now.b, jnp.arange(self.n, dtype=jnp.uint32))
+        dtype = self.mean.dtype.type
+        return Drive(i=self.mean + self.std * jax.scipy.special.ndtri(uniform_jax(word, dtype)))
+
+
+class WhiteNoise(AbstractStimulus):
+    r"""A current that is drawn anew for every neuron and time step: $i = \mu + \sigma\,\xi$, held during the step.
+
+    The variance of the potential it causes depends on the step: $\sigma_v^2 \approx (R\sigma)^2\, dt / (2\tau)$ for a membrane with
+    resistance $R$ and time constant $\tau \gg dt$. To keep a diffusion of strength $s$ for any step, give $\sigma = s/\sqrt{dt}$.
+
+    **Arguments:** `name`, `target`; `mean` and `std` (0 or more): scalars, per neuron, or distributions. [current]
+
+    **Source:** the piecewise constant Gaussian current of NEST's `noise_generator`.
+    """
+
+    name: str = eqx.field(static=True)
+    target: Any = eqx.field(static=True)
+    mean: Any = quantity(u.pA, default=0 * u.pA)
+    std: Any = quantity(u.pA, low=0, default=None, optional=True)
+
+    port = None
+
+    def __check_init__(self):
+        check_name(self.name, "stimulus")
+        if self.std is None:
+            raise UnitError(f"WhiteNoise {self.name!r}: give std, for example `std=20*u.pA`.")
+
+    def bind(self, target, weight_unit):
+        where = f"WhiteNoise {self.name!r}"
+        return NoiseSource(per_neuron(self.mean, target, f"{where}: mean"), per_neuron(self.std, target, f"{where}: std"), target.n)
