@@ -1,0 +1,63 @@
+"""What can be typed, as immutable values; the help texts are the docstrings."""
+
+import dataclasses
+from typing import Annotated, Literal
+
+import tyro
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """Simulate a network of the zoo, or one from a configuration file; print a table and write the results."""
+
+    network: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME|FILE")]
+    """A name from `neuro4d zoo`, or a configuration ending in .json or .toml."""
+
+    scale: Annotated[float | None, tyro.conf.arg(metavar="FACTOR")] = None
+    """Number of neurons relative to the published network. Default: the scale of the zoo's entry."""
+
+    duration: Annotated[str | None, tyro.conf.arg(metavar="TIME")] = None
+    """Biological time with a unit, such as "1 s". Default: what the zoo recommends, 1 s for a file."""
+
+    seed: int = 0
+    """Seed of the network and of its noise."""
+
+    dt: Annotated[str | None, tyro.conf.arg(metavar="TIME")] = None
+    """Time step with a unit, such as "0.1 ms". Default: what the zoo recommends, 1 ms for a file."""
+
+    precision: Literal["float32", "float64"] = "float32"
+    """Floating-point numbers of the simulation."""
+
+    device: Literal["auto", "cpu", "gpu", "tpu"] = "auto"
+    """Where to compute; auto takes what JAX prefers."""
+
+    threads: Annotated[str, tyro.conf.arg(metavar="N|auto")] = "auto"
+    """Number of CPU cores to use; auto takes all that the system grants this process."""
+
+    record: Annotated[str, tyro.conf.arg(metavar="WHAT[,WHAT...]")] = "spikes"
+    """What to keep: spikes (every spike), trace (the potential of the first ten neurons of each population), counts (spikes
+    per neuron only)."""
+
+    out: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None
+    """Folder for summary.json, spikes.npz, trace.npz and raster.png; results of an earlier run in it are replaced. Default:
+    runs/NAME."""
+
+    progress: bool = True
+    """Show a progress bar where there is a terminal."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Devices:
+    """Show what this machine offers and what a simulation would use."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Zoo:
+    """List the networks of the zoo with their sizes, reference rates and sources."""
+
+
+Command = (
+    Annotated[Run, tyro.conf.subcommand("run")]
+    | Annotated[Devices, tyro.conf.subcommand("devices")]
+    | Annotated[Zoo, tyro.conf.subcommand("zoo")]
+)

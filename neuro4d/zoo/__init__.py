@@ -1,0 +1,15 @@
+"""L7: published networks, each with its source and its reference numbers."""
+
+from neuro4d.zoo._brunel import brunel as brunel
+from neuro4d.zoo._coba import coba as coba
+from neuro4d.zoo._cuba import cuba as cuba
+from neuro4d.zoo._entry import Band as Band
+from neuro4d.zoo._entry import Reference as Reference
+from neuro4d.zoo._entry import ZooEntry as ZooEntry
+from neuro4d.zoo._izhikevich2003 import izhikevich2003 as izhikevich2003
+from neuro4d.zoo._lattice4d import lattice4d as lattice4d
+from neuro4d.zoo._microcircuit import microcircuit as microcircuit
+from neuro4d.zoo._potjans import Background as Background
+from neuro4d.zoo._potjans import current_for_psp as current_for_psp
+from neuro4d.zoo._registry import get as get
+from neuro4d.zoo._registry import names as names

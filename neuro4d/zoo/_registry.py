@@ -1,0 +1,108 @@
+"""The table of all entries."""
+
+from neuro4d._base import lookup
+from neuro4d.zoo._brunel import brunel_a, brunel_b, brunel_c, brunel_d
+from neuro4d.zoo._coba import coba, coba_alone
+from neuro4d.zoo._cuba import cuba
+from neuro4d.zoo._entry import Band, Reference, ZooEntry
+from neuro4d.zoo._izhikevich2003 import izhikevich2003
+from neuro4d.zoo._lattice4d import lattice4d
+from neuro4d.zoo._microcircuit import microcircuit, microcircuit_dc
+from neuro4d.zoo._potjans import FULL_RATES, POPULATIONS
+
+VOGELS = "Vogels and Abbott (2005), J. Neurosci. 25, 10786"
+BRUNEL = "Brunel (2000), J. Comput. Neurosci. 8, 183"
+POTJANS = "Potjans and Diesmann (2014), Cereb. Cortex 24, 785"
+
+NEST_TENTH = (0.4831, 2.1362, 4.0052, 5.0274, 6.692, 7.8038, 0.8419, 7.0234)
+"""Hz; NEST 3.10, `scale=0.1`, Poisson input, ten seeds, 1 s after 0.5 s."""
+
+
+def _points(rates: tuple[float, ...]) -> tuple[Band, ...]:
+    return tuple(Band(name, rate, rate) for name, rate in zip(POPULATIONS, rates))
+
+
+def _cells(low: float, high: float) -> tuple[Reference, ...]:
+    return (Reference(1.0, (Band("cells", low, high),)),)
+
+
+def _brunel(low: float, high: float) -> tuple[Reference, ...]:
+    return (Reference(1.0, (Band("exc", low, high), Band("inh", low, high))),)
+
+
+ENTRIES = (
+    ZooEntry(
+        "cuba", cuba, "self-sustained, current-based synapses", VOGELS,
+        0.1, 1000.0, 4000, 320_000, _cells(5.2, 6.0),
+    ),
+    ZooEntry(
+        "coba", coba, "conductance-based synapses, driven by 200 pA", VOGELS,
+        0.1, 1000.0, 4000, 320_000, _cells(21.0, 23.0),
+    ),
+    ZooEntry(
+        "coba-alone", coba_alone, "conductance-based synapses, self-sustained bursts", VOGELS,
+        0.1, 1000.0, 4000, 320_000, _cells(17.9, 21.5),
+    ),
+    ZooEntry(
+        "brunel-a", brunel_a, "synchronous regular", BRUNEL,
+        0.1, 500.0, 12_500, 15_625_000, _brunel(332.0, 333.3),
+    ),
+    ZooEntry(
+        "brunel-b", brunel_b, "fast synchronous irregular", BRUNEL,
+        0.1, 1000.0, 12_500, 15_625_000, _brunel(57.7, 59.3),
+    ),
+    ZooEntry(
+        "brunel", brunel_c, "asynchronous irregular (regime C)", BRUNEL,
+        0.1, 1000.0, 12_500, 15_625_000, _brunel(37.5, 37.8),
+    ),
+    ZooEntry(
+        "brunel-d", brunel_d, "slow synchronous irregular", BRUNEL,
+        0.1, 2000.0, 12_500, 15_625_000, _brunel(5.65, 5.84),
+    ),
+    ZooEntry(
+        "izhikevich2003", izhikevich2003, "quadratic neurons, all to all, alpha and gamma episodes",
+        "Izhikevich (2003), IEEE Trans. Neural Netw. 14, 1569",
+        1.0, 1000.0, 1000, 1_000_000, (Reference(None, (Band("exc", 7.3, 7.7), Band("inh", 7.0, 7.5))),), scale=None,
+    ),
+    ZooEntry(
+        "microcircuit", microcircuit, "1 mm² of early sensory cortex, Poisson background", POTJANS,
+        0.1, 1000.0, 77_169, 298_880_970, (Reference(1.0, _points(FULL_RATES)), Reference(0.1, _points(NEST_TENTH))), scale=0.1,
+    ),
+    ZooEntry(
+        "microcircuit-dc", microcircuit_dc, "1 mm² of early sensory cortex, constant background", POTJANS,
+        0.1, 1000.0, 77_169, 298_880_970, (Reference(1.0, _points(FULL_RATES)),), scale=0.1,
+    ),
+    ZooEntry(
+        "lattice4d", lattice4d, "five areas on a 20 x 20 x 20 x 20 lattice", "an example of neuro4d",
+        0.1, 1000.0, 5_000, 0, (Reference(None, ()),), scale=None,
+    ),
+)  # fmt: skip
+
+
+def names() -> tuple[str, ...]:
+    """The names of all entries.
+
+    !!! Example
+
+        >>> import neuro4d as n4
+        >>> n4.zoo.names()[:3]
+        ('cuba', 'coba', 'coba-alone')
+    """
+    return tuple(entry.name for entry in ENTRIES)
+
+
+def get(name: str) -> ZooEntry:
+    """An entry by name.
+
+    **Raises:** `KeyError` with the nearest name.
+
+    !!! Example
+
+        >>> import neuro4d as n4
+        >>> n4.zoo.get("cuba").duration_ms
+        1000.0
+        >>> n4.zoo.get("micro")  # doctest: +IGNORE_EXCEPTION_DETAIL
+        Traceback (most recent call last):
+        UnknownNameError: no network of the zoo named 'micro'.
+    """
+    return lookup({entry.name: entry for entry in ENTRIES}, name, "network of the zoo")
