@@ -1,0 +1,7 @@
+"""Pictures of runs. matplotlib is imported when the first picture is drawn, never at import of neuro4d."""
+
+from neuro4d.plot._layered import layered as layered
+from neuro4d.plot._raster import raster as raster
+from neuro4d.plot._rates import rates as rates
+from neuro4d.plot._traces import traces as traces
+from neuro4d.plot._view4d import view4d as view4d
