@@ -1,12 +1,15 @@
 """Lets docstrings be Markdown: turns the parts that differ into reStructuredText before autodoc reads them.
 
-Formulas (`$...$`, `$$...$$`), code in single backticks, fenced code, links, and lists that follow a line of text without a gap.
+Formulas (`$...$`, `$$...$$`), code in single backticks, fenced code, links, boxes (`!!! Example`), and lists that follow a line of
+text without a gap.
 Doctest blocks, Google sections and bold text read the same in both.
 """
 
 import re
 
+
 FENCE = re.compile(r"^(\s*)```\s*(\w*)\s*$")
+BOX = re.compile(r"^(\s*)!!! (.+)$")
 ITEM = re.compile(r"^(\s*)(-|\*|\d+\.) ")
 # In this order: what is found first is taken out of the line, so that nothing inside of it is read again.
 INLINE = re.compile(
@@ -25,8 +28,10 @@ def convert(lines: list[str]) -> list[str]:
     out: list[str] = []
     rest = iter(_close_math(lines))
     for line in rest:
-        fence = FENCE.match(line)
-        if fence:
+        fence, box = FENCE.match(line), BOX.match(line)
+        if box:
+            out += ["", f"{box[1]}.. admonition:: {box[2].strip().capitalize()}", ""]
+        elif fence:
             indent = fence[1]
             out += ["", f"{indent}.. code-block:: {fence[2] or 'text'}", ""]
             for inner in rest:
@@ -51,7 +56,7 @@ def _close_math(lines: list[str]) -> list[str]:
     out: list[str] = []
     formula: list[str] = []
     for line in lines:
-        if formula or (line.strip().startswith("$$") and not line.strip().endswith("$$", 2)):
+        if formula or (line.strip().startswith("$$") and not line.strip().removeprefix("$$").endswith("$$")):
             formula.append(line if not formula else line.strip())
             if len(formula) > 1 and line.strip().endswith("$$"):
                 out.append(" ".join(formula))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import neuro4d
 
+
 DOCS = Path(__file__).resolve().parents[1]
 
 
@@ -25,30 +26,37 @@ def exports(module) -> list[str]:
     return found
 
 
-def page(package: str) -> str | None:
-    """The page of a package, or None where it offers nothing."""
+def page(title: str, text: str, names: list[str]) -> str:
+    """A page that lists objects by their full names, each with a page of its own."""
+    lines = [title, "=" * len(title), "", text.replace("`", "``"), ""]
+    lines += [".. autosummary::", "   :toctree: objects", "   :nosignatures:", ""]
+    lines += [f"   ~{name}" for name in names]
+    return "\n".join(lines) + "\n"
+
+
+def package_page(package: str, top: dict[int, str]) -> str | None:
+    """The page of a package, or None where it offers nothing. `top` holds the names in neuro4d by object."""
     module = importlib.import_module(f"neuro4d.{package}")
     names = exports(module)
     if not names:
         return None
-    top = set(exports(neuro4d))
-    full = [f"neuro4d.{name}" if name in top else f"neuro4d.{package}.{name}" for name in names]
+    full = [f"neuro4d.{top.get(id(getattr(module, name)), f'{package}.{name}')}" for name in names]
     summary = (inspect.getdoc(module) or "").split("\n\n")[0].replace("\n", " ")
-    lines = [package, "=" * len(package), "", summary.replace("`", "``"), "", ".. currentmodule:: neuro4d", ""]
-    lines += [".. autosummary::", "   :toctree: objects", "   :nosignatures:", ""]
-    lines += [f"   ~{name}" for name in full]
-    return "\n".join(lines) + "\n"
+    return page(package, summary, full)
 
 
 def write_pages(app, config) -> None:
     folder = DOCS / "reference" / "api"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    packages = sorted(found.name for found in pkgutil.iter_modules(neuro4d.__path__) if found.name != "__main__")
-    for package in packages:
-        text = None if package.startswith("_") else page(package)
+    top = {id(getattr(neuro4d, name)): name for name in exports(neuro4d)}
+    pages = {name: package_page(name, top) for _, name, _ in pkgutil.iter_modules(neuro4d.__path__) if not name.startswith("_")}
+    # What neuro4d exports from its private base has no package of its own to be listed in.
+    loose = [name for name in sorted(top.values()) if getattr(neuro4d, name).__module__.startswith("neuro4d._base")]
+    pages["values"] = page("values and errors", "Distributions, and what can go wrong.", [f"neuro4d.{name}" for name in loose])
+    for name, text in pages.items():
         if text:
-            (folder / f"{package}.rst").write_text(text, encoding="utf-8")
+            (folder / f"{name}.rst").write_text(text, encoding="utf-8")
 
 
 def copy_notebooks(app, config) -> None:
