@@ -4,9 +4,10 @@ import importlib.metadata
 import re
 import tomllib
 
-import neuro4d
 import pytest
 from layer_rules import ROOT
+
+import neuro4d
 
 
 def text(name):
