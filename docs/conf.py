@@ -3,12 +3,10 @@
 import sys
 from pathlib import Path
 
-
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "_ext"))
 
 import neuro4d  # noqa: E402
-
 
 project = "neuro4d"
 author = "The neuro4d developers"

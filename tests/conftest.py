@@ -4,7 +4,6 @@ import importlib.util
 import os
 from pathlib import Path
 
-
 # Before jax is imported. Test processes and the processes that they start share compiled programs; a relative PYTHONPATH
 # would mean another folder in a process started elsewhere.
 CACHE = Path(__file__).resolve().parents[1] / ".pytest_cache" / "jax"
@@ -19,7 +18,6 @@ if os.environ.get("PYTHONPATH"):
 import jax  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
-
 
 settings.register_profile("neuro4d", deadline=None, derandomize=True, max_examples=25, print_blob=True)
 settings.register_profile("explore", deadline=None, max_examples=500, print_blob=True)

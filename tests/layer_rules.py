@@ -13,7 +13,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "neuro4d"
 

@@ -10,7 +10,6 @@ import importlib
 import pytest
 from layer_rules import ROOT, read_sources
 
-
 MODULES = [source.module for source in read_sources(ROOT) if ">>> " in source.text and not source.module.endswith("__main__")]
 
 

@@ -5,7 +5,6 @@ import pytest
 from layer_rules import ROOT
 from nbclient import NotebookClient
 
-
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 

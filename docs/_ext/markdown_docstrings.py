@@ -7,7 +7,6 @@ Doctest blocks, Google sections and bold text read the same in both.
 
 import re
 
-
 FENCE = re.compile(r"^(\s*)```\s*(\w*)\s*$")
 BOX = re.compile(r"^(\s*)!!! (.+)$")
 ITEM = re.compile(r"^(\s*)(-|\*|\d+\.) ")

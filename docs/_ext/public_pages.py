@@ -11,7 +11,6 @@ from pathlib import Path
 
 import neuro4d
 
-
 DOCS = Path(__file__).resolve().parents[1]
 
 
