@@ -52,7 +52,7 @@ def raster(run: Run, *pops: str, ax: "Axes | None" = None) -> "Axes":
             return ax
         height = min(14.0, 3.2 + 0.4 * len(names))
         figure, (top, strip) = plt.subplots(
-            2, 1, figsize=(8, height), sharex=True, layout="constrained", gridspec_kw={"height_ratios": [4, 1], "hspace": 0.04}
+            2, 1, figsize=(8, height), sharex=True, layout="constrained", gridspec_kw={"height_ratios": [height - 1.2, 1], "hspace": 0.04}
         )
         bands = place(tables, _canvas.hues(names))
         draw_bands(top, bands, run.dt_ms)
@@ -149,13 +149,21 @@ def _draw_strip(ax: "Axes", bands: list[Band], run: Run) -> None:
     first = bands[0].table
     width = _canvas.bin_width([band.table for band in bands])
     scale, _ = _scale(first)
-    for band in bands:
-        centres, hz = _stats.rate_over_time(band.table, width * u.ms)
-        ax.plot(centres.to_decimal(u.ms) / scale, hz.to_decimal(u.Hz), color=band.hue, lw=1.0 if len(bands) < 5 else 0.8, alpha=0.9)
+    courses = [_stats.rate_over_time(band.table, width * u.ms) for band in bands]
+    x = courses[0][0].to_decimal(u.ms) / scale
+    hz = np.stack([course[1].to_decimal(u.Hz) for course in courses])
+    if len(bands) > len(_canvas.PALETTE):
+        # More lines than colours cannot be told apart: one line for all neurons together.
+        sizes = np.array([band.table.n for band in bands])
+        ax.plot(x, sizes @ hz / sizes.sum(), color=_canvas.INK, lw=1.0)
+        _canvas.note(ax, f"rate over all neurons, bins of {width:g} ms")
+    else:
+        for row, band in zip(hz, bands, strict=True):
+            ax.plot(x, row, color=band.hue, lw=1.0 if len(bands) < 5 else 0.8, alpha=0.9)
+        _canvas.note(ax, f"rates in bins of {width:g} ms")
     ax.set_ylim(bottom=0)
     ax.locator_params(axis="y", nbins=3)
     ax.set_ylabel("rate (Hz)")
-    _canvas.note(ax, f"rates in bins of {width:g} ms")
 
 
 def _label_time(ax: "Axes", table: SpikeTable) -> None:

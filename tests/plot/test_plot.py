@@ -209,3 +209,12 @@ def test_the_users_own_settings_stay(run):
 @pytest.mark.parametrize(("value", "expected"), [(0.013, 0.02), (1, 1), (2.1, 5), (6, 10), (0.5, 0.5)])
 def test_round_numbers(value, expected):
     assert _canvas.nice(value) == pytest.approx(expected)
+
+
+def test_more_populations_than_colours_share_one_rate_line():
+    rng = np.random.default_rng(4)
+    many = run_of({f"p{index}": bernoulli(rng, 1000, 10 + index, 30) for index in range(12)})
+    strip = draw(many.raster()).figure.axes[1]
+    assert len(strip.lines) == 1
+    spikes = sum(len(many.spikes(name)) for name in many.populations)
+    assert np.mean(strip.lines[0].get_ydata()) == pytest.approx(spikes / many.model.n_neurons / 0.1)
