@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from synthetic_run import pack
 
 from neuro4d._base import UnitError
+from neuro4d.simulate import _events
 from neuro4d.simulate._events import SpikeTable, stamps, unpack_words
 
 
@@ -26,8 +27,8 @@ def test_unpacking_inverts_packing(steps, n, p, number):
 def test_unpacking_is_the_same_across_blocks(monkeypatch):
     dense = np.random.default_rng(1).random((50, 70)) < 0.2
     whole = unpack_words(pack(dense), 70)
-    monkeypatch.setattr("neuro4d.simulate._events._BLOCK", 7)
-    monkeypatch.setattr("neuro4d.simulate._events._EXPAND", 3)
+    monkeypatch.setattr(_events, "_BLOCK", 7)
+    monkeypatch.setattr(_events, "_EXPAND", 3)
     for a, b in zip(whole, unpack_words(pack(dense), 70), strict=True):
         np.testing.assert_array_equal(a, b)
 
