@@ -23,9 +23,12 @@ from neuro4d.lattice import Mask as Mask
 from neuro4d.network import Model as Model
 from neuro4d.network import Network as Network
 from neuro4d.network import Population as Population
+from neuro4d.network import PopulationView as PopulationView
 from neuro4d.network import Projection as Projection
 from neuro4d.network import State as State
+from neuro4d.network import edges as edges
 from neuro4d.network import set_value as set
+from neuro4d.network import with_neurons as with_neurons
 from neuro4d.neurons import LIF as LIF
 from neuro4d.neurons import Izhikevich as Izhikevich
 from neuro4d.neurons import Relay as Relay
@@ -42,6 +45,14 @@ from neuro4d.recorders import Counts as Counts
 from neuro4d.recorders import Spikes as Spikes
 from neuro4d.recorders import Trace as Trace
 from neuro4d.recorders import Window as Window
+from neuro4d.simulate import MemoryBudgetError as MemoryBudgetError
+from neuro4d.simulate import Run as Run
+from neuro4d.simulate import SimulationError as SimulationError
+from neuro4d.simulate import SpikeTable as SpikeTable
+from neuro4d.simulate import batch as batch
+from neuro4d.simulate import scan as scan
+from neuro4d.simulate import simulate as simulate
+from neuro4d.simulate import sweep as sweep
 from neuro4d.stimuli import Clamp as Clamp
 from neuro4d.stimuli import Input as Input
 from neuro4d.stimuli import Poisson as Poisson

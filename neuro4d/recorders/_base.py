@@ -1,7 +1,7 @@
 """The protocol of a recorder."""
 
 import abc
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 from jaxtyping import Array, Int32, UInt32
@@ -14,6 +14,9 @@ class AbstractProbe(eqx.Module):
 
     A probe is a pure function of state and spikes; it can not change what is simulated.
     """
+
+    carried: ClassVar[bool] = False
+    """Whether its buffer goes on from chunk to chunk, instead of being read and made anew."""
 
     @abc.abstractmethod
     def buffer(self, length: int, carry: Any) -> Any:

@@ -1,6 +1,6 @@
 """Recorders of spikes: all of them, the last ones, or their number."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -74,6 +74,8 @@ class WindowProbe(AbstractProbe):
     groups: tuple[tuple[str, int], ...] = eqx.field(static=True)
     steps: int = eqx.field(static=True)
 
+    carried: ClassVar = True
+
     def buffer(self, length, carry):
         if carry is not None:
             return carry
@@ -97,8 +99,8 @@ class WindowProbe(AbstractProbe):
         kept = min(self.steps, n_steps)
         order = (np.arange(n_steps - kept, n_steps)) % self.steps
         words = {name: ring[..., order, :] for name, ring in rings.items()}
-        total = {name: int(s[..., 0].sum()) + (int(s[..., 1].sum()) << 32) for name, s in seen.items()}
-        return words, {name: total[name] - int(np.bitwise_count(words[name]).sum()) for name in words}
+        total = {name: s[..., 0].astype(np.int64) + (s[..., 1].astype(np.int64) << 32) for name, s in seen.items()}
+        return words, {name: total[name] - np.bitwise_count(words[name]).sum(axis=(-2, -1), dtype=np.int64) for name in words}
 
     def bytes(self, n_steps, length):
         row = 4 * sum(_words(n) for _, n in self.groups)
@@ -134,6 +136,8 @@ class CountProbe(AbstractProbe):
     """Spikes per neuron so far."""
 
     groups: tuple[tuple[str, int], ...] = eqx.field(static=True)
+
+    carried: ClassVar = True
 
     def buffer(self, length, carry):
         return {name: jnp.zeros(n, jnp.uint32) for name, n in self.groups} if carry is None else carry

@@ -26,6 +26,18 @@ class TraceProbe(AbstractProbe):
     variable: str = eqx.field(static=True)
     every: int = eqx.field(static=True)
     dtype: Any = eqx.field(static=True)
+    population: str = eqx.field(static=True)
+    first: int = eqx.field(static=True)
+    unit: Any = eqx.field(static=True)
+
+    @property
+    def label(self) -> str:
+        """The variable, with its port in front."""
+        return self.variable if self.port is None else f"{self.port}.{self.variable}"
+
+    def local_ids(self) -> np.ndarray:
+        """Indices into the population."""
+        return np.asarray(self.ids) - self.first
 
     def _rows(self, length: int) -> int:
         return -(-length // self.every) + 1
@@ -95,7 +107,8 @@ class Trace(AbstractRecorder):
         if self.variable not in known:
             raise UnknownNameError(f"population {self.population!r} has no variable {self.variable!r}.{did_you_mean(self.variable, known)}")
         every = 1 if self.every is None else int(steps_of(self.every, model.dt, "Trace.every"))
-        return TraceProbe(jnp.asarray(span.start + self._chosen(span.size), jnp.int32), span.group, port, variable, every, model.dtype)
+        ids = jnp.asarray(span.start + self._chosen(span.size), jnp.int32)
+        return TraceProbe(ids, span.group, port, variable, every, model.dtype, span.name, span.start, known[self.variable])
 
     def _chosen(self, size: int) -> np.ndarray:
         if self.ids is None or isinstance(self.ids, slice):

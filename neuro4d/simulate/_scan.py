@@ -1,0 +1,86 @@
+"""The loop, in its two forms: a pure scan to transform, and a chunk that records."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int32
+
+from neuro4d._base import Fault
+from neuro4d.network import Model, State, StepSpikes, advance, prepare
+
+
+def scan(
+    model: Model,
+    state: State,
+    steps: int,
+    keep: Callable[[State, StepSpikes], Any] | None = None,
+    inputs: dict[str, Any] | None = None,
+) -> tuple[State, Any]:
+    """Many steps as one pure function: to be jitted, vmapped and differentiated.
+
+    **Arguments:**
+
+    - `model`, `state`: as for `Model.step`.
+    - `steps`: how many; static.
+    - `keep`: a function of the state and the spikes after each step, whose results are stacked; by default nothing is kept.
+    - `inputs`: values for `Input` ports with a leading axis of length `steps`.
+
+    **Returns:** the final state and the stacked results.
+
+    !!! Example
+
+        >>> import brainunit as u, jax, jax.random as jr, neuro4d as n4
+        >>> lif = n4.LIF(tau=20*u.ms, c=200*u.pF, v_rest=-60*u.mV, v_th=-50*u.mV, v_reset=-60*u.mV)
+        >>> cells = n4.Population("cells", 2, lif)
+        >>> model = n4.Network(cells, n4.Clamp("drive", cells, 150*u.pA)).build(dt=0.1*u.ms, seed=0)
+        >>> final, v = jax.jit(lambda m, s: n4.scan(m, s, 100, lambda s, k: s.neurons["cells"].v))(model, model.init(jr.key(0)))
+        >>> v.shape
+        (100, 2)
+    """
+    prepared = prepare(model)
+
+    def body(state: State, given: dict[str, Any] | None) -> tuple[State, Any]:
+        state, spikes = advance(model, prepared, state, given)
+        return state, None if keep is None else keep(state, spikes)
+
+    return jax.lax.scan(body, state, inputs, length=steps)
+
+
+def _chunk(model: Model, probes: dict[str, Any], state: State, carries: dict[str, Any], inputs: dict, n: Int32[Array, ""], length: int) -> Any:
+    """`n` steps, at most `length`, with recorders; `n` is a traced number, so that all chunks of a run share one program."""
+    prepared = prepare(model)
+    buffers = {name: probe.buffer(length, carries.get(name)) for name, probe in probes.items()}
+
+    def body(i: Int32[Array, ""], carry: Any) -> Any:
+        state, buffers = carry
+        elapsed = state.step - state.start
+        given = {name: jax.lax.dynamic_index_in_dim(values, i, 0, keepdims=False) for name, values in inputs.items()}
+        state, spikes = advance(model, prepared, state, given)
+        buffers = {name: probe.update(buffers[name], i, elapsed, state, spikes) for name, probe in probes.items()}
+        return state, buffers
+
+    state, buffers = jax.lax.fori_loop(0, n, body, (state, buffers))
+    finite = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves((state.neurons, state.receptors)) if jnp.issubdtype(leaf.dtype, jnp.floating)]
+    bad = ~jnp.all(jnp.stack(finite)) if finite else jnp.bool_(False)
+    fault = state.fault | jnp.where(bad, jnp.uint32(Fault.NOT_FINITE), jnp.uint32(0))
+    return eqx.tree_at(lambda s: s.fault, state, fault), buffers
+
+
+@functools.partial(jax.jit, static_argnames=("length",), donate_argnames=("state", "carries"))
+def run_chunk(model, probes, state, carries, inputs, n, length):
+    """One simulation."""
+    return _chunk(model, probes, state, carries, inputs, n, length)
+
+
+@functools.partial(jax.jit, static_argnames=("length",), donate_argnames=("state", "carries"))
+def run_lanes(varying, shared, probes, state, carries, inputs, n, length):
+    """A batch: over states, and over those leaves of the model that differ between lanes."""
+
+    def lane(varying, state, carries):
+        return _chunk(eqx.combine(varying, shared), probes, state, carries, inputs, n, length)
+
+    return jax.vmap(lane)(varying, state, carries)
