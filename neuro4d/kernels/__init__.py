@@ -1,0 +1,7 @@
+"""L1: arrays in, arrays out. The CPU handlers that are built when the package is installed, and whether they serve."""
+
+from neuro4d.kernels._native_deliver import deliver_native as deliver_native
+from neuro4d.kernels._native_load import native_available as native_available
+from neuro4d.kernels._native_load import native_status as native_status
+from neuro4d.kernels._native_memory import advise_huge as advise_huge
+from neuro4d.kernels._native_memory import huge_empty as huge_empty

@@ -1,0 +1,111 @@
+"""Whether the compiled handlers serve on this machine, and why not if they do not.
+
+A handler that XLA refuses while a backend starts takes the whole backend down, so nothing is registered at import: the
+first question asked here starts the CPU backend, registers the handlers, runs one small delivery and compares it with
+the sums done by hand. Any surprise on that way means that plain XLA serves instead.
+"""
+
+import functools
+import importlib
+import os
+from types import ModuleType
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from neuro4d.kernels._native_deliver import deliver_native
+
+
+class Native(NamedTuple):
+    """The outcome of loading: the extension module or `None`, and one sentence that says why."""
+
+    module: ModuleType | None
+    status: str
+
+
+def native_available() -> bool:
+    """Whether the compiled CPU handlers are loaded, registered and proven on this machine.
+
+    Starts JAX's CPU backend when asked for the first time. May be asked while a function is traced.
+
+    !!! Example
+
+        >>> from neuro4d.kernels import native_available
+        >>> native_available() in (True, False)
+        True
+    """
+    return load().module is not None
+
+
+def native_status() -> str:
+    """One sentence for people: what serves on the CPU and why.
+
+    !!! Example
+
+        >>> from neuro4d.kernels import native_status
+        >>> native_status().startswith("CPU handlers")
+        True
+    """
+    return load().status
+
+
+@functools.cache
+def load() -> Native:
+    """Load, register and prove the handlers once for the life of the process."""
+    try:
+        module = importlib.import_module("neuro4d.kernels._native")
+    except ImportError as error:
+        why = "they were not built when neuro4d was installed: a C++17 compiler was missing"
+        if not isinstance(error, ModuleNotFoundError):
+            why = f"the extension does not load: {error}"
+        return Native(None, f"CPU handlers not in use, {why}; plain XLA serves.")
+    try:
+        _register(module)
+    except Exception as error:  # whatever XLA or the platform objects to, plain XLA still works
+        return Native(None, f"CPU handlers not in use, XLA refuses them: {_first_line(error)}; plain XLA serves.")
+    try:
+        wrong = _self_test()
+    except Exception as error:
+        wrong = _first_line(error)
+    if wrong:
+        return Native(None, f"CPU handlers not in use, the self-test failed: {wrong}; plain XLA serves.")
+    return Native(module, f"CPU handlers in use ({module.isa()} instructions, {_threads()}).")
+
+
+def _register(module: ModuleType) -> None:
+    jax.local_devices(backend="cpu")  # the backend must have started before the first registration
+    for name, capsule in module.handlers().items():
+        jax.ffi.register_ffi_target(name, capsule, platform="cpu")
+
+
+def _self_test() -> str:
+    """Two sources, two delays, four edges. Returns what is wrong, or an empty string."""
+    operands = (
+        np.uint32(2),
+        np.array([1, 2], np.int32),
+        np.array([[1, 0], [0, 1]], np.int32),
+        np.array([2, 1], np.int32),
+        np.array([[[0, 0], [2, 0]]], np.uint32),
+        np.array([[[0, 1, 2], [0, 1, 2]]], np.uint32),
+        np.array([0, 2, 1, 2], np.uint16),
+        np.array([0.5, 1.25, 2.0, 4.0], np.float32),
+        np.array([[1.0, 1.0, 1.0]], np.float32),
+    )
+    cpu = jax.local_devices(backend="cpu")[0]
+    with jax.ensure_compile_time_eval(), jax.default_device(cpu):
+        acc = np.asarray(jax.jit(deliver_native)(*operands)[0])
+    # step 2: delay 1 reads row 1 (source 0: edge 0), delay 2 reads row 0 (source 1 is first there: edges 3 and 1)
+    expected = np.array([[1.5, 1.0, 6.25]], np.float32)
+    return "" if np.array_equal(acc, expected) else f"expected {expected.tolist()}, got {acc.tolist()}"
+
+
+def _threads() -> str:
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux; XLA sizes its pool by it
+    n = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    return "1 thread" if n == 1 else f"{n} threads"
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"

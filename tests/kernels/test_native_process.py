@@ -1,0 +1,88 @@
+"""What needs a process of its own: the number of threads, a package without handlers, sanitizers."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from neuro4d.kernels import native_available
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+needs_native = pytest.mark.skipif(not native_available(), reason="the CPU handlers are not built")
+needs_two = pytest.mark.skipif(not sys.platform.startswith("linux") or len(os.sched_getaffinity(0)) < 2, reason="two processors expected")
+
+
+def python(code: str, prefix=(), **variables) -> subprocess.CompletedProcess:
+    """Runs code in a fresh interpreter with the package and these tests on its path."""
+    env = os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": os.pathsep.join((str(ROOT), str(HERE)))} | variables
+    return subprocess.run([*prefix, sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=900)
+
+
+@needs_native
+@needs_two
+def test_one_and_two_threads_give_the_same_bits():
+    first, second = sorted(os.sched_getaffinity(0))[:2]
+    digests = set()
+    for cpus in ({first}, {first, second}):
+        done = python(f"import os; os.sched_setaffinity(0, {cpus}); import thread_digest; thread_digest.main()")
+        assert done.returncode == 0, done.stderr
+        digests.add(done.stdout.strip())
+    assert len(digests) == 1
+
+
+def test_without_the_extension_the_status_says_why():
+    code = (
+        "import sys; sys.modules['neuro4d.kernels._native'] = None\n"
+        "from neuro4d.kernels import native_available, native_status, advise_huge, huge_empty\n"
+        "assert not native_available() and not advise_huge(huge_empty(10, 'f4'))\n"
+        "print(native_status())"
+    )
+    done = python(code)
+    assert done.returncode == 0, done.stderr
+    assert "not in use" in done.stdout and "plain XLA serves" in done.stdout
+
+
+def test_a_handler_that_counts_wrong_is_not_used():
+    code = (
+        "import numpy as np, neuro4d.kernels._native_load as load\n"
+        "load.deliver_native = lambda *operands: (operands[-1], None, None)\n"
+        "print(load.native_available(), load.native_status())"
+    )
+    done = python(code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("False") and ("self-test failed" in done.stdout or "not built" in done.stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs the sanitizers of GCC on Linux")
+@pytest.mark.skipif(None in map(shutil.which, ("cmake", "g++")), reason="needs cmake and g++")
+@pytest.mark.skipif(importlib.util.find_spec("nanobind") is None, reason="needs nanobind")
+def test_under_address_and_undefined_behaviour_sanitizers(tmp_path):
+    """The tests of the handlers with a build that checks every access.
+
+    By hand:
+
+        cmake -S . -B build-sanitize -DN4_SANITIZE=ON && cmake --build build-sanitize
+        LD_PRELOAD=$(g++ -print-file-name=libasan.so):$(g++ -print-file-name=libubsan.so) ASAN_OPTIONS=detect_leaks=0 \\
+          NEURO4D_TEST_NATIVE=build-sanitize python -m pytest tests/kernels -m 'not slow'
+    """
+    configure = ["cmake", "-S", str(ROOT), "-B", str(tmp_path), "-DN4_SANITIZE=ON", f"-DPython_EXECUTABLE={sys.executable}"]
+    for command in (configure, ["cmake", "--build", str(tmp_path), "--parallel", "2"]):
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    libraries = [
+        subprocess.run(["g++", f"-print-file-name={name}"], capture_output=True, text=True).stdout.strip()
+        for name in ("libasan.so", "libubsan.so")
+    ]
+    code = (
+        "import sys, pytest; sys.exit(pytest.main(["
+        f"{str(HERE / 'test_deliver_native.py')!r}, '-q', '-p', 'no:cacheprovider', '-p', 'no:xdist', '-x']))"
+    )
+    done = python(code, LD_PRELOAD=":".join(libraries), ASAN_OPTIONS="detect_leaks=0", NEURO4D_TEST_NATIVE=str(tmp_path))
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    assert " passed" in done.stdout and "skipped" not in done.stdout.splitlines()[-1]
