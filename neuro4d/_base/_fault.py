@@ -17,5 +17,7 @@ class Fault(enum.IntFlag):
     def message(self) -> str:
         """One sentence for the user."""
         if self & Fault.NOT_FINITE:
-            return "a membrane potential became NaN or infinite: look for an input that is not finite, or a time step too large for the model"
+            return (
+                "a membrane potential became NaN or infinite: look for an input that is not finite, or a time step too large for the model"
+            )
         return "no fault"

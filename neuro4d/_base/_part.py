@@ -39,7 +39,9 @@ def check_range(array: np.ndarray, unit, where: str, low=None, high=None, open_l
         text = f"{'more than' if open_low else 'at least'} {attach(low, unit)}"
     if high is not None:
         bad = bad | ~(array <= high)
-        text += f"{' and ' if low is not None else ''}at most {attach(high, unit)}" if low is not None else f", at most {attach(high, unit)}"
+        text += (
+            f"{' and ' if low is not None else ''}at most {attach(high, unit)}" if low is not None else f", at most {attach(high, unit)}"
+        )
     if np.any(bad):
         value = attach(np.atleast_1d(array)[np.atleast_1d(bad)][0], unit)
         raise ValueError(f"{where} must be {text}; got {value}{first_bad(bad)}. For example `{_last_name(where)}={example(unit)}`.")

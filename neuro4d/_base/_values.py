@@ -292,7 +292,9 @@ class Uniform(AbstractValue):
         self.low = _scalar(low, self.unit, "Uniform.low")
         self.high = _scalar(high, self.unit, "Uniform.high")
         if not self.low < self.high:
-            raise ValueError(f"Uniform: low must lie below high; got low={attach(self.low, self.unit)}, high={attach(self.high, self.unit)}.")
+            raise ValueError(
+                f"Uniform: low must lie below high; got low={attach(self.low, self.unit)}, high={attach(self.high, self.unit)}."
+            )
 
     def draw(self, words):
         return self.low + (self.high - self.low) * uniform(words)

@@ -1,8 +1,8 @@
 """L4: networks, models, states and the step."""
 
+from neuro4d.network._groups import Span as Span
 from neuro4d.network._model import Model as Model
 from neuro4d.network._network import Network as Network
-from neuro4d.network._groups import Span as Span
 from neuro4d.network._population import Population as Population
 from neuro4d.network._population import PopulationView as PopulationView
 from neuro4d.network._projection import Projection as Projection

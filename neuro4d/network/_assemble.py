@@ -15,7 +15,6 @@ from neuro4d._base import AbstractValue, Constant, Given, address, words
 from neuro4d.connect import Rows
 from neuro4d.kernels import huge_empty
 
-
 CHUNK_EDGES = 1 << 20
 
 

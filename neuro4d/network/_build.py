@@ -20,7 +20,6 @@ from neuro4d.ops import Backend, Pathway
 from neuro4d.receptors import Delta
 from neuro4d.stimuli import Poisson, RateSteps, Target, bank
 
-
 BLOCK_TARGETS = 1 << 16
 """Accumulators of a target block: as many as 16-bit ids can name, which also fits into a core's cache."""
 
@@ -124,7 +123,9 @@ def _strand(projection: Projection, plan: Plan) -> tuple[Strand, int, int]:
 def _check_per_edge(projection: Projection, n_edges: int) -> None:
     for what, value in (("weight", projection.weight), ("delay", projection.delay)):
         if isinstance(value, Given) and value.values.shape != (n_edges,):
-            raise ValueError(f"projection {projection.name!r}: {what} has one entry per edge, shape ({n_edges},); got shape {value.values.shape}.")
+            raise ValueError(
+                f"projection {projection.name!r}: {what} has one entry per edge, shape ({n_edges},); got shape {value.values.shape}."
+            )
 
 
 def _positions(view: PopulationView, plan: Plan, start: int, n: int) -> np.ndarray | None:

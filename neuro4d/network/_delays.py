@@ -24,7 +24,9 @@ def check_delay(delay: AbstractValue, dt: float, name: str) -> tuple[int, int]:
             return 1, 1
         low, high = int(steps.min()), int(steps.max())
         if low == 0 < high:
-            raise ValueError(f"{where}: 0 holds for a whole projection or for none of it; entry {int(np.argmin(steps))} is 0. Use two projections.")
+            raise ValueError(
+                f"{where}: 0 holds for a whole projection or for none of it; entry {int(np.argmin(steps))} is 0. Use two projections."
+            )
         return low, high
     low, high = delay.bounds()
     if not low >= dt / 2:

@@ -51,7 +51,9 @@ def realise(part: Any, n: int, seed: int, where: tuple[str, ...]) -> Any:
     drawn = {name: v.draw(words(address(seed, *where, name), np.arange(n))) for name, v in given.items() if isinstance(v, AbstractValue)}
     for name, value in (given | drawn).items():
         if value.ndim and value.shape != (n,):
-            raise ValueError(f"{'.'.join(where)}.{name} must be a scalar or have shape ({n},), one entry per neuron; got shape {value.shape}.")
+            raise ValueError(
+                f"{'.'.join(where)}.{name} must be a scalar or have shape ({n},), one entry per neuron; got shape {value.shape}."
+            )
     if not drawn:
         return part
     fields = {f.name: getattr(part, f.name) for f in dataclasses.fields(part)}
@@ -61,7 +63,9 @@ def realise(part: Any, n: int, seed: int, where: tuple[str, ...]) -> Any:
 
 def cast(part: Any, dtype: Any) -> Any:
     """A part with its numbers as JAX arrays in the precision of the model."""
-    return _with_fields(part, {name: jnp.asarray(getattr(part, name), dtype) for name in field_units(part) if getattr(part, name) is not None})
+    return _with_fields(
+        part, {name: jnp.asarray(getattr(part, name), dtype) for name in field_units(part) if getattr(part, name) is not None}
+    )
 
 
 def _with_fields(part: Any, changes: dict[str, Any]) -> Any:
@@ -69,7 +73,12 @@ def _with_fields(part: Any, changes: dict[str, Any]) -> Any:
     names = tuple(changes)
     if not names:
         return part
-    return eqx.tree_at(lambda p: [getattr(p, name) for name in names], part, [changes[name] for name in names], is_leaf=lambda x: x is None or isinstance(x, AbstractValue))
+    return eqx.tree_at(
+        lambda p: [getattr(p, name) for name in names],
+        part,
+        [changes[name] for name in names],
+        is_leaf=lambda x: x is None or isinstance(x, AbstractValue),
+    )
 
 
 def fuse(parts: list[Any], sizes: list[int]) -> Any:
@@ -77,5 +86,7 @@ def fuse(parts: list[Any], sizes: list[int]) -> Any:
     if len(parts) == 1:
         return parts[0]
     names = [name for name in field_units(parts[0]) if getattr(parts[0], name) is not None]
-    joined = {name: jnp.concatenate([jnp.broadcast_to(getattr(p, name), (n,)) for p, n in zip(parts, sizes, strict=True)]) for name in names}
+    joined = {
+        name: jnp.concatenate([jnp.broadcast_to(getattr(p, name), (n,)) for p, n in zip(parts, sizes, strict=True)]) for name in names
+    }
     return _with_fields(parts[0], joined)

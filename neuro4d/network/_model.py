@@ -188,14 +188,16 @@ def _key_words(key: Any) -> Array:
         raise TypeError(f"expected one key; got {key.shape[0]}. For a batch of trials: `jax.vmap(model.init)(keys)`.")
     words = jax.random.key_data(key)
     if words.shape != (2,):
-        raise TypeError(f"expected a threefry key, `jax.random.key(0, impl='threefry2x32')`; got an implementation with {words.shape[0]} words.")
+        raise TypeError(
+            f"expected a threefry key, `jax.random.key(0, impl='threefry2x32')`; got an implementation with {words.shape[0]} words."
+        )
     return words.astype(jnp.uint32)
 
 
 def _initial_variables(model: Model, words: Array) -> tuple[dict, dict]:
     """Variables of every group: drawn by (key, population, variable, neuron)."""
     neurons, receptors = {}, {}
-    for group, n in model.layout.sizes:
+    for group, _ in model.layout.sizes:
         spans = [span for span in model.layout.spans if span.group == group]
         first = model.neurons[spans[0].name]
         names = list(first.variables) or ["last"]

@@ -86,7 +86,13 @@ class Network:
                 check_port(ends[0], part.port, f"stimulus {part.name!r}")
 
     def build(
-        self, dt: Any, seed: int = 0, *, precision: Any = jnp.float32, backend: Backend = Backend.AUTO, surrogate: AbstractSurrogate | None = None
+        self,
+        dt: Any,
+        seed: int = 0,
+        *,
+        precision: Any = jnp.float32,
+        backend: Backend = Backend.AUTO,
+        surrogate: AbstractSurrogate | None = None,
     ) -> Model:
         """Draws the structure and gives a model: the only place where randomness meets structure.
 
@@ -123,7 +129,7 @@ def _build(network: Network, plan: Plan, surrogate: AbstractSurrogate | None) ->
     members = strands_of(list(network.projections), plan)
     names = {key: f"{key[0]}->{key[1]}{' early' if key[2] else ''}" for key in members}
     pathways = {names[key]: make_pathway(key, parts, plan, totals) for key, parts in members.items()}
-    depths = {group: 0 for group in totals}
+    depths = dict.fromkeys(totals, 0)
     for path in pathways.values():
         depths[path.source] = max(depths[path.source], int(path.delays[-1]))
     placed = [p.size.lattice for p in populations if isinstance(p.size, Placement)]
@@ -184,7 +190,9 @@ def _kind(part: Any) -> str:
 def _check_unique(kind: str, names: list[str]) -> None:
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"two parts of the kind {kind} are named {name!r}: names address randomness and results, so each is used once.")
+            raise ValueError(
+                f"two parts of the kind {kind} are named {name!r}: names address randomness and results, so each is used once."
+            )
 
 
 def _check_dt(dt: Any) -> float:
@@ -202,6 +210,7 @@ def _check_precision(precision: Any) -> Any:
     if dtype not in (np.float32, np.float64):
         raise ValueError(f"precision is `jnp.float32` or `jnp.float64`; got {dtype}.")
     if dtype == np.float64 and not jax.config.jax_enable_x64:
-        raise ValueError("precision float64 needs `jax.config.update('jax_enable_x64', True)` before anything is built; JAX would use float32.")
+        raise ValueError(
+            "precision float64 needs `jax.config.update('jax_enable_x64', True)` before anything is built; JAX would use float32."
+        )
     return dtype
-

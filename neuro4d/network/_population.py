@@ -116,9 +116,13 @@ def _check_receptors(name: str, receptors: Any) -> dict[str, AbstractReceptor]:
     for port, receptor in table.items():
         check_name(port, f"port of population {name!r}")
         if "." in port:
-            raise ValueError(f"population {name!r}: the name of a port has no dot, since `port.variable` names what is recorded; got {port!r}.")
+            raise ValueError(
+                f"population {name!r}: the name of a port has no dot, since `port.variable` names what is recorded; got {port!r}."
+            )
         if not isinstance(receptor, AbstractReceptor):
-            raise TypeError(f"population {name!r}, port {port!r}: expected a receptor such as `n4.ExpCurrent(tau=5*u.ms)`; got {receptor!r}.")
+            raise TypeError(
+                f"population {name!r}, port {port!r}: expected a receptor such as `n4.ExpCurrent(tau=5*u.ms)`; got {receptor!r}."
+            )
     return table
 
 

@@ -2,11 +2,11 @@
 
 from typing import Any
 
+import brainunit as u
+
 from neuro4d._base import AbstractValue, as_value, check_name, did_you_mean
 from neuro4d.connect import AbstractRule
 from neuro4d.network._population import PopulationView, view_of
-
-import brainunit as u
 
 
 class Projection:

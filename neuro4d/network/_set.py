@@ -47,13 +47,17 @@ def _locate(model: Model, projection: str) -> tuple[Link, np.ndarray, np.ndarray
     link = lookup({x.name: x for x in model.layout.links}, projection, "projection")
     for other in model.layout.links:
         if other.name != link.name and _overlap(other, link):
-            raise ValueError(f"projections {link.name!r} and {other.name!r} join the same neurons at the same port; their edges cannot be told apart.")
+            raise ValueError(
+                f"projections {link.name!r} and {other.name!r} join the same neurons at the same port; their edges cannot be told apart."
+            )
     path = model.pathways[link.pathway]
     source, which, block = (np.asarray(x) for x in edge_table(path))
     local = np.asarray(path.targets).astype(np.int64)
     target = block * path.width + local % path.width
     port = dict(model.layout.ports)[path.target].index(link.port)
-    mask = (source >= link.source[0]) & (source < link.source[0] + link.source[1]) & (local // path.width == port) & (source < path.n_source)
+    mask = (
+        (source >= link.source[0]) & (source < link.source[0] + link.source[1]) & (local // path.width == port) & (source < path.n_source)
+    )
     return link, mask & (target >= link.target[0]) & (target < link.target[0] + link.target[1]), source, which, target
 
 
@@ -96,13 +100,17 @@ def set_value(model: Model, where: Callable[[Model], Any], value: Any) -> Model:
     """
     leaf = where(model)
     if not isinstance(leaf, jax.Array) or not jnp.issubdtype(leaf.dtype, jnp.floating):
-        raise TypeError(f"`where` has to point at one float array of the model, for example `lambda m: m.neurons['cells'].v_th`; it gives {leaf!r:.80}.")
+        raise TypeError(
+            f"`where` has to point at one float array of the model, for example `lambda m: m.neurons['cells'].v_th`; it gives {leaf!r:.80}."
+        )
     name, unit, size, part = _owner(model, where)
     if part is not None:
         _validate(part, name, value, unit)
     bare = _bare(value, unit, name)
     if bare.shape not in ((), leaf.shape, () if size is None else (size,)):
-        raise ValueError(f"the value has shape {bare.shape}; the leaf has shape {leaf.shape}{'' if size is None else f', a value per neuron ({size},)'}.")
+        raise ValueError(
+            f"the value has shape {bare.shape}; the leaf has shape {leaf.shape}{'' if size is None else f', a value per neuron ({size},)'}."
+        )
     if size is None:
         bare = np.broadcast_to(bare, leaf.shape)
     return eqx.tree_at(where, model, jnp.asarray(bare, leaf.dtype))
@@ -131,7 +139,10 @@ def _owner(model: Model, where: Callable[[Model], Any]) -> tuple[str, Any, int |
     sentinel = object()
     marked = eqx.tree_at(where, model, sentinel)
     for population, neuron in marked.neurons.items():
-        parts = [(neuron, model.neurons[population]), *((r, model.receptors[population][port]) for port, r in marked.receptors[population].items())]
+        parts = [
+            (neuron, model.neurons[population]),
+            *((r, model.receptors[population][port]) for port, r in marked.receptors[population].items()),
+        ]
         for part, original in parts:
             for name, unit in field_units(part).items():
                 if getattr(part, name) is sentinel:
@@ -147,7 +158,9 @@ def with_neurons(model: Model, population: str, neuron: Any) -> Model:
     lookup(model.populations, population, "population")
     old = model.neurons[population]
     if type(old) is not type(neuron):
-        raise TypeError(f"population {population!r} has {type(old).__name__} neurons; got {type(neuron).__name__}. Build a new network for another kind.")
+        raise TypeError(
+            f"population {population!r} has {type(old).__name__} neurons; got {type(neuron).__name__}. Build a new network for another kind."
+        )
     for name, unit in field_units(neuron).items():
         model = set_value(model, lambda m, n=name: getattr(m.neurons[population], n), getattr(neuron, name) * unit)
     return model

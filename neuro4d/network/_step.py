@@ -44,7 +44,7 @@ def advance(model: Any, prepared: Prepared, state: State, inputs: dict[str, Any]
     early, late, history = _deliver(model, state)
     drives = _stimulate(model, prepared, state, given, late)
     neurons, receptors, words, soft = {}, {}, {}, {}
-    for group, n in model.layout.sizes:
+    for group, _ in model.layout.sizes:
         neuron, ports = prepared.models[group]
         receptors[group], drive = _receive(ports, prepared.receptors[group], state.receptors[group], early, late, group, drives[group])
         neurons[group], fired = neuron.step(prepared.neurons[group], state.neurons[group], drive)

@@ -20,7 +20,9 @@ CPU_BLOCK = 1 << 11
 ACCELERATOR_BLOCK = 1 << 18
 
 
-def deliver(path: Pathway, history: History, step: UInt32[Array, ""], acc: Float[Array, "blocks size"], backend: Backend) -> tuple[Array, History]:
+def deliver(
+    path: Pathway, history: History, step: UInt32[Array, ""], acc: Float[Array, "blocks size"], backend: Backend
+) -> tuple[Array, History]:
     """Adds what arrives in a step to the sums of the target blocks.
 
     **Arguments:**
@@ -59,7 +61,9 @@ def _deliver_any(path, ids, count, soft, step, acc):
     del soft
 
     def native(ids, count, step, acc):
-        return deliver_native(step, path.delays, ids, count, path.start, path.offset, path.targets, path.weight, acc, weight_kind=path.weight_kind)
+        return deliver_native(
+            step, path.delays, ids, count, path.start, path.offset, path.targets, path.weight, acc, weight_kind=path.weight_kind
+        )
 
     def portable(ids, count, step, acc):
         return _on_platform(path, ids, count, step, acc), ids, count
@@ -144,7 +148,7 @@ def _weight_at(path, source, where):
 
 def edge_table(path: Pathway) -> tuple[Array, Array, Array]:
     """Source, index of the delay and block of every edge, from the offsets; padding has the source `n_source`."""
-    blocks, n_source, bounds = path.offset.shape
+    _, n_source, bounds = path.offset.shape
     n_delays = bounds - 1
     begin = (path.start[..., :1] + path.offset[..., :-1]).astype(jnp.int32).reshape(-1)
     length = jnp.diff(path.offset.astype(jnp.int32), axis=-1).reshape(-1)
@@ -160,7 +164,7 @@ def edge_table(path: Pathway) -> tuple[Array, Array, Array]:
 
 def _tangent(path, ids, count, soft, step, path_dot, soft_dot, acc_dot):
     """The derivative, over all edges: every weight and, with a surrogate, every neuron near threshold has a share."""
-    depth, n = ids.shape
+    depth, _ = ids.shape
     source, which, block = edge_table(path)
     rows = ((step - path.delays.astype(jnp.uint32)) & jnp.uint32(depth - 1)).astype(jnp.int32)[which]
     target = jnp.where(source < path.n_source, block * path.block_size + path.targets.astype(jnp.int32), acc_dot.size)

@@ -36,7 +36,9 @@ def row_of(history: History, step: UInt32[Array, "..."]) -> Int32[Array, "..."]:
     return (step & jnp.uint32(history.count.shape[0] - 1)).astype(jnp.int32)
 
 
-def push(history: History, fired: Bool[Array, "n"], words: UInt32[Array, "w"], soft: Float[Array, "n"] | None, step: UInt32[Array, ""]) -> History:
+def push(
+    history: History, fired: Bool[Array, "n"], words: UInt32[Array, "w"], soft: Float[Array, "n"] | None, step: UInt32[Array, ""]
+) -> History:
     """Writes the spikes of a step into its row, by index: nothing is shifted."""
     row = row_of(history, step)
     ids, count = ids_of(fired, words)

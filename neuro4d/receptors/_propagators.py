@@ -12,7 +12,6 @@ Both functions are smooth at 0, so equal time constants are no special case, and
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-
 SMALL = 0.05
 
 

@@ -2,8 +2,8 @@
 
 from neuro4d.recorders._base import AbstractProbe as AbstractProbe
 from neuro4d.recorders._base import AbstractRecorder as AbstractRecorder
-from neuro4d.recorders._spikes import Counts as Counts
 from neuro4d.recorders._spikes import CountProbe as CountProbe
+from neuro4d.recorders._spikes import Counts as Counts
 from neuro4d.recorders._spikes import SpikeProbe as SpikeProbe
 from neuro4d.recorders._spikes import Spikes as Spikes
 from neuro4d.recorders._spikes import Window as Window

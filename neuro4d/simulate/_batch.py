@@ -13,7 +13,18 @@ from neuro4d.network import Model, State, set_value
 from neuro4d.recorders import AbstractRecorder, Spikes
 from neuro4d.simulate._memory import check_memory
 from neuro4d.simulate._result import Run
-from neuro4d.simulate._run import CHUNK, Options, check_run, check_series, drive, first_carries, fit_recorders, make_record, raise_fault
+from neuro4d.simulate._run import (
+    CHUNK,
+    Loop,
+    Options,
+    check_run,
+    check_series,
+    drive,
+    first_carries,
+    fit_recorders,
+    make_record,
+    raise_fault,
+)
 from neuro4d.simulate._scan import run_lanes
 
 
@@ -68,9 +79,14 @@ def batch(
 
     options = Options(length, progress, None, None, throw)
     loop = drive(call, probes, jax.tree.map(jnp.copy, state), first_carries(probes, length, lanes), given, n_steps, models[0].dt, options)
+    return _lanes(models, probes, state, loop, throw)
+
+
+def _lanes(models: list[Model], probes: dict[str, Any], state: State, loop: Loop, throw: bool) -> list[Run]:
+    """What a loop over lanes has done, as one result per lane."""
     runs = []
     joined = {name: probe.join(loop.chunks[name], loop.done) for name, probe in probes.items()}
-    for lane in range(lanes):
+    for lane in range(state.step.shape[0]):
         own = models[lane if len(models) > 1 else 0]
         final = jax.tree.map(lambda x, i=lane: x[i], loop.state)
         start = int(state.step[lane])
@@ -90,16 +106,30 @@ def _lane_of(joined: Any, lane: int) -> Any:
     return jax.tree.map(lambda x: x[lane], joined)
 
 
-def sweep(model: Model, where: Callable[[Model], Any], values: Any, duration: Any, *, key: Any, **options: Any) -> list[Run]:
+def sweep(
+    model: Model,
+    where: Callable[[Model], Any],
+    values: Any,
+    duration: Any,
+    record: AbstractRecorder | Sequence[AbstractRecorder] = (Spikes(),),
+    *,
+    key: Any,
+    inputs: dict[str, Any] | None = None,
+    progress: bool | None = None,
+    chunk: int = CHUNK,
+    throw: bool = True,
+) -> list[Run]:
     """Runs one model for several values of a parameter, in one program.
 
     **Arguments:**
 
     - `where`, `values`: as for `n4.set`; one run for each value.
     - `key`: one random key, used in every lane, so that lanes differ in nothing else; or one key per value.
-    - `options`: as for `batch`.
+    - the others as in `batch`.
 
     **Returns:** one `Run` per value.
+
+    **Raises:** as `n4.set` and `batch`.
 
     !!! Example
 
@@ -109,13 +139,13 @@ def sweep(model: Model, where: Callable[[Model], Any], values: Any, duration: An
         >>> model = n4.Network(cells, n4.Clamp("drive", cells, 150*u.pA)).build(dt=0.1*u.ms, seed=0)
         >>> runs = n4.sweep(model, lambda m: m.neurons["cells"].v_th, np.array([-50.0, -48.0])*u.mV, 100*u.ms, key=jr.key(0))
         >>> [len(run.spikes("cells")) for run in runs]
-        [8, 4]
+        [8, 6]
     """
     models = [set_value(model, where, value) for value in values]
     if not models:
         raise ValueError("sweep: give at least one value.")
     keys = jnp.stack([key] * len(models)) if jnp.ndim(key) == 0 else key
-    return batch(models, keys, duration, **options)
+    return batch(models, keys, duration, record, inputs=inputs, progress=progress, chunk=chunk, throw=throw)
 
 
 def split_models(models: list[Model]) -> tuple[Model, Model]:
@@ -131,7 +161,9 @@ def split_models(models: list[Model]) -> tuple[Model, Model]:
     for column in columns:
         same = all(leaf is column[0] for leaf in column) or (_one_shape(column) and all(np.array_equal(leaf, column[0]) for leaf in column))
         if not same and not _one_shape(column):
-            raise ValueError(f"arrays of the models differ in shape: {[leaf.shape for leaf in column]}. Build them from one network, with other seeds.")
+            raise ValueError(
+                f"arrays of the models differ in shape: {[leaf.shape for leaf in column]}. Build them from one network, with other seeds."
+            )
         varying.append(None if same else jnp.stack(column))
         shared.append(column[0] if same else None)
     return jax.tree.unflatten(first, varying), jax.tree.unflatten(first, shared)

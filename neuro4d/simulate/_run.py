@@ -14,13 +14,12 @@ import numpy as np
 
 from neuro4d._base import Fault, UnknownNameError, attach, check_count, did_you_mean, steps_of, strip
 from neuro4d.network import Model, State
-from neuro4d.recorders import AbstractRecorder, CountProbe, Spikes, SpikeProbe, TraceProbe, WindowProbe
+from neuro4d.recorders import AbstractRecorder, CountProbe, SpikeProbe, Spikes, TraceProbe, WindowProbe
 from neuro4d.simulate._memory import check_memory
 from neuro4d.simulate._progress import Progress
 from neuro4d.simulate._records import CountRecord, SpikeRecord, TraceRecord, WindowRecord
 from neuro4d.simulate._result import Run
 from neuro4d.simulate._scan import run_chunk
-
 
 CHUNK = 1000
 
@@ -65,8 +64,8 @@ def simulate(
 ) -> Run:
     """Runs a model and keeps what the recorders ask for.
 
-    The loop is compiled once and called a chunk of steps at a time; progress, Ctrl-C, hooks and the move of records to the host
-    happen between chunks. The chunk length changes nothing in the result.
+    The loop is compiled once and called a chunk of steps at a time; progress, Ctrl-C, hooks and records are served between chunks,
+    whose length changes nothing in the result.
 
     **Arguments:**
 
@@ -75,16 +74,15 @@ def simulate(
     - `duration`: a multiple of the time step. [time]
     - `record`: recorders; by default all spikes.
     - `inputs`: values for `Input` ports: a scalar, or an array with one entry per step on its first axis.
-    - `progress`: a bar with steps per second and time left; by default where a person can see it. `log_every`: wall time between log
-      lines. [time]
+    - `progress`: a bar; by default where a person can see it. `log_every`: wall time between log lines. [time]
     - `chunk`: steps between two visits of the host.
     - `on_chunk`: called as `on_chunk(state, steps_done)` after every chunk; a place for checkpoints. Copy what you keep.
-    - `throw`: whether a fault (a potential that is not finite) raises; otherwise it is left in `run.state.fault`.
+    - `throw`: whether a fault (a potential that is not finite) raises; it is in `run.state.fault` anyway.
 
-    **Returns:** a `Run`. After Ctrl-C, what was done so far, with `completed=False`; a second Ctrl-C stops at once.
+    **Returns:** a `Run`; after Ctrl-C (a second one stops at once) what was done so far, with `completed=False`.
 
-    **Raises:** `UnitError`, `TypeError`, `ValueError`, `UnknownNameError` before anything is compiled; `MemoryBudgetError` if the records
-    cannot fit; `SimulationError` for a fault.
+    **Raises:** `UnitError`, `TypeError`, `ValueError`, `UnknownNameError`, and `MemoryBudgetError` if the records cannot fit, all before
+    anything is compiled; `SimulationError` for a fault.
 
     !!! Example
 
@@ -92,8 +90,7 @@ def simulate(
         >>> lif = n4.LIF(tau=20*u.ms, c=200*u.pF, v_rest=-60*u.mV, v_th=-50*u.mV, v_reset=-60*u.mV)
         >>> cells = n4.Population("cells", 2, lif)
         >>> model = n4.Network(cells, n4.Clamp("drive", cells, 150*u.pA)).build(dt=0.1*u.ms, seed=0)
-        >>> run = n4.simulate(model, model.init(jr.key(0)), 100*u.ms)
-        >>> len(run.spikes("cells"))
+        >>> len(n4.simulate(model, model.init(jr.key(0)), 100*u.ms).spikes("cells"))
         8
     """
     n_steps = check_run(model, state, duration)
@@ -107,12 +104,11 @@ def simulate(
         return run_chunk(model, probes, state, carries, pieces, n, length)
 
     loop = drive(call, probes, jax.tree.map(jnp.copy, state), first_carries(probes, length), given, n_steps, model.dt, options)
-    start = int(state.step)
-    records = {name: make_record(model, name, probe, probe.join(loop.chunks[name], loop.done), start) for name, probe in probes.items()}
-    run = Run(model, loop.state, model.dt, start, loop.done, records, loop.compile_s, loop.wall_s, loop.completed)
     if throw:
         raise_fault(model, loop.state, loop.done)
-    return run
+    start = int(state.step)
+    records = {name: make_record(model, name, probe, probe.join(loop.chunks[name], loop.done), start) for name, probe in probes.items()}
+    return Run(model, loop.state, model.dt, start, loop.done, records, loop.compile_s, loop.wall_s, loop.completed)
 
 
 def drive(call: Callable, probes: dict, state: State, carries: dict, inputs: dict, n_steps: int, dt: float, options: Options) -> Loop:
@@ -195,7 +191,9 @@ def check_run(model: Model, state: State, duration: Any, lanes: bool = False) ->
     steps = int(steps_of(value, model.dt, "duration"))
     check_state(model, state, lanes)
     if int(np.max(np.asarray(state.step))) + steps >= 2**32:
-        raise ValueError(f"the step counter ends at 2**32 - 1; step {int(np.max(np.asarray(state.step)))} and {steps} more pass it. Use a larger dt, or start a new state.")
+        raise ValueError(
+            f"the step counter ends at 2**32 - 1; step {int(np.max(np.asarray(state.step)))} and {steps} more pass it. Use a larger dt, or start a new state."
+        )
     return steps
 
 
@@ -203,7 +201,9 @@ def check_state(model: Model, state: State, lanes: bool) -> None:
     """Raises for a state of another network, of another batch shape, or that was given away."""
     want = jax.eval_shape(model.init, jax.random.key(0))
     if jax.tree.structure(want) != jax.tree.structure(state):
-        raise ValueError("this state belongs to another network: its parts differ from those of the model. Use `model.init(jax.random.key(0))`.")
+        raise ValueError(
+            "this state belongs to another network: its parts differ from those of the model. Use `model.init(jax.random.key(0))`."
+        )
     for (path, expected), leaf in zip(jax.tree_util.tree_leaves_with_path(want), jax.tree.leaves(state), strict=True):
         shape = leaf.shape[1:] if lanes else leaf.shape
         name = jax.tree_util.keystr(path)
@@ -211,7 +211,9 @@ def check_state(model: Model, state: State, lanes: bool) -> None:
             raise ValueError(f"the state's {name} was donated to another computation; keep using what that computation returned.")
         if shape != expected.shape or leaf.dtype != expected.dtype:
             hint = " A batch of states runs with `n4.batch`." if not lanes and leaf.ndim == len(expected.shape) + 1 else ""
-            raise ValueError(f"the state's {name} has shape {leaf.shape} and type {leaf.dtype}; the model needs {expected.shape} and {expected.dtype}.{hint}")
+            raise ValueError(
+                f"the state's {name} has shape {leaf.shape} and type {leaf.dtype}; the model needs {expected.shape} and {expected.dtype}.{hint}"
+            )
 
 
 def fit_recorders(model: Model, record: Any) -> dict[str, Any]:
@@ -220,7 +222,9 @@ def fit_recorders(model: Model, record: Any) -> dict[str, Any]:
     probes = {}
     for recorder in recorders:
         if not isinstance(recorder, AbstractRecorder):
-            raise TypeError(f"record is a recorder or several, for example `record=[n4.Spikes(), n4.Trace('cells', 'v')]`; got {recorder!r}.")
+            raise TypeError(
+                f"record is a recorder or several, for example `record=[n4.Spikes(), n4.Trace('cells', 'v')]`; got {recorder!r}."
+            )
         if recorder.name in probes:
             raise ValueError(f"two recorders are named {recorder.name!r}; give one of them another `name=`.")
         probes[recorder.name] = recorder.fit(model)
@@ -241,7 +245,9 @@ def check_series(model: Model, inputs: dict[str, Any] | None, n_steps: int) -> d
             raise TypeError(f"input {name!r} is made of real numbers; got {bare.dtype}.")
         shape = model.sources[name].shape
         if bare.shape not in ((), (n_steps,), (n_steps, *shape)):
-            raise ValueError(f"input {name!r} is a scalar or has shape ({n_steps},) or {(n_steps, *shape)}, one entry per step; got {bare.shape}.")
+            raise ValueError(
+                f"input {name!r} is a scalar or has shape ({n_steps},) or {(n_steps, *shape)}, one entry per step; got {bare.shape}."
+            )
         if not np.isfinite(bare).all():
             at = np.argwhere(~np.isfinite(np.atleast_1d(bare)))[0]
             raise ValueError(f"input {name!r} is not finite at step {at[0]}{f', entry {tuple(at[1:].tolist())}' if len(at) > 1 else ''}.")
@@ -276,7 +282,9 @@ def raise_fault(model: Model, state: State, done: int) -> None:
             if bad.any():
                 neuron = int(np.argwhere(bad)[0][-1])
                 time_ms = attach(done * model.dt, u.ms)
-                raise SimulationError(f"{fault.message} (population {span.name!r}, neuron {neuron}, variable {label!r}, within the chunk that ended at {time_ms}).")
+                raise SimulationError(
+                    f"{fault.message} (population {span.name!r}, neuron {neuron}, variable {label!r}, within the chunk that ended at {time_ms})."
+                )
     raise SimulationError(fault.message)
 
 

@@ -50,7 +50,9 @@ def scan(
     return jax.lax.scan(body, state, inputs, length=steps)
 
 
-def _chunk(model: Model, probes: dict[str, Any], state: State, carries: dict[str, Any], inputs: dict, n: Int32[Array, ""], length: int) -> Any:
+def _chunk(
+    model: Model, probes: dict[str, Any], state: State, carries: dict[str, Any], inputs: dict, n: Int32[Array, ""], length: int
+) -> Any:
     """`n` steps, at most `length`, with recorders; `n` is a traced number, so that all chunks of a run share one program."""
     prepared = prepare(model)
     buffers = {name: probe.buffer(length, carries.get(name)) for name, probe in probes.items()}
@@ -64,7 +66,9 @@ def _chunk(model: Model, probes: dict[str, Any], state: State, carries: dict[str
         return state, buffers
 
     state, buffers = jax.lax.fori_loop(0, n, body, (state, buffers))
-    finite = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves((state.neurons, state.receptors)) if jnp.issubdtype(leaf.dtype, jnp.floating)]
+    finite = [
+        jnp.isfinite(leaf).all() for leaf in jax.tree.leaves((state.neurons, state.receptors)) if jnp.issubdtype(leaf.dtype, jnp.floating)
+    ]
     bad = ~jnp.all(jnp.stack(finite)) if finite else jnp.bool_(False)
     fault = state.fault | jnp.where(bad, jnp.uint32(Fault.NOT_FINITE), jnp.uint32(0))
     return eqx.tree_at(lambda s: s.fault, state, fault), buffers

@@ -17,7 +17,6 @@ from jaxtyping import Array, Float, Int32, UInt32
 from neuro4d._base import AbstractPart, Address, address, check_name, quantity, steps_of, strip, words_jax
 from neuro4d.stimuli._base import AbstractSource, AbstractStimulus, Target
 
-
 LARGEST_MEAN = 64.0
 
 

@@ -86,7 +86,11 @@ class SpikeTimes(AbstractStimulus):
         _first(bad, where, lambda e: f"spike {e} goes to neuron {self.ids[e]}, but the target has neurons 0 to {target.n - 1}", IndexError)
         order = np.lexsort((self.ids, at))
         same = (np.diff(at[order]) == 0) & (np.diff(self.ids[order]) == 0)
-        _first(same, where, lambda e: f"neuron {self.ids[order][e]} has two spikes in the step that ends at {(at[order][e] + 1) * target.dt:g} ms")
+        _first(
+            same,
+            where,
+            lambda e: f"neuron {self.ids[order][e]} has two spikes in the step that ends at {(at[order][e] + 1) * target.dt:g} ms",
+        )
         weight = strip(self.weight, weight_unit, f"{where}: weight")
         if weight.ndim and weight.shape != at.shape:
             raise ValueError(f"{where}: weight is a scalar or has one entry per spike ({at.shape}); got shape {weight.shape}.")
@@ -106,8 +110,16 @@ class SpikeTimes(AbstractStimulus):
 
 def _check_times(times: np.ndarray, where: str) -> None:
     _first(~np.isfinite(times), where, lambda e: f"time {e} is {times[e]}")
-    _first(~(times > 0), where, lambda e: f"time {e} is {attach(times[e], u.ms)}; a spike is stamped at the end of a step, so the earliest is one step")
-    _first(np.diff(times) < 0, where, lambda e: f"times must ascend; entry {e + 1} ({times[e + 1]} ms) follows {times[e]} ms. Sort times and ids together.")
+    _first(
+        ~(times > 0),
+        where,
+        lambda e: f"time {e} is {attach(times[e], u.ms)}; a spike is stamped at the end of a step, so the earliest is one step",
+    )
+    _first(
+        np.diff(times) < 0,
+        where,
+        lambda e: f"times must ascend; entry {e + 1} ({times[e + 1]} ms) follows {times[e]} ms. Sort times and ids together.",
+    )
 
 
 def _first(bad: np.ndarray, where: str, text, error=ValueError) -> None:
