@@ -16,7 +16,7 @@ from neuro4d.ops._backend import Backend
 from neuro4d.ops._pathway import Pathway
 from neuro4d.ops._ring import History
 
-CPU_BLOCK = 1 << 11
+CPU_BLOCK = 1 << 10
 ACCELERATOR_BLOCK = 1 << 18
 
 
@@ -128,7 +128,7 @@ def reference(path: Pathway, ids: Int32[Array, "depth n"], count: Int32[Array, "
 
 def _segments(path, ids, rows, at, ends, pair):
     """Begin, length and source of the row segments of some (delay, source) pairs, for every target block."""
-    which = jnp.minimum(jnp.searchsorted(ends, pair, side="right", method="compare_all"), ends.shape[0] - 1)
+    which = jnp.minimum(jnp.searchsorted(ends, pair, side="right"), ends.shape[0] - 1)
     slot = pair - (ends[which] - at[which])
     valid = pair < ends[-1]
     source = ids[rows[which], jnp.where(valid, slot, 0)]

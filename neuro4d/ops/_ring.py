@@ -1,6 +1,7 @@
 """The past of a group of neurons: one ring of spikes per group, as deep as its longest outgoing delay."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32, UInt32
 
@@ -42,5 +43,10 @@ def push(
     """Writes the spikes of a step into its row, by index: nothing is shifted."""
     row = row_of(history, step)
     ids, count = ids_of(fired, words)
-    kept = None if history.soft is None else history.soft.at[row].set(soft)
-    return History(history.ids.at[row].set(ids), history.count.at[row].set(count), kept)
+    kept = None if history.soft is None else _put(history.soft, soft, row)
+    return History(_put(history.ids, ids, row), _put(history.count, count, row), kept)
+
+
+def _put(ring: Array, value: Array, row: Int32[Array, ""]) -> Array:
+    """A row written in place. An indexed update would guard its bounds with a selection over the whole ring."""
+    return jax.lax.dynamic_update_index_in_dim(ring, value.astype(ring.dtype), row, 0)

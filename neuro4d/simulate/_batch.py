@@ -78,7 +78,7 @@ def batch(
         return run_lanes(varying, shared, probes, state, carries, pieces, n, length)
 
     options = Options(length, progress, None, None, throw)
-    loop = drive(call, probes, jax.tree.map(jnp.copy, state), first_carries(probes, length, lanes), given, n_steps, models[0].dt, options)
+    loop = drive(call, probes, own_copy(state), own_copy(first_carries(probes, length, lanes)), given, n_steps, models[0].dt, options)
     return _lanes(models, probes, state, loop, throw)
 
 

@@ -103,7 +103,7 @@ def simulate(
     def call(state, carries, pieces, n):
         return run_chunk(model, probes, state, carries, pieces, n, length)
 
-    loop = drive(call, probes, jax.tree.map(jnp.copy, state), first_carries(probes, length), given, n_steps, model.dt, options)
+    loop = drive(call, probes, own_copy(state), own_copy(first_carries(probes, length)), given, n_steps, model.dt, options)
     if throw:
         raise_fault(model, loop.state, loop.done)
     start = int(state.step)
@@ -141,6 +141,12 @@ def drive(call: Callable, probes: dict, state: State, carries: dict, inputs: dic
 def _carries(probes: dict, buffers: dict) -> dict:
     """Buffers that go on from chunk to chunk; the others are made anew."""
     return {name: jax.tree.map(jnp.copy, buffers[name]) for name, probe in probes.items() if probe.carried}
+
+
+def own_copy(tree: Any) -> Any:
+    """A copy that may be donated, tied to its devices like everything that comes out of a chunk: otherwise the second chunk of a run
+    would be compiled again."""
+    return jax.tree.map(lambda x: jax.device_put(jnp.copy(x), x.sharding), tree)
 
 
 def first_carries(probes: dict, length: int, lanes: int | None = None) -> dict:

@@ -145,7 +145,8 @@ class PoissonBank(AbstractSource):
     """All constant-rate Poisson inputs of one port of one group: every segment of neurons has a mean and a weight.
 
     **Fields:** `mean` `(S + 1,)` spikes per step and `weight` `(S + 1,)` of each segment; the last is silent. `segment` `(n,)` which
-    one a neuron belongs to, `local` `(n,)` its index in the target it was declared for. `a0`, `b0`: addresses by name.
+    one a neuron belongs to, `local` `(n,)` its index in the target it was declared for. `a0`, `b0`: addresses by name. `parts`: first neuron, neurons, first
+    segment and segments of each stimulus, ascending.
     """
 
     mean: Float[Array, " s"]
@@ -155,7 +156,7 @@ class PoissonBank(AbstractSource):
     a0: UInt32[Array, " s"]
     b0: UInt32[Array, " s"]
     length: int = eqx.field(static=True)
-    entities: tuple[Address, ...] = eqx.field(static=True)
+    parts: tuple[tuple[int, int, int, int], ...] = eqx.field(static=True)
 
     def table(self) -> UInt32[Array, "s j"]:
         """The thresholds of every segment, computed once per run."""
@@ -165,31 +166,37 @@ class PoissonBank(AbstractSource):
         raise TypeError("a PoissonBank emits with its own addresses: call `emit_bank`.")
 
     def emit_bank(self, table: UInt32[Array, "s j"], a: UInt32[Array, " s"], b: UInt32[Array, " s"]) -> Float[Array, " n"]:
-        """Arrivals, from the thresholds and the addresses of the segments in this step."""
-        if len(self.entities) == 1 and self.mean.shape[0] == 2:
-            count = count_above(words_jax(a[0], b[0], self.local), table[0])
-            return jnp.where(self.segment == 0, count.astype(self.weight.dtype) * self.weight[0], 0)
-        word = words_jax(a[self.segment], b[self.segment], self.local)
-        count = count_above(word, jnp.moveaxis(table, -1, 0)[:, self.segment])
-        return count.astype(self.weight.dtype) * self.weight[self.segment]
+        """Arrivals, from the thresholds and the addresses of the segments in this step. Part by part, so that thresholds stay scalars."""
+        n, done, pieces = self.segment.shape[0], 0, []
+        for first, size, segment, count in self.parts:
+            if first > done:
+                pieces.append(jnp.zeros(first - done, self.weight.dtype))
+            word = words_jax(a[segment], b[segment], jnp.arange(size, dtype=jnp.uint32))
+            rows = table[segment] if count == 1 else table[segment : segment + count].T
+            pieces.append(count_above(word, rows).astype(self.weight.dtype) * self.weight[segment])
+            done = first + size
+        if done < n:
+            pieces.append(jnp.zeros(n - done, self.weight.dtype))
+        return pieces[0] if len(pieces) == 1 else jnp.concatenate(pieces)
 
 
 def bank(parts: Sequence[tuple[int, int, str, np.ndarray, float]], n: int, dtype) -> PoissonBank:
     """One bank from parts `(first neuron, neurons, name, mean, weight)`; a mean per neuron takes one segment each."""
-    means, weights, entities, owner = [], [], [], []
-    segment, local = None, np.zeros(n, np.uint32)
-    for first, size, name, mean, weight in parts:
-        if segment is None:
-            segment = np.full(n, -1, np.int64)
+    means: list[float] = []
+    weights: list[float] = []
+    entities: list[Address] = []
+    ranges = []
+    segment, local = np.full(n, -1, np.int64), np.zeros(n, np.uint32)
+    for first, size, name, mean, weight in sorted(parts, key=lambda part: part[0]):
         count = size if mean.ndim else 1
         segment[first : first + size] = len(means) + (np.arange(size) if mean.ndim else 0)
         local[first : first + size] = np.arange(size)
-        owner += [len(entities)] * count
-        entities.append(address(0, "poisson", name))
+        ranges.append((first, size, len(means), count))
+        entities += [address(0, "poisson", name)] * count
         means += np.broadcast_to(mean, (count,)).tolist()
         weights += [weight] * count
     silent = len(means)
-    words = np.array([*(entities[o] for o in owner), (0, 0)], np.uint64)
+    words = np.array([*entities, (0, 0)], np.uint64)
     return PoissonBank(
         jnp.asarray([*means, 0.0], dtype),
         jnp.asarray([*weights, 0.0], dtype),
@@ -198,7 +205,7 @@ def bank(parts: Sequence[tuple[int, int, str, np.ndarray, float]], n: int, dtype
         jnp.asarray(words[:, 0], jnp.uint32),
         jnp.asarray(words[:, 1], jnp.uint32),
         table_length(max(means)),
-        tuple(entities),
+        tuple(ranges),
     )
 
 
