@@ -166,13 +166,19 @@ def _strand_keys(strand: Strand, piece: tuple[int, int], shape: Shape, dt: float
     source = np.repeat(np.arange(strand.source_start + a - lo, strand.source_start + b - lo), strand.rows.counts[a:b])
     block = neuron // np.int32(shape.width) if shape.n_blocks > 1 else 0
     local = strand.port * shape.width + (neuron - block * np.int32(shape.width))
-    which = np.searchsorted(shape.delays, delay_steps(strand, edge, dt)) if len(shape.delays) > 1 else 0
+    which = _delay_index(shape.delays, delay_steps(strand, edge, dt)) if len(shape.delays) > 1 else 0
     segment = (block * np.int64(hi - lo) + source) * len(shape.delays) + which
     np.multiply(segment, shape.n_ports * shape.width, out=key[:n])
     key[:n] += local
     if weight.size:
         weight[:n] = edge_values(strand.weight, strand, edge, "weight")
     return n
+
+
+def _delay_index(delays: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """The position of delays among those of the pathway; where these are all steps of a range, without a search."""
+    whole_range = int(delays[-1] - delays[0]) == len(delays) - 1
+    return steps - delays[0] if whole_range else np.searchsorted(delays, steps)
 
 
 def edge_values(value: AbstractValue, strand: Strand, edge: np.ndarray, what: str) -> np.ndarray:
