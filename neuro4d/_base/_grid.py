@@ -11,10 +11,14 @@ GRID_TOLERANCE = 1e-4
 """How far from a whole number of steps a period may be, in steps: the width of float32 input, not of a user's intention."""
 
 
-def steps_of(period, dt: float, where: str) -> np.ndarray:
+MOST_STEPS = 2**31 - 1
+"""The longest period: step counts inside a model are 32-bit integers."""
+
+
+def steps_of(period, dt: float, where: str, most: int = MOST_STEPS) -> np.ndarray:
     """A period in ms as a whole number of steps.
 
-    **Raises:** `ValueError` if it is not a multiple of the time step.
+    **Raises:** `ValueError` if it is not a multiple of the time step, or longer than `most` steps.
     """
     if isinstance(period, AbstractValue):
         raise TypeError(f"{where}: a distribution has to be drawn before it can be put on the grid of steps.")
@@ -27,5 +31,12 @@ def steps_of(period, dt: float, where: str) -> np.ndarray:
         raise ValueError(
             f"{where} must be a multiple of dt = {attach(dt, u.ms)}; got {attach(value, u.ms)}{first_bad(bad)}. "
             f"Nearest multiple: {near:.6g} * u.ms. Or choose a dt that divides it."
+        )
+    bad = ~(steps <= most)
+    if np.any(bad):
+        value = np.atleast_1d(np.asarray(period))[np.atleast_1d(bad)][0]
+        raise ValueError(
+            f"{where} must be at most {most} steps of dt = {attach(dt, u.ms)}, which is {attach(most * dt, u.ms)}; "
+            f"got {attach(value, u.ms)}{first_bad(bad)}. Use a shorter one, or a larger dt."
         )
     return steps.astype(np.int64)

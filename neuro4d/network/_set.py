@@ -1,5 +1,6 @@
 """Changing one value of a model, and reading edges: the notebook's way."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from neuro4d._base import UnitError, example, field_units, lookup
+from neuro4d._base import NUMBER, UnitError, check_range, example, field_units, lookup
 from neuro4d.network._model import Link, Model
 from neuro4d.ops import edge_table
 
@@ -120,7 +121,7 @@ def _validate(part: Any, name: str, value: Any, unit: Any) -> None:
     """Runs the checks of construction on the changed part."""
     units = field_units(part)
     fields = {key: np.asarray(getattr(part, key)) * units[key] for key in units if getattr(part, key) is not None}
-    static = {key: getattr(part, key) for key in part.__dataclass_fields__ if key not in units}
+    static = {f.name: getattr(part, f.name) for f in dataclasses.fields(part) if f.name not in units}
     type(part)(**fields | static | {name: value})
 
 
@@ -128,7 +129,9 @@ def _bare(value: Any, unit: Any, name: str) -> np.ndarray:
     if unit is None:
         if isinstance(value, u.Quantity):
             raise UnitError("this leaf is kept as a bare number in its internal unit: give a bare number.")
-        return np.asarray(value, np.float64)
+        bare = np.asarray(value, np.float64)
+        check_range(bare, NUMBER, name)
+        return bare
     if not isinstance(value, u.Quantity):
         raise UnitError(f"{name}: expected a quantity convertible to {unit}, for example `{example(unit)}`; got the bare value {value!r}.")
     return np.asarray(value.to_decimal(unit), np.float64)

@@ -23,6 +23,7 @@ from neuro4d.simulate._run import (
     first_carries,
     fit_recorders,
     make_record,
+    own_copy,
     raise_fault,
 )
 from neuro4d.simulate._scan import run_lanes
@@ -74,8 +75,8 @@ def batch(
     given = check_series(models[0], inputs, n_steps)
     check_memory(state, probes, n_steps, length, lanes)
 
-    def call(state, carries, pieces, n):
-        return run_lanes(varying, shared, probes, state, carries, pieces, n, length)
+    def call(state, carries, pieces, first, n):
+        return run_lanes(varying, shared, probes, state, carries, pieces, first, n, length)
 
     options = Options(length, progress, None, None, throw)
     loop = drive(call, probes, own_copy(state), own_copy(first_carries(probes, length, lanes)), given, n_steps, models[0].dt, options)

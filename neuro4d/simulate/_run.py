@@ -100,8 +100,8 @@ def simulate(
     check_memory(state, probes, n_steps, length, 1)
     options = Options(length, progress, log_every, on_chunk, throw)
 
-    def call(state, carries, pieces, n):
-        return run_chunk(model, probes, state, carries, pieces, n, length)
+    def call(state, carries, pieces, first, n):
+        return run_chunk(model, probes, state, carries, pieces, first, n, length)
 
     loop = drive(call, probes, own_copy(state), own_copy(first_carries(probes, length)), given, n_steps, model.dt, options)
     if throw:
@@ -116,14 +116,15 @@ def drive(call: Callable, probes: dict, state: State, carries: dict, inputs: dic
     chunks: dict[str, list] = {name: [] for name in probes}
     began = time.perf_counter()
     # No step at all: the program is compiled, or found, and nothing else happens.
-    state, buffers = jax.block_until_ready(call(state, carries, _piece(inputs, 0, 0, options.chunk), jnp.int32(0)))
+    state, buffers = jax.block_until_ready(call(state, carries, _piece(inputs, 0, 0, options.chunk), jnp.uint32(0), jnp.int32(0)))
     compile_s = time.perf_counter() - began
     carries = _carries(probes, buffers)
     done, began = 0, time.perf_counter()
     with Progress(n_steps, dt, options.progress, options.log_every) as bar, interruptible() as stop:
         while done < n_steps and not stop.is_set():
             n = min(options.chunk, n_steps - done)
-            state, buffers = jax.block_until_ready(call(state, carries, _piece(inputs, done, n, options.chunk), jnp.int32(n)))
+            pieces = _piece(inputs, done, n, options.chunk)
+            state, buffers = jax.block_until_ready(call(state, carries, pieces, jnp.uint32(done), jnp.int32(n)))
             for name, probe in probes.items():
                 chunks[name].append(probe.collect(buffers[name], done, n))
                 if probe.carried:
@@ -194,7 +195,7 @@ def check_run(model: Model, state: State, duration: Any, lanes: bool = False) ->
     value = strip(duration, u.ms, "duration")
     if value.ndim or not np.isfinite(value) or not value >= 0:
         raise ValueError(f"duration is one time, 0 or more, for example `1*u.second`; got {duration}.")
-    steps = int(steps_of(value, model.dt, "duration"))
+    steps = int(steps_of(value, model.dt, "duration", 2**32 - 1))
     check_state(model, state, lanes)
     if int(np.max(np.asarray(state.step))) + steps >= 2**32:
         raise ValueError(

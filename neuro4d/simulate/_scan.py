@@ -7,7 +7,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int32
+from jaxtyping import Array, Int32, UInt32
 
 from neuro4d._base import Fault
 from neuro4d.network import Model, State, StepSpikes, advance, prepare
@@ -51,18 +51,25 @@ def scan(
 
 
 def _chunk(
-    model: Model, probes: dict[str, Any], state: State, carries: dict[str, Any], inputs: dict, n: Int32[Array, ""], length: int
+    model: Model,
+    probes: dict[str, Any],
+    state: State,
+    carries: dict[str, Any],
+    inputs: dict,
+    first: UInt32[Array, ""],
+    n: Int32[Array, ""],
+    length: int,
 ) -> Any:
-    """`n` steps, at most `length`, with recorders; `n` is a traced number, so that all chunks of a run share one program."""
+    """`n` steps, at most `length`, with recorders, of which the first is step `first` of the run; both are traced numbers, so that all
+    chunks of a run share one program."""
     prepared = prepare(model)
     buffers = {name: probe.buffer(length, carries.get(name)) for name, probe in probes.items()}
 
     def body(i: Int32[Array, ""], carry: Any) -> Any:
         state, buffers = carry
-        elapsed = state.step - state.start
         given = {name: jax.lax.dynamic_index_in_dim(values, i, 0, keepdims=False) for name, values in inputs.items()}
         state, spikes = advance(model, prepared, state, given)
-        buffers = {name: probe.update(buffers[name], i, elapsed, state, spikes) for name, probe in probes.items()}
+        buffers = {name: probe.update(buffers[name], i, first + i.astype(jnp.uint32), state, spikes) for name, probe in probes.items()}
         return state, buffers
 
     state, buffers = jax.lax.fori_loop(0, n, body, (state, buffers))
@@ -75,16 +82,16 @@ def _chunk(
 
 
 @functools.partial(jax.jit, static_argnames=("length",), donate_argnames=("state", "carries"))
-def run_chunk(model, probes, state, carries, inputs, n, length):
+def run_chunk(model, probes, state, carries, inputs, first, n, length):
     """One simulation."""
-    return _chunk(model, probes, state, carries, inputs, n, length)
+    return _chunk(model, probes, state, carries, inputs, first, n, length)
 
 
 @functools.partial(jax.jit, static_argnames=("length",), donate_argnames=("state", "carries"))
-def run_lanes(varying, shared, probes, state, carries, inputs, n, length):
+def run_lanes(varying, shared, probes, state, carries, inputs, first, n, length):
     """A batch: over states, and over those leaves of the model that differ between lanes."""
 
     def lane(varying, state, carries):
-        return _chunk(eqx.combine(varying, shared), probes, state, carries, inputs, n, length)
+        return _chunk(eqx.combine(varying, shared), probes, state, carries, inputs, first, n, length)
 
     return jax.vmap(lane)(varying, state, carries)
