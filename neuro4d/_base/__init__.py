@@ -10,7 +10,12 @@ from neuro4d._base._errors import first_bad as first_bad
 from neuro4d._base._errors import lookup as lookup
 from neuro4d._base._fault import Fault as Fault
 from neuro4d._base._grid import steps_of as steps_of
+from neuro4d._base._memory import MemoryBudgetError as MemoryBudgetError
+from neuro4d._base._memory import available_bytes as available_bytes
+from neuro4d._base._memory import bytes_text as bytes_text
 from neuro4d._base._part import AbstractPart as AbstractPart
+from neuro4d._base._part import check_fits as check_fits
+from neuro4d._base._part import check_quantity as check_quantity
 from neuro4d._base._part import check_range as check_range
 from neuro4d._base._part import field_units as field_units
 from neuro4d._base._part import quantity as quantity

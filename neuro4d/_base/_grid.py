@@ -36,7 +36,7 @@ def steps_of(period, dt: float, where: str, most: int = MOST_STEPS) -> np.ndarra
     if np.any(bad):
         value = np.atleast_1d(np.asarray(period))[np.atleast_1d(bad)][0]
         raise ValueError(
-            f"{where} must be at most {most} steps of dt = {attach(dt, u.ms)}, which is {attach(most * dt, u.ms)}; "
-            f"got {attach(value, u.ms)}{first_bad(bad)}. Use a shorter one, or a larger dt."
+            f"{where} must be at most {most} steps of dt = {attach(dt, u.ms)}, which is {most * dt:g} ms; "
+            f"got {float(value):g} ms{first_bad(bad)}. Use a shorter one, or a larger dt."
         )
     return steps.astype(np.int64)

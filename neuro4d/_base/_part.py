@@ -1,12 +1,14 @@
 """The declaration of a part: fields with a unit and a range, checked when the part is made."""
 
 import dataclasses
+import inspect
+import re
 from typing import Any
 
 import equinox as eqx
 import numpy as np
 
-from neuro4d._base._errors import first_bad
+from neuro4d._base._errors import did_you_mean, first_bad
 from neuro4d._base._units import attach, example, strip
 from neuro4d._base._values import AbstractValue, check_value
 
@@ -48,7 +50,29 @@ def check_range(array: np.ndarray, unit, where: str, low=None, high=None, open_l
 
 
 def _last_name(where: str) -> str:
-    return where.rsplit(".", 1)[-1].split(" ")[0]
+    return re.split(r"[.\s]", where)[-1]
+
+
+def check_quantity(x: Any, unit, where: str, *, low=None) -> Any:
+    """What a field declared with `quantity` does, for an argument that is stored by hand."""
+    converter = _Converter(unit, low, None, False, False)
+    converter.where = where
+    return converter(x)
+
+
+def check_fits(array: np.ndarray, dtype: Any, where: str, positive: bool = False) -> None:
+    """Refuses finite numbers that would become infinite (or, where `positive`, zero) in the precision of the model."""
+    exact = np.asarray(array, np.float64)
+    with np.errstate(over="ignore", under="ignore"):
+        rounded = exact.astype(dtype)
+    bad = ~np.isfinite(rounded) | (positive & (rounded == 0) & (exact != 0))
+    if np.any(bad):
+        limits = np.finfo(dtype)
+        value = np.atleast_1d(exact)[np.atleast_1d(bad)][0]
+        raise ValueError(
+            f"{where} must lie between {limits.tiny:.1e} and {limits.max:.1e} in size to be kept as {np.dtype(dtype).name}; "
+            f"got {value:.6g}{first_bad(bad)}. Check its unit, or build with `precision=jnp.float64`."
+        )
 
 
 def quantity(unit, *, low=None, high=None, open_low=False, optional=False, default=dataclasses.MISSING, share=True):
@@ -79,6 +103,14 @@ class AbstractPart(eqx.Module):
                 converter = field.metadata.get("converter")
                 if isinstance(converter, _Converter):
                     converter.where = f"{cls.__name__}.{name}"
+
+    def __new__(cls, *args, **fields):
+        # Before equinox's own constructor, whose message does not say what there is.
+        known = [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+        for name in fields:
+            if name not in known:
+                raise TypeError(f"{cls.__name__} has no argument {name!r}.{did_you_mean(name, known)}")
+        return super().__new__(cls)
 
 
 def field_units(part: Any) -> dict[str, Any]:

@@ -16,9 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt32
 
-from neuro4d._base._errors import UnitError
+from neuro4d._base._errors import UnitError, first_bad
 from neuro4d._base._random import uniform, uniform_jax
-from neuro4d._base._units import COHERENT, NUMBER, attach, strip
+from neuro4d._base._units import COHERENT, NUMBER, attach, example, strip
 
 SIX_SIGMA = 6.34  # the range of `standard_normal`: no draw lies outside
 
@@ -280,7 +280,7 @@ class Uniform(AbstractValue):
 
         >>> import brainunit as u, neuro4d as n4
         >>> n4.Uniform(-60 * u.mV, -50 * u.mV)
-        Uniform(-60.0 mV, -50.0 mV)
+        Uniform(-60 mV, -50 mV)
     """
 
     low: float = eqx.field(static=True)
@@ -306,7 +306,7 @@ class Uniform(AbstractValue):
         return self.low, self.high
 
     def __repr__(self):
-        return f"Uniform({attach(self.low, self.unit)}, {attach(self.high, self.unit)})"
+        return f"Uniform({_text(self.low, self.unit)}, {_text(self.high, self.unit)})"
 
 
 def as_value(x: Any, unit: Any, where: str) -> AbstractValue:
@@ -317,10 +317,11 @@ def as_value(x: Any, unit: Any, where: str) -> AbstractValue:
     if isinstance(x, AbstractValue):
         return check_value(x, unit, where)
     array = strip(x, unit, where)
-    value = Constant(attach(float(array), unit)) if array.ndim == 0 else Given(attach(array, unit))
-    if array.ndim == 0 and not np.isfinite(array):
-        raise ValueError(f"{where} must be finite; got {x}.")
-    return value
+    bad = ~np.isfinite(array)
+    if np.any(bad):
+        value = np.atleast_1d(array)[np.atleast_1d(bad)][0]
+        raise ValueError(f"{where} must be finite; got {attach(value, unit)}{first_bad(bad)}. For example `{example(unit)}`.")
+    return Constant(attach(float(array), unit)) if array.ndim == 0 else Given(attach(array, unit))
 
 
 def _scalar(x, unit, where) -> float:
@@ -353,9 +354,13 @@ def _check_mass(value, low: float, high: float) -> None:
         )
 
 
+def _text(x: float, unit: Any) -> str:
+    return f"{x:g}" if unit == NUMBER else f"{x:g} {unit}"
+
+
 def _describe(value, **parts: float) -> str:
-    shown = [str(attach(x, value.unit)) for x in parts.values()]
-    shown += [f"low={attach(value.low, value.unit)}"] if math.isfinite(value.low) else []
-    shown += [f"high={attach(value.high, value.unit)}"] if math.isfinite(value.high) else []
+    shown = [_text(x, value.unit) for x in parts.values()]
+    shown += [f"low={_text(value.low, value.unit)}"] if math.isfinite(value.low) else []
+    shown += [f"high={_text(value.high, value.unit)}"] if math.isfinite(value.high) else []
     shown += ["clip=True"] if value.clip else []
     return f"{type(value).__name__}({', '.join(shown)})"

@@ -8,17 +8,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from neuro4d._base import AbstractValue, Given, address, words
+from neuro4d._base import AbstractValue, Given, address, as_value, check_fits, words
 from neuro4d.connect import Ends
 from neuro4d.lattice import Placement
 from neuro4d.network._assemble import Shape, Strand, assemble, weight_kind
 from neuro4d.network._delays import check_delay, distinct_delays
 from neuro4d.network._groups import Span, cast, realise
 from neuro4d.network._population import Population, PopulationView, view_of
-from neuro4d.network._projection import Projection
+from neuro4d.network._projection import Projection, check_sign
 from neuro4d.ops import Backend, Pathway
 from neuro4d.receptors import Delta
-from neuro4d.stimuli import Poisson, RateSteps, Target, bank
+from neuro4d.stimuli import Poisson, RateSteps, SpikeTimes, Target, bank
 
 BLOCK_TARGETS = 1 << 16
 """Accumulators of a target block: as many as 16-bit ids can name, which also fits into a core's cache."""
@@ -70,9 +70,19 @@ def realise_parts(populations: list[Population], plan: Plan) -> tuple[dict, dict
         neuron = realise(population.neuron, n, plan.seed, where)
         neuron.check(plan.dt)
         neurons[population.name] = cast(neuron, plan.dtype)
+        _check_initial(population, n)
         ports = {port: realise(r, n, plan.seed, (*where, port)) for port, r in population.receptors.items()}
         receptors[population.name] = {port: cast(r, plan.dtype) for port, r in ports.items()}
     return neurons, receptors
+
+
+def _check_initial(population: Population, n: int) -> None:
+    for variable, value in population.initial.items():
+        if isinstance(value, Given) and value.values.shape != (n,):
+            raise ValueError(
+                f"population {population.name!r}: initial {variable} must be a scalar or have shape ({n},), one entry per neuron; "
+                f"got shape {value.values.shape}."
+            )
 
 
 def strands_of(projections: list[Projection], plan: Plan) -> dict[tuple[str, str, bool], list[tuple[Strand, int, int, Projection]]]:
@@ -107,6 +117,7 @@ def _strand(projection: Projection, plan: Plan) -> tuple[Strand, int, int]:
     except (ValueError, IndexError) as error:
         raise type(error)(f"projection {projection.name!r}: {error}") from error
     _check_per_edge(projection, rows.n_edges)
+    check_fits(np.asarray(projection.weight.bounds()), plan.dtype, f"projection {projection.name!r}: weight")
     strand = Strand(
         projection.name,
         plan.spans[pre].start + pre_start,
@@ -207,7 +218,11 @@ def make_sources(stimuli: list[Any], plan: Plan, sizes: dict[str, int]) -> tuple
         start, n = view.resolve(span.size)
         sites = plan.sites[span.name]
         target = Target(n, plan.dt, plan.dtype, None if sites is None else sites[start : start + n], _drawer(stimulus.name, n, plan.seed))
-        unit = None if stimulus.port is None else view.population.receptors[stimulus.port].weight_unit
+        receptor = None if stimulus.port is None else view.population.receptors[stimulus.port]
+        unit = None if receptor is None else receptor.weight_unit
+        if isinstance(stimulus, Poisson | SpikeTimes):
+            where = f"{type(stimulus).__name__} {stimulus.name!r}: weight"
+            check_sign(receptor, as_value(stimulus.weight, unit, where), where)
         part = (span.start + start, n, stimulus.name)
         if isinstance(stimulus, Poisson) and not isinstance(stimulus.rate, RateSteps):
             _join(banks, (span.group, stimulus.port), (*part, stimulus.means(target), stimulus.scalar_weight(unit)))

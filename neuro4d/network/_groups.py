@@ -7,7 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from neuro4d._base import AbstractValue, address, attach, field_units, words
+from neuro4d._base import AbstractValue, address, attach, check_fits, field_units, words
 from neuro4d.network._population import Population
 
 
@@ -63,9 +63,10 @@ def realise(part: Any, n: int, seed: int, where: tuple[str, ...]) -> Any:
 
 def cast(part: Any, dtype: Any) -> Any:
     """A part with its numbers as JAX arrays in the precision of the model."""
-    return _with_fields(
-        part, {name: jnp.asarray(getattr(part, name), dtype) for name in field_units(part) if getattr(part, name) is not None}
-    )
+    values = {name: getattr(part, name) for name in field_units(part) if getattr(part, name) is not None}
+    for name, value in values.items():
+        check_fits(value, dtype, f"{type(part).__name__}.{name}", positive=True)
+    return _with_fields(part, {name: jnp.asarray(value, dtype) for name, value in values.items()})
 
 
 def _with_fields(part: Any, changes: dict[str, Any]) -> Any:

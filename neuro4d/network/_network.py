@@ -13,6 +13,7 @@ from neuro4d.network._build import Plan, group_sizes, make_pathway, make_sources
 from neuro4d.network._groups import arrange
 from neuro4d.network._model import Layout, Link, Model, Wire
 from neuro4d.network._population import Population, view_of
+from neuro4d.network._predict import check_build
 from neuro4d.network._projection import Projection, check_port
 from neuro4d.ops import AbstractSurrogate, Backend, depth_for
 from neuro4d.stimuli import AbstractStimulus
@@ -105,7 +106,7 @@ class Network:
         - `surrogate`: gives spikes a gradient, for example `n4.SuperSpike()`; without it gradients stop at spikes.
 
         **Raises:** `UnitError`, `TypeError`, `ValueError`: an argument out of range, a period or delay off the grid of steps, a rule
-        that cannot be met. Nothing is changed.
+        that cannot be met; `MemoryBudgetError` if the model cannot fit into memory, before it is allocated. Nothing is changed.
         """
         step, dtype = _check_dt(dt), _check_precision(precision)
         check_seed(seed)
@@ -124,10 +125,11 @@ class Network:
 def _build(network: Network, plan: Plan, surrogate: AbstractSurrogate | None) -> Model:
     populations = list(network.populations)
     totals = group_sizes(plan.spans)
+    check_build(network, plan, totals)
     neurons, receptors = realise_parts(populations, plan)
     sources, banks = make_sources(list(network.stimuli), plan, totals)
     members = strands_of(list(network.projections), plan)
-    names = {key: f"{key[0]}->{key[1]}{' early' if key[2] else ''}" for key in members}
+    names = {key: f"{key[0]}->{key[1]}{' (early)' if key[2] else ''}" for key in members}
     pathways = {names[key]: make_pathway(key, parts, plan, totals) for key, parts in members.items()}
     depths = dict.fromkeys(totals, 0)
     for path in pathways.values():

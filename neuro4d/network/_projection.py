@@ -1,10 +1,11 @@
 """Projections: synapses from one population to a port of another."""
 
+import warnings
 from typing import Any
 
 import brainunit as u
 
-from neuro4d._base import AbstractValue, as_value, check_name, did_you_mean
+from neuro4d._base import AbstractValue, Constant, Given, as_value, attach, check_name, did_you_mean
 from neuro4d.connect import AbstractRule
 from neuro4d.network._population import PopulationView, view_of
 
@@ -18,12 +19,13 @@ class Projection:
     - `source`, `target`: populations or slices.
     - `port`: the receptor of the target that receives.
     - `rule`: who connects to whom.
-    - `weight`: a quantity in the unit of the receptor, a distribution, or one entry per edge.
+    - `weight`: a quantity in the unit of the receptor, a distribution, or one entry per edge; kept in the precision of the model.
     - `delay`: 0 (the default: as early as causality permits, in the next step) or a multiple of the time step; a quantity, one entry
       per edge, or a distribution, whose draws are taken to the nearest multiple. [time]
 
     **Raises:** `UnitError` for a weight in another unit than the receptor's, `UnknownNameError` for a port that the target does not
-    have, `ValueError` for a negative delay.
+    have, `ValueError` for a negative delay, for a weight that is not finite, and for a negative conductance (a `UserWarning` for a
+    distribution of conductances of which some draws are negative).
 
     !!! Example
 
@@ -55,6 +57,7 @@ class Projection:
         receptor = self.target.population.receptors[port]
         label = f"projection {name!r}: receptor {port!r} of {self.target.population.name!r} takes weights in {receptor.weight_unit}; weight"
         put(self, "weight", as_value(weight, receptor.weight_unit, label))
+        check_sign(receptor, self.weight, f"projection {name!r}: weight")
         put(self, "delay", _check_delay(as_value(delay, u.ms, f"projection {name!r}: delay"), name))
 
     def __setattr__(self, key, value):
@@ -70,6 +73,21 @@ def check_port(target: PopulationView, port: Any, where: str) -> str:
     if port not in ports:
         raise ValueError(f"{where}: population {target.population.name!r} has no port {port!r}.{did_you_mean(str(port), ports)}")
     return port
+
+
+def check_sign(receptor: Any, weight: AbstractValue, where: str) -> None:
+    """Refuses negative conductances; warns of a distribution that has some."""
+    low, high = weight.bounds()
+    if receptor.signed or low >= 0:
+        return
+    unit = receptor.weight_unit
+    text = "a conductance is 0 or more, and the reversal potential says whether it excites or inhibits"
+    if isinstance(weight, Constant | Given) or high <= 0:
+        raise ValueError(
+            f"{where}: {text}; got {attach(low, unit)}. For inhibition: `n4.{type(receptor).__name__}(tau=10*u.ms, e_rev=-80*u.mV)` with "
+            "a positive weight."
+        )
+    warnings.warn(f"{where}: {text}; some draws of {weight} are negative. Give a limit: `low=0*u.nS`.", UserWarning, stacklevel=3)
 
 
 def _check_delay(delay: AbstractValue, name: str) -> AbstractValue:

@@ -98,6 +98,7 @@ class AlphaConductance(AbstractReceptor):
     e_rev: Float[Array, "*n"] = quantity(u.mV)
 
     weight_unit: ClassVar = u.nS
+    signed: ClassVar = False
     variables: ClassVar = {"rise": u.nS / u.ms, "g": u.nS}
 
     def constants(self, dt, membrane):

@@ -18,6 +18,9 @@ class AbstractReceptor(AbstractPart):
     weight_unit: ClassVar[Any]
     """The unit of synaptic weights."""
 
+    signed: ClassVar[bool] = True
+    """Whether a weight may be negative: a current or a jump may, a conductance may not."""
+
     variables: ClassVar[dict[str, Any]]
     """State variables that can be recorded and initialised, with their units."""
 

@@ -87,6 +87,7 @@ class ExpConductance(AbstractReceptor):
     e_rev: Float[Array, "*n"] = quantity(u.mV)
 
     weight_unit: ClassVar = u.nS
+    signed: ClassVar = False
     variables: ClassVar = {"g": u.nS}
 
     def constants(self, dt, membrane):

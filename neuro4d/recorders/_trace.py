@@ -111,8 +111,13 @@ class Trace(AbstractRecorder):
         return TraceProbe(ids, span.group, port, variable, every, model.dtype, span.name, span.start, known[self.variable])
 
     def _chosen(self, size: int) -> np.ndarray:
-        if self.ids is None or isinstance(self.ids, slice):
-            return np.arange(size)[self.ids if self.ids is not None else slice(None)]
+        if self.ids is None:
+            return np.arange(size)
+        if isinstance(self.ids, slice):
+            chosen = np.arange(size)[self.ids]
+            if not chosen.size or (self.ids.stop is not None and self.ids.stop > size):
+                raise IndexError(f"Trace.ids: population {self.population!r} has neurons 0 to {size - 1}; got {self.ids}.")
+            return chosen
         ids = np.asarray(self.ids)
         if ids.dtype.kind not in "iu":
             raise TypeError(f"Trace.ids are whole numbers; got {self.ids}.")

@@ -70,7 +70,7 @@ def batch(
     if len(models) == 1:
         varying = jax.tree.map(lambda _: None, varying)
     n_steps = check_run(models[0], state, duration, lanes=True)
-    probes = fit_recorders(models[0], record)
+    probes = fit_recorders(models[0], record, n_steps)
     length = check_count(chunk, "chunk")
     given = check_series(models[0], inputs, n_steps)
     check_memory(state, probes, n_steps, length, lanes)

@@ -4,21 +4,13 @@ from typing import Any
 
 import jax
 import numpy as np
-import psutil
 
-
-class MemoryBudgetError(MemoryError):
-    """A run that can not fit, refused before it starts."""
+from neuro4d._base import MemoryBudgetError, available_bytes, bytes_text
 
 
 def tree_bytes(tree: Any) -> int:
     """Bytes of all arrays of a pytree."""
     return sum(int(np.prod(leaf.shape)) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree) if isinstance(leaf, jax.Array | np.ndarray))
-
-
-def available_bytes() -> int:
-    """Memory that this machine can still give."""
-    return psutil.virtual_memory().available
 
 
 def check_memory(state: Any, probes: dict[str, Any], n_steps: int, length: int, lanes: int, limit: int | None = None) -> int:
@@ -32,13 +24,9 @@ def check_memory(state: Any, probes: dict[str, Any], n_steps: int, length: int, 
     budget = available_bytes() if limit is None else limit
     if needed > budget:
         largest = max(parts, key=lambda name: parts[name][1]) if parts else "state"
-        shares = ", ".join(f"{name} {_gib(b[1])}" for name, b in parts.items())
+        shares = ", ".join(f"{name} {bytes_text(b[1])}" for name, b in parts.items())
         raise MemoryBudgetError(
-            f"this run needs about {_gib(needed)}, but {_gib(budget)} are available (records: {shares}). "
+            f"this run needs about {bytes_text(needed)}, but {bytes_text(budget)} are available (records: {shares}). "
             f"The largest share is {largest!r}: record fewer neurons, sample with `every=`, use `n4.Counts()` or `n4.Window(steps=...)`, or run shorter pieces."
         )
     return needed
-
-
-def _gib(n: float) -> str:
-    return f"{n / 2**30:.2f} GiB" if n >= 2**28 else f"{n / 2**20:.1f} MiB"

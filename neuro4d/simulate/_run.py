@@ -94,7 +94,7 @@ def simulate(
         8
     """
     n_steps = check_run(model, state, duration)
-    probes = fit_recorders(model, record)
+    probes = fit_recorders(model, record, n_steps)
     length = check_count(chunk, "chunk")
     given = check_series(model, inputs, n_steps)
     check_memory(state, probes, n_steps, length, 1)
@@ -192,6 +192,8 @@ def check_run(model: Model, state: State, duration: Any, lanes: bool = False) ->
         raise TypeError(f"expected a model from `net.build(dt=0.1*u.ms)`; got {type(model).__name__}.")
     if not isinstance(state, State):
         raise TypeError(f"expected a state from `model.init(jax.random.key(0))`; got {type(state).__name__}.")
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((model, state))):
+        raise TypeError("simulate and batch run on the host. Inside jit, vmap or grad use `n4.scan(model, state, steps)`.")
     value = strip(duration, u.ms, "duration")
     if value.ndim or not np.isfinite(value) or not value >= 0:
         raise ValueError(f"duration is one time, 0 or more, for example `1*u.second`; got {duration}.")
@@ -208,9 +210,7 @@ def check_state(model: Model, state: State, lanes: bool) -> None:
     """Raises for a state of another network, of another batch shape, or that was given away."""
     want = jax.eval_shape(model.init, jax.random.key(0))
     if jax.tree.structure(want) != jax.tree.structure(state):
-        raise ValueError(
-            "this state belongs to another network: its parts differ from those of the model. Use `model.init(jax.random.key(0))`."
-        )
+        raise ValueError(f"this state belongs to another network: {_first_difference(want, state)}. Use `model.init(jax.random.key(0))`.")
     for (path, expected), leaf in zip(jax.tree_util.tree_leaves_with_path(want), jax.tree.leaves(state), strict=True):
         shape = leaf.shape[1:] if lanes else leaf.shape
         name = jax.tree_util.keystr(path)
@@ -223,8 +223,17 @@ def check_state(model: Model, state: State, lanes: bool) -> None:
             )
 
 
-def fit_recorders(model: Model, record: Any) -> dict[str, Any]:
-    """Probes by name."""
+def _first_difference(want: State, state: State) -> str:
+    """The first part that only one of two states has."""
+    needed, held = ([jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(tree)] for tree in (want, state))
+    missing, extra = [name for name in needed if name not in held], [name for name in held if name not in needed]
+    if missing:
+        return f"the model needs `state{missing[0]}`, which it does not have"
+    return f"it has `state{extra[0]}`, which the model does not know" if extra else "its parts have other types than those of the model"
+
+
+def fit_recorders(model: Model, record: Any, n_steps: int) -> dict[str, Any]:
+    """Probes by name. Raises for a name used twice, and for a trace that would have no row in a run of `n_steps` steps."""
     recorders = [record] if isinstance(record, AbstractRecorder) else list(record)
     probes = {}
     for recorder in recorders:
@@ -234,7 +243,12 @@ def fit_recorders(model: Model, record: Any) -> dict[str, Any]:
             )
         if recorder.name in probes:
             raise ValueError(f"two recorders are named {recorder.name!r}; give one of them another `name=`.")
-        probes[recorder.name] = recorder.fit(model)
+        probe = probes[recorder.name] = recorder.fit(model)
+        if isinstance(probe, TraceProbe) and 0 < n_steps < probe.every:
+            raise ValueError(
+                f"recorder {recorder.name!r}: every = {attach(probe.every * model.dt, u.ms)} is longer than the run of "
+                f"{attach(n_steps * model.dt, u.ms)}, so nothing would be sampled. Use a shorter `every`, or run longer."
+            )
     return probes
 
 

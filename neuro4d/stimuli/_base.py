@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt32
 
-from neuro4d._base import AbstractPart, Drive
+from neuro4d._base import AbstractPart, Drive, check_fits
 
 
 class Now(NamedTuple):
@@ -58,4 +58,5 @@ def per_neuron(values: Any, target: Target, where: str) -> Array:
     drawn = target.draw(values, where)
     if drawn.ndim and drawn.shape != (target.n,):
         raise ValueError(f"{where} must be a scalar or have shape ({target.n},), one entry per neuron; got shape {drawn.shape}.")
+    check_fits(drawn, target.dtype, where)
     return jnp.asarray(drawn, target.dtype)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt32
 
-from neuro4d._base import AbstractPart, Drive, UnitError, check_name, quantity, steps_of, uniform_jax, words_jax
+from neuro4d._base import AbstractPart, Drive, UnitError, check_fits, check_name, check_quantity, quantity, steps_of, uniform_jax, words_jax
 from neuro4d.stimuli._base import AbstractSource, AbstractStimulus, per_neuron
 
 
@@ -112,12 +112,14 @@ class Clamp(AbstractStimulus):
 
     def __init__(self, name, target, amplitude):
         self.name, self.target = check_name(name, "stimulus"), target
-        self.amplitude = amplitude if isinstance(amplitude, Steps | Waveform) else _Amplitude(amplitude).value
+        where = f"Clamp {name!r}: amplitude"
+        self.amplitude = amplitude if isinstance(amplitude, Steps | Waveform) else check_quantity(amplitude, u.pA, where)
 
     def bind(self, target, weight_unit):
         where = f"Clamp {self.name!r}"
         if isinstance(self.amplitude, Steps):
             at = steps_of(self.amplitude.times, target.dt, f"{where}: times")
+            check_fits(self.amplitude.values, target.dtype, f"{where}: values")
             return StepsSource(jnp.asarray(at, jnp.uint32), jnp.asarray(self.amplitude.values, target.dtype))
         if isinstance(self.amplitude, Waveform):
             samples = self.amplitude.samples
@@ -125,12 +127,9 @@ class Clamp(AbstractStimulus):
                 raise ValueError(f"{where}: samples must have shape (T,) or (T, {target.n}); got {samples.shape}.")
             every = target.dt if self.amplitude.every is None else self.amplitude.every
             hold = int(steps_of(every, target.dt, f"{where}: every"))
+            check_fits(samples, target.dtype, f"{where}: samples")
             return WaveformSource(jnp.asarray(samples, target.dtype), hold)
         return ConstantSource(per_neuron(self.amplitude, target, f"{where}: amplitude"))
-
-
-class _Amplitude(AbstractPart):
-    value: Any = quantity(u.pA)
 
 
 class NoiseSource(AbstractSource):

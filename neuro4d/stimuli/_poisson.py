@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int32, UInt32
 
-from neuro4d._base import AbstractPart, Address, address, check_name, quantity, steps_of, strip, words_jax
+from neuro4d._base import AbstractPart, Address, address, check_name, check_quantity, quantity, steps_of, strip, words_jax
 from neuro4d.stimuli._base import AbstractSource, AbstractStimulus, Target
 
 LARGEST_MEAN = 64.0
@@ -35,10 +35,6 @@ class RateSteps(AbstractPart):
     def __check_init__(self):
         if self.samples.ndim != 1 or not self.samples.size:
             raise ValueError(f"RateSteps: samples have shape (T,); got {self.samples.shape}.")
-
-
-class _Rate(AbstractPart):
-    value: Any = quantity(u.kHz, low=0)
 
 
 class Poisson(AbstractStimulus):
@@ -71,7 +67,8 @@ class Poisson(AbstractStimulus):
 
     def __init__(self, name, target, port, *, rate, weight):
         self.name, self.target, self.port = check_name(name, "stimulus"), target, port
-        self.rate = rate if isinstance(rate, RateSteps) else _Rate(rate).value
+        where = f"Poisson {name!r}: rate"
+        self.rate = rate if isinstance(rate, RateSteps) else check_quantity(rate, u.kHz, where, low=0)
         self.weight = weight
 
     def scalar_weight(self, unit) -> float:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int32, UInt32
 
-from neuro4d._base import AbstractPart, attach, check_name, quantity, steps_of, strip
+from neuro4d._base import attach, check_name, steps_of, strip
 from neuro4d.stimuli._base import AbstractSource, AbstractStimulus
 
 
@@ -28,10 +28,6 @@ class EventSource(AbstractSource):
         here = (index < self.at.shape[0]) & (self.at[safe] == now.elapsed)
         target = jnp.where(here, self.ids[safe], self.n)
         return jnp.zeros(self.n, self.weight.dtype).at[target].add(self.weight[safe], mode="drop")
-
-
-class _Times(AbstractPart):
-    value: Any = quantity(u.ms)
 
 
 class SpikeTimes(AbstractStimulus):
