@@ -8,95 +8,103 @@ import jax.numpy as jnp
 from jaxtyping import Array, UInt32
 
 from neuro4d._base import Drive, UnknownNameError, address, did_you_mean, step_address
+from neuro4d.network._fused import Fused, fused_step, prepare_fused
 from neuro4d.network._groups import fuse
 from neuro4d.network._state import Spikes, State
-from neuro4d.ops import by_port, deliver, pack, push
+from neuro4d.network._task import Given, Outcome, Task, Timing, portable_step
 from neuro4d.stimuli import Now
 
 
 class Prepared(eqx.Module):
-    """What follows from the parameters alone: propagators of fused groups and tables of Poisson counts."""
+    """What follows from the parameters alone: propagators of fused groups, tables of Poisson counts, constants of native passes."""
 
     neurons: dict[str, Any]
     receptors: dict[str, dict[str, Any]]
     tables: dict[str, UInt32[Array, "s j"]]
     models: dict[str, Any]
+    fused: dict[str, Fused | None]
 
 
 def prepare(model: Any) -> Prepared:
     """The constants of a step, computed once per run. `scan` calls it outside the loop, `step` in every step."""
-    neurons, receptors, models = {}, {}, {}
+    neurons, receptors, models, natives = {}, {}, {}, {}
     for group, _ in model.layout.sizes:
         spans = [span for span in model.layout.spans if span.group == group]
         sizes = [span.size for span in spans]
-        fused = fuse([model.neurons[span.name] for span in spans], sizes)
-        membrane = fused.membrane()
-        ports = {port: fuse([model.receptors[span.name][port] for span in spans], sizes) for port in dict(model.layout.ports)[group]}
+        names = dict(model.layout.ports)[group]
+        parts = [model.neurons[span.name] for span in spans]
+        fused = fuse(parts, sizes)
+        ports = {port: fuse([model.receptors[span.name][port] for span in spans], sizes) for port in names}
         neurons[group] = fused.constants(model.dt)
-        receptors[group] = {port: receptor.constants(model.dt, membrane) for port, receptor in ports.items()}
+        receptors[group] = {port: receptor.constants(model.dt, fused.membrane()) for port, receptor in ports.items()}
         models[group] = (fused, ports)
-    return Prepared(neurons, receptors, {name: bank.table() for name, bank in model.banks.items()}, models)
+        natives[group] = prepare_fused(model, spans)
+    return Prepared(neurons, receptors, {name: bank.table() for name, bank in model.banks.items()}, models, natives)
 
 
 def advance(model: Any, prepared: Prepared, state: State, inputs: dict[str, Any] | None) -> tuple[State, Spikes]:
-    """One step, from prepared constants."""
-    given = check_inputs(model, inputs)
-    early, late, history = _deliver(model, state)
-    drives = _stimulate(model, prepared, state, given, late)
+    """One step, from prepared constants: group by group, since a spike acts in a later step at the earliest."""
+    given = _stimulate(model, state, check_inputs(model, inputs))
+    history = dict(state.history)
     neurons, receptors, words, soft = {}, {}, {}, {}
-    for group, _ in model.layout.sizes:
-        neuron, ports = prepared.models[group]
-        receptors[group], drive = _receive(ports, prepared.receptors[group], state.receptors[group], early, late, group, drives[group])
-        neurons[group], fired = neuron.step(prepared.neurons[group], state.neurons[group], drive)
-        words[group] = pack(fired.spikes)
-        soft[group] = None if model.surrogate is None else model.surrogate.spike(fired.excess)
-        history[group] = push(history[group], fired.spikes, words[group], soft[group], state.step)
+    for group, n in model.layout.sizes:
+        task = _task(model, prepared, state, history, given[group], group, n)
+        native = prepared.fused[group]
+        out: Outcome = portable_step(task) if native is None else fused_step(task, native)
+        neurons[group], receptors[group], words[group], soft[group] = out.neurons, out.receptors, out.words, out.soft
+        history |= out.history
     spikes = Spikes(words, None if model.surrogate is None else soft, model.layout.spans, model.layout.sizes)
     return State(neurons, receptors, state.weights, history, state.key, state.step + jnp.uint32(1), state.start, state.fault), spikes
 
 
-def _deliver(model: Any, state: State) -> tuple[dict, dict, dict]:
-    """Deliver: what arrives by synapses, by (group, port): at the beginning of the step (delay 0) and at its end."""
-    history = dict(state.history)
-    sums: dict[tuple[str, bool], Array] = {}
-    shapes = {}
-    for path in model.pathways.values():
-        key = (path.target, path.early)
-        acc = sums.get(key)
-        if acc is None:
-            acc = jnp.zeros((path.n_blocks, path.block_size), model.dtype)
-        sums[key], history[path.source] = deliver(path, history[path.source], state.step, acc, model.layout.backend)
-        shapes[key] = (path.n_ports, path.width, path.n_target)
-    early, late = {}, {}
-    for (group, is_early), acc in sums.items():
-        rows = by_port(acc, *shapes[group, is_early])
-        for number, port in enumerate(dict(model.layout.ports)[group]):
-            if (group, port, is_early) in model.layout.served:
-                (early if is_early else late)[group, port] = rows[number]
-    return early, late, history
+def _task(model: Any, prepared: Prepared, state: State, history: dict, given: Given, group: str, n: int) -> Task:
+    """All that the step of one group needs."""
+    paths = tuple(path for path in model.pathways.values() if path.target == group)
+    neuron, ports = prepared.models[group]
+    banks = tuple(
+        (model.banks[name], prepared.tables[name], dict(model.layout.ports)[group].index(port))
+        for name, owner, port in model.layout.bank_ports
+        if owner == group
+    )
+    return Task(
+        neuron=neuron,
+        constants=prepared.neurons[group],
+        state=state.neurons[group],
+        ports=tuple(ports.values()),
+        port_constants=tuple(prepared.receptors[group].values()),
+        port_states=tuple(state.receptors[group][port] for port in ports),
+        paths=paths,
+        history={name: history[name] for name in (group, *(path.source for path in paths))},
+        banks=tuple((bank, table) for bank, table, _ in banks),
+        given=given,
+        timing=Timing(state.step, state.start, state.key),
+        surrogate=model.surrogate,
+        group=group,
+        n=n,
+        port_names=tuple(ports),
+        bank_ports=tuple(port for *_, port in banks),
+        served=tuple((port, early) for owner, port, early in sorted(model.layout.served) if owner == group),
+        backend=model.layout.backend,
+        dtype=model.dtype,
+    )
 
 
-def _stimulate(model: Any, prepared: Prepared, state: State, given: dict[str, Any], late: dict) -> dict[str, Drive]:
-    """Stimuli: arrivals are added to `late`, drives are returned by group."""
+def _stimulate(model: Any, state: State, values: dict[str, Any]) -> dict[str, Given]:
+    """Stimuli other than constant Poisson input: drives and arrivals by group, in the order of their definition."""
     elapsed = state.step - state.start
-    for name, group, port in model.layout.bank_ports:
-        bank = model.banks[name]
-        a, b = step_address(state.key, (bank.a0, bank.b0), elapsed)
-        _add(late, (group, port), bank.emit_bank(prepared.tables[name], a, b))
-    drives = {group: Drive() for group, _ in model.layout.sizes}
+    drives: dict[str, list[Drive]] = {group: [] for group, _ in model.layout.sizes}
+    arrivals: dict[str, list[Array]] = {group: [] for group, _ in model.layout.sizes}
+    ports: dict[str, list[int]] = {group: [] for group, _ in model.layout.sizes}
     for wire in model.layout.wires:
         a, b = step_address(state.key, address(0, "stimulus", wire.name), elapsed)
-        out = model.sources[wire.name].emit(Now(elapsed, a, b, given.get(wire.name)))
+        out = model.sources[wire.name].emit(Now(elapsed, a, b, values.get(wire.name)))
         n = dict(model.layout.sizes)[wire.group]
         if isinstance(out, Drive):
-            drives[wire.group] = drives[wire.group] + Drive(*(_spread(x, wire.start, wire.n, n) for x in (out.g, out.i, out.jump)))
+            drives[wire.group].append(Drive(*(_spread(x, wire.start, wire.n, n) for x in (out.g, out.i, out.jump))))
         elif out is not None:
-            _add(late, (wire.group, wire.port), _spread(out, wire.start, wire.n, n))
-    return drives
-
-
-def _add(table: dict, key: tuple, value: Array) -> None:
-    table[key] = value if table.get(key) is None else table[key] + value
+            arrivals[wire.group].append(_spread(out, wire.start, wire.n, n))
+            ports[wire.group].append(dict(model.layout.ports)[wire.group].index(wire.port))
+    return {group: Given(tuple(drives[group]), tuple(arrivals[group]), tuple(ports[group])) for group in drives}
 
 
 def _spread(x: Array | None, start: int, size: int, n: int) -> Array | None:
@@ -104,18 +112,6 @@ def _spread(x: Array | None, start: int, size: int, n: int) -> Array | None:
     if x is None or (start == 0 and size == n):
         return x
     return jnp.zeros(n, x.dtype).at[start : start + size].set(x)
-
-
-def _receive(ports: dict, constants: dict, states: dict, early: dict, late: dict, group: str, drive: Drive) -> tuple[dict, Drive]:
-    """Decay and drive: receptors act with what they hold, decay, and take what arrives."""
-    out = {}
-    for port, receptor in ports.items():
-        held = states[port]
-        if (group, port) in early:
-            held = receptor.early(held, constants[port], early[group, port])
-        out[port], share = receptor.step(constants[port], held, late.get((group, port)))
-        drive = drive + share
-    return out, drive
 
 
 def check_inputs(model: Any, inputs: dict[str, Any] | None) -> dict[str, Any]:

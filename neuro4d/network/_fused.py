@@ -1,0 +1,117 @@
+"""The step of a group of `LIF` neurons in one native call, with plain XLA as its oracle and its derivative."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int32
+
+from neuro4d.kernels import (
+    LifClock,
+    LifExtra,
+    LifLevels,
+    LifPath,
+    LifPoisson,
+    LifPort,
+    LifRing,
+    lif_step_native,
+    native_available,
+)
+from neuro4d.network._build import block_width
+from neuro4d.network._groups import fuse
+from neuro4d.network._task import Outcome, Task, portable_step
+from neuro4d.neurons import LIF, LIFState
+from neuro4d.ops import Backend, History
+from neuro4d.receptors import Delta, ExpConductance, ExpCurrent
+
+KINDS = {ExpCurrent: "current", ExpConductance: "conductance", Delta: "delta"}
+
+
+class Fused(eqx.Module):
+    """Constants of a native pass: propagators with one value per population where all parameters are scalars."""
+
+    levels: Any
+    ports: tuple[Any, ...]
+    bounds: Int32[Array, " b"]
+
+
+def prepare_fused(model: Any, spans: list[Any]) -> Fused | None:
+    """The constants of the native pass, or `None` where it does not apply: another model or receptor, another precision, spikes
+    that carry gradients, or no native kernels."""
+    first = spans[0]
+    receptors = model.receptors[first.name]
+    fits = isinstance(model.neurons[first.name], LIF) and all(type(r) in KINDS for r in receptors.values())
+    if not fits or model.surrogate is not None or model.dtype != np.float32:
+        return None
+    if model.layout.backend is Backend.REFERENCE or not native_available():
+        return None
+    parts = [model.neurons[span.name] for span in spans]
+    ports = [[model.receptors[span.name][port] for span in spans] for port in dict(model.layout.ports)[first.group]]
+    leaves = jax.tree.leaves((parts, ports))
+    sizes = [1 if all(leaf.ndim == 0 for leaf in leaves) else span.size for span in spans]
+    neuron = fuse(parts, sizes)
+    levels = neuron.constants(model.dt)
+    constants = tuple(fuse(port, sizes).constants(model.dt, neuron.membrane()) for port in ports)
+    bounds = np.array([span.start for span in spans] + [spans[-1].start + spans[-1].size], np.int32)
+    return Fused(levels, constants, jnp.asarray(bounds))
+
+
+@jax.custom_jvp
+def fused_step(task: Task, fused: Fused) -> Outcome:
+    """The step of a group: native on a CPU, plain XLA elsewhere and for derivatives."""
+    return jax.lax.platform_dependent(task, fused, cpu=_native, default=lambda task, fused: portable_step(task))
+
+
+@fused_step.defjvp
+def _fused_jvp(primals, tangents):
+    task, _ = primals
+    return jax.jvp(portable_step, (task,), (tangents[0],))
+
+
+def _native(task: Task, fused: Fused) -> Outcome:
+    others = [name for name in task.history if name != task.group]
+    rings = {name: number for number, name in enumerate([task.group, *others])}
+    out = lif_step_native(
+        LifClock(task.timing.step, task.timing.start, task.timing.key),
+        task.state.v,
+        task.state.left,
+        LifLevels(*fused.levels, fused.bounds),
+        [LifRing(task.history[name].ids, task.history[name].count) for name in rings],
+        [_port(receptor, state, constants) for receptor, state, constants in zip(task.ports, task.port_states, fused.ports, strict=True)],
+        [_path(path, rings) for path in task.paths],
+        [_poisson(bank, table, port) for (bank, table), port in zip(task.banks, task.bank_ports, strict=True)],
+        _extras(task),
+        width=task.paths[0].width if task.paths else block_width(task.n, max(len(task.ports), 1)),
+    )
+    receptors = {
+        name: state if new is None else type(state)(new) for name, state, new in zip(task.port_names, task.port_states, out.states, strict=True)
+    }
+    history = {name: History(out.rings[number].ids, out.rings[number].count, None) for name, number in rings.items()}
+    return Outcome(LIFState(out.v, out.left), receptors, out.words, None, history)
+
+
+def _port(receptor: Any, state: Any, constants: Any) -> LifPort:
+    kind = KINDS[type(receptor)]
+    if kind == "delta":
+        return LifPort(kind)
+    return LifPort(kind, state[0], constants.decay, constants.held, constants.e_rev if kind == "conductance" else None)
+
+
+def _path(path: Any, rings: dict[str, int]) -> LifPath:
+    return LifPath(rings[path.source], path.early, path.weight_kind, path.delays, path.start, path.offset, path.targets, path.weight)
+
+
+def _poisson(bank: Any, table: Array, port: int) -> LifPoisson:
+    runs = np.array([(first, size, segment, int(count > 1)) for first, size, segment, count in bank.parts], np.int32)
+    return LifPoisson(port, jnp.asarray(runs.reshape(-1, 4)), table, bank.weight, bank.a0, bank.b0)
+
+
+def _extras(task: Task) -> list[LifExtra]:
+    extras = []
+    for drive in task.given.drives:
+        for kind, value in (("conductance", drive.g), ("current", drive.i), ("jump", drive.jump)):
+            if value is not None:
+                extras.append(LifExtra(kind, value))
+    return extras + [LifExtra("arrival", value, port) for port, value in zip(task.given.ports, task.given.arrivals, strict=True)]
