@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from neuro4d.cli._bench import Bench
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -60,4 +62,5 @@ Command = (
     Annotated[Run, tyro.conf.subcommand("run")]
     | Annotated[Devices, tyro.conf.subcommand("devices")]
     | Annotated[Zoo, tyro.conf.subcommand("zoo")]
+    | Annotated[Bench, tyro.conf.subcommand("bench")]
 )

@@ -89,7 +89,7 @@ def cache_folder() -> Path:
 
 def keep_compiled() -> None:
     """Keeps compiled programs between runs, so that the second start of a network is fast. A store chosen by the user stays."""
-    if jax.config.jax_compilation_cache_dir:
+    if jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]  # JAX adds its options at run time
         return
     folder = cache_folder()
     try:

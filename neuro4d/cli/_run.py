@@ -143,19 +143,19 @@ def closing(summary: dict[str, Any]) -> str:
     factor = summary["real_time_factor"]
     state = "" if summary["completed"] else "INTERRUPTED: "
     return (
-        f"{state}{summary['duration_ms'] / 1e3:g} s of biological time in {summary['wall_s']:.2f} s"
-        + ("" if factor is None else f" ({factor:.2f} s/s)")
-        + f", built in {summary['build_s']:.2f} s, compiled in {summary['compile_s']:.2f} s"
-        + ("" if memory is None else f", peak memory {memory:.2f} GB")
+        f"{state}{summary['duration_ms'] / 1e3:g} s of biological time in {summary['wall_s']:.3g} s"
+        + ("" if factor is None else f" ({factor:.3g} s/s)")
+        + f", built in {summary['build_s']:.3g} s, compiled in {summary['compile_s']:.3g} s"
+        + ("" if memory is None else f", peak memory {memory:.3g} GB")
     )
 
 
 def save(folder: Path, result: Any, kinds: tuple[str, ...], summary: dict[str, Any]) -> list[str]:
     """Writes the files of a run. Returns notes for the user."""
     notes = []
-    step_ms = {"dt_ms": np.float64(summary["dt_ms"])}
+    step_ms = {"dt_ms": np.array(summary["dt_ms"])}
     if "spikes" in kinds:
-        arrays = {}
+        arrays: dict[str, np.ndarray] = {}
         for name in result.populations:
             events = result.spikes(name)
             arrays |= {f"{name}.step": events.step, f"{name}.id": events.id}

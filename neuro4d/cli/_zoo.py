@@ -1,5 +1,7 @@
 """`neuro4d zoo`."""
 
+from collections.abc import Sequence
+
 from neuro4d.cli._table import table
 from neuro4d.zoo import ZooEntry, get, names
 
@@ -16,11 +18,10 @@ def show() -> int:
 
 def _rates(entry: ZooEntry) -> str:
     bands = entry.rates(1.0 if entry.scale is not None else None)
-    spans = {band.span for band in bands}
-    return spans.pop() if len(spans) == 1 else " ".join(band.span for band in bands)
+    return " ".join(dict.fromkeys(band.span for band in bands))
 
 
-def _align(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _align(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """The two columns of sizes at the right, all texts at the left."""
     width = [max(len(row[i]) for row in (heads, *rows)) for i in (1, 2)]
     shifted = [(row[0], row[1].rjust(width[0]), row[2].rjust(width[1]), *row[3:]) for row in (heads, *rows)]

@@ -177,7 +177,7 @@ def _area_problems(area: AreaBlock, path: str, config: BrainConfig) -> typing.It
             yield f"unknown axis `{path}.coord_ranges.{axis}`.{did_you_mean(axis, axes)}"
     for axis, size in zip(axes, config.lattice_shape, strict=True):
         if axis not in area.coord_ranges:
-            yield f"`{path}.coord_ranges` lacks the axis `{axis}`, for example `\"{axis}\": [0, {size - 1}]`."
+            yield f'`{path}.coord_ranges` lacks the axis `{axis}`, for example `"{axis}": [0, {size - 1}]`.'
             continue
         low, high = area.coord_ranges[axis]
         if not 0 <= low <= high < size:
@@ -203,7 +203,4 @@ def _sense_problems(name: str, sense: Any, config: BrainConfig) -> typing.Iterat
     for axis, size in zip(AXES, sense.input_size):
         low, high = ranges.get(axis, (0, 0))
         if not 1 <= size <= high - low + 1:
-            yield (
-                f"`{path}.input_size`: the area '{sense.areal}' has {high - low + 1} sites along {axis}; "
-                f"got {list(sense.input_size)}."
-            )
+            yield (f"`{path}.input_size`: the area '{sense.areal}' has {high - low + 1} sites along {axis}; got {list(sense.input_size)}.")

@@ -9,7 +9,7 @@ class Block(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """Base of all blocks: immutable, and a key that is not listed is an error."""
 
 
-class Parameters(Block):
+class Parameters(Block, frozen=True):
     """`neuron_model.params_default`: a leaky integrate-and-fire neuron."""
 
     tau_m: float = 20.0
@@ -19,14 +19,14 @@ class Parameters(Block):
     refractory_period: float = 5.0
 
 
-class NeuronModel(Block):
+class NeuronModel(Block, frozen=True):
     """`neuron_model`."""
 
     type: Literal["LIF"] = "LIF"
     params_default: Parameters = Parameters()
 
 
-class CellLifecycle(Block):
+class CellLifecycle(Block, frozen=True):
     """`cell_lifecycle`: ageing, death and reproduction of cells."""
 
     enabled: bool = True
@@ -38,7 +38,7 @@ class CellLifecycle(Block):
     mutation_std_weights: float = 0.02
 
 
-class Homeostatic(Block):
+class Homeostatic(Block, frozen=True):
     """`plasticity.homeostatic`: scaling of weights towards a target rate."""
 
     enabled: bool = True
@@ -47,7 +47,7 @@ class Homeostatic(Block):
     scaling_rate: float = 0.01
 
 
-class Metaplasticity(Block):
+class Metaplasticity(Block, frozen=True):
     """`plasticity.metaplasticity`: the sliding threshold of Bienenstock, Cooper and Munro."""
 
     enabled: bool = True
@@ -55,7 +55,7 @@ class Metaplasticity(Block):
     bcm_target_rate: float = 5.0
 
 
-class ShortTerm(Block):
+class ShortTerm(Block, frozen=True):
     """`plasticity.short_term`: facilitation and depression."""
 
     enabled: bool = True
@@ -63,7 +63,7 @@ class ShortTerm(Block):
     facilitation_fraction: float = 0.3
 
 
-class Plasticity(Block):
+class Plasticity(Block, frozen=True):
     """`plasticity`. The inner blocks are off unless they are written."""
 
     enabled: bool = True
@@ -77,7 +77,7 @@ class Plasticity(Block):
     short_term: ShortTerm | None = None
 
 
-class Dopamine(Block):
+class Dopamine(Block, frozen=True):
     """`neuromodulation.dopamine`."""
 
     baseline: float = 0.5
@@ -85,7 +85,7 @@ class Dopamine(Block):
     learning_rate_modulation: float = 2.0
 
 
-class Serotonin(Block):
+class Serotonin(Block, frozen=True):
     """`neuromodulation.serotonin`."""
 
     baseline: float = 0.5
@@ -93,7 +93,7 @@ class Serotonin(Block):
     inhibition_strength: float = 0.5
 
 
-class Norepinephrine(Block):
+class Norepinephrine(Block, frozen=True):
     """`neuromodulation.norepinephrine`."""
 
     baseline: float = 0.5
@@ -101,7 +101,7 @@ class Norepinephrine(Block):
     gain_modulation: float = 2.0
 
 
-class Neuromodulation(Block):
+class Neuromodulation(Block, frozen=True):
     """`neuromodulation`: three global signals."""
 
     enabled: bool = True
@@ -110,7 +110,7 @@ class Neuromodulation(Block):
     norepinephrine: Norepinephrine = Norepinephrine()
 
 
-class Sense(Block):
+class Sense(Block, frozen=True):
     """One of `senses`: a rectangle of input values for the sites of an area in the slice `w_index`."""
 
     areal: str
@@ -120,7 +120,7 @@ class Sense(Block):
     input_description: str = ""
 
 
-class AreaBlock(Block):
+class AreaBlock(Block, frozen=True):
     """One of `areas`: a box of sites, first and last coordinate included."""
 
     name: str
@@ -128,7 +128,7 @@ class AreaBlock(Block):
     sense: str | None = None
 
 
-class BrainConfig(Block):
+class BrainConfig(Block, frozen=True):
     """A whole configuration."""
 
     lattice_shape: tuple[int, ...]

@@ -69,9 +69,11 @@ def brunel(regime: str = "C", scale: float = 1.0) -> Network:
     | regime | g, eta | state | rate (Hz) | CV |
     |---|---|---|---|---|
     | A | 3, 2 | synchronous regular | 332 to 333.3 | 0 |
-    | B | 6, 4 | fast synchronous irregular | 57.7 to 59.3 | 0.74 to 0.81 |
-    | C | 5, 2 | asynchronous irregular | 37.5 to 37.8 | 0.41 to 0.42 |
-    | D | 4.5, 0.9 | slow synchronous irregular | 5.65 to 5.84 | 0.58 to 0.59 |
+    | B | 6, 4 | fast synchronous irregular | 57.4 to 60.3 | 0.74 to 0.87 |
+    | C | 5, 2 | asynchronous irregular | 37.2 to 37.8 | 0.41 to 0.42 |
+    | D | 4.5, 0.9 | slow synchronous irregular | 5.6 to 5.9 | 0.58 to 0.68 |
+
+    (NEST 3.10 over three seeds, and independent programs.)
 
     **Raises:** `KeyError` for another regime, `ValueError` for a scale below 0.1.
 
@@ -91,7 +93,7 @@ def brunel(regime: str = "C", scale: float = 1.0) -> Network:
     exc = Population("exc", n_exc, lif, {"in": Delta()}, v0=v0)
     inh = Population("inh", n_inh, lif, {"in": Delta()}, v0=v0)
     rate, jump, delay = external_rate(chosen.eta) * u.Hz, JUMP * u.mV, 1.5 * u.ms
-    parts = [exc, inh]
+    parts: list[Population | Projection | Poisson] = [exc, inh]
     for target in (exc, inh):
         to = target.name
         parts += [

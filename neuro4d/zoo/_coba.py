@@ -31,7 +31,8 @@ def coba(scale: float = 1.0, drive: u.Quantity | None = 200 * u.pA) -> Network:
 
     **Returns:** a `Network` with the population `cells`, excitatory neurons first. Run it with `dt = 0.1 ms`.
 
-    **Reference:** with drive 21 to 23 Hz and CV 1.55; without 17.9 to 21.5 Hz (mean 19), CV 1.57 to 1.70.
+    **Reference:** with drive 21 to 23 Hz and CV 1.55; without 17.9 to 21.5 Hz (mean 19), CV 1.57 to 1.70. One drawing of the
+    connections differs from the next by 1.4 Hz (sd), however long it runs.
 
     **Raises:** `ValueError` for a scale below 0.02.
 

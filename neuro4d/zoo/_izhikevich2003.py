@@ -45,12 +45,8 @@ def izhikevich2003(seed: int = 0) -> Network:
     """
     r_exc, r_inh = _kinds(seed, "exc", 800), _kinds(seed, "inh", 200)
     rate, slope = 1 / u.ms, u.mV / u.ms
-    excitatory = Izhikevich(
-        a=0.02 * rate, b=0.2 * rate, c=(-65 + 15 * r_exc**2) * u.mV, d=(8 - 6 * r_exc**2) * slope, substeps=2
-    )
-    inhibitory = Izhikevich(
-        a=(0.02 + 0.08 * r_inh) * rate, b=(0.25 - 0.05 * r_inh) * rate, c=-65 * u.mV, d=2 * slope, substeps=2
-    )
+    excitatory = Izhikevich(a=0.02 * rate, b=0.2 * rate, c=(-65 + 15 * r_exc**2) * u.mV, d=(8 - 6 * r_exc**2) * slope, substeps=2)
+    inhibitory = Izhikevich(a=(0.02 + 0.08 * r_inh) * rate, b=(0.25 - 0.05 * r_inh) * rate, c=-65 * u.mV, d=2 * slope, substeps=2)
     exc = Population("exc", 800, excitatory, {"in": PulseCurrent()}, v0=-65 * u.mV, init={"u": -13 * slope})
     inh = Population("inh", 200, inhibitory, {"in": PulseCurrent()}, v0=-65 * u.mV, init={"u": -65 * (0.25 - 0.05 * r_inh) * slope})
     excites, inhibits = Uniform(0 * u.pA, 0.5 * u.pA), Uniform(-1 * u.pA, 0 * u.pA)

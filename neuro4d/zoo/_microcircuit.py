@@ -32,7 +32,8 @@ def microcircuit(
     - `scale`: number of neurons relative to the full circuit, in (0, 1]. The full circuit needs gigabytes of memory; 0.1 fits a laptop.
     - `k_scale`: number of synapses per neuron relative to the full circuit, in (0, 1]; `scale` if not given. Fewer
       synapses are made stronger, and a constant current replaces the mean input that is lost: see `scaled`.
-    - `background`: `Background.POISSON` or `Background.DC`.
+    - `background`: `Background.POISSON` or `Background.DC`. Constant input brings no fluctuations of its own: with a tenth of the
+      synapses the circuit falls silent (in NEST as well), with a fifth it is alive.
     - `thalamus`: adds 902 thalamic relay neurons that fire at 120 Hz from 700 to 710 ms.
 
     **Returns:** a `Network` with the populations `L23E L23I L4E L4I L5E L5I L6E L6I` (and `TC`). Run it with `dt = 0.1 ms`.
@@ -112,6 +113,6 @@ def _thalamus(cells: list[Population], numbers: Scaled) -> list[Population | Pro
     return [relays, *to, Poisson("thalamic", relays, "in", rate=pulse, weight=1 * u.mV)]
 
 
-def microcircuit_dc(scale: float = 0.1) -> Network:
+def microcircuit_dc(scale: float = 0.2) -> Network:
     """`microcircuit(scale, background=Background.DC)`."""
     return microcircuit(scale, background=Background.DC)

@@ -6,7 +6,7 @@ from neuro4d.zoo._coba import coba, coba_alone
 from neuro4d.zoo._cuba import cuba
 from neuro4d.zoo._entry import Band, Reference, ZooEntry
 from neuro4d.zoo._izhikevich2003 import izhikevich2003
-from neuro4d.zoo._lattice4d import lattice4d
+from neuro4d.zoo._lattice4d import AREAS, lattice4d
 from neuro4d.zoo._microcircuit import microcircuit, microcircuit_dc
 from neuro4d.zoo._potjans import FULL_RATES, POPULATIONS
 
@@ -30,6 +30,10 @@ def _brunel(low: float, high: float) -> tuple[Reference, ...]:
     return (Reference(1.0, (Band("exc", low, high), Band("inh", low, high))),)
 
 
+def _areas() -> tuple[Band, ...]:
+    return tuple(Band(f"{area}-{kind}", low, high) for area in AREAS for kind, low, high in (("E", 3.0, 8.0), ("I", 2.5, 6.5)))
+
+
 ENTRIES = (
     ZooEntry(
         "cuba", cuba, "self-sustained, current-based synapses", VOGELS,
@@ -49,15 +53,15 @@ ENTRIES = (
     ),
     ZooEntry(
         "brunel-b", brunel_b, "fast synchronous irregular", BRUNEL,
-        0.1, 1000.0, 12_500, 15_625_000, _brunel(57.7, 59.3),
+        0.1, 1000.0, 12_500, 15_625_000, _brunel(57.4, 60.3),
     ),
     ZooEntry(
         "brunel", brunel_c, "asynchronous irregular (regime C)", BRUNEL,
-        0.1, 1000.0, 12_500, 15_625_000, _brunel(37.5, 37.8),
+        0.1, 1000.0, 12_500, 15_625_000, _brunel(37.2, 37.8),
     ),
     ZooEntry(
         "brunel-d", brunel_d, "slow synchronous irregular", BRUNEL,
-        0.1, 2000.0, 12_500, 15_625_000, _brunel(5.65, 5.84),
+        0.1, 2000.0, 12_500, 15_625_000, _brunel(5.6, 5.9),
     ),
     ZooEntry(
         "izhikevich2003", izhikevich2003, "quadratic neurons, all to all, alpha and gamma episodes",
@@ -70,11 +74,11 @@ ENTRIES = (
     ),
     ZooEntry(
         "microcircuit-dc", microcircuit_dc, "1 mm² of early sensory cortex, constant background", POTJANS,
-        0.1, 1000.0, 77_169, 298_880_970, (Reference(1.0, _points(FULL_RATES)),), scale=0.1,
+        0.1, 1000.0, 77_169, 298_880_970, (Reference(1.0, _points(FULL_RATES)),), scale=0.2,
     ),
     ZooEntry(
         "lattice4d", lattice4d, "five areas on a 20 x 20 x 20 x 20 lattice", "an example of neuro4d",
-        0.1, 1000.0, 5_000, 0, (Reference(None, ()),), scale=None,
+        0.1, 1000.0, 5_000, 650_000, (Reference(None, _areas()),), scale=None,
     ),
 )  # fmt: skip
 

@@ -2,14 +2,17 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import neuro4d as n4
+from neuro4d.cli import main
 
 ROOT = Path(__file__).parents[2]
 KEYS = {
@@ -23,8 +26,13 @@ PNG = b"\x89PNG\r\n\x1a\n"
 def command(tmp_path):
     """Runs `neuro4d` with the given arguments in an empty folder."""
 
-    def command(*args):
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    def command(*args, store=None):
+        own = {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+        inherited = dict(os.environ)
+        if store is not None:
+            own["XDG_CACHE_HOME"] = str(store)
+            inherited.pop("JAX_COMPILATION_CACHE_DIR", None)
+        environment = inherited | own
         return subprocess.run(
             [sys.executable, "-m", "neuro4d", *args], capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=300
         )
@@ -32,11 +40,10 @@ def command(tmp_path):
     return command
 
 
-def check_mistake(done, text):
-    """A mistake of the user: exit code 2, one sentence on the standard error, no traceback."""
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    shown = " ".join(done.stderr.replace("│", " ").split())
+def check_message(error, text):
+    """One sentence for the user, without a traceback; the frames of the parser do not count."""
+    assert "Traceback" not in error
+    shown = " ".join(error.replace("│", " ").split())
     assert text in shown, shown
 
 
@@ -70,14 +77,23 @@ def test_same_seed_same_spikes_for_any_number_of_threads(command, tmp_path):
     spikes = []
     for threads in ("1", "auto"):
         out = tmp_path / threads
-        done = command("run", "cuba", "--scale", "0.05", "--duration", "50 ms", "--threads", threads, "--out", str(out), "--no-progress")
+        done = command("run", "cuba", "--scale", "0.05", "--duration", "50 ms", "--threads", threads, "--out", str(out))
         assert done.returncode == 0, done.stderr
         with np.load(out / "spikes.npz", allow_pickle=False) as file:
             spikes.append((file["cells.step"], file["cells.id"]))
         if threads == "1":
             assert json.loads((out / "summary.json").read_text())["threads"] == 1
     np.testing.assert_array_equal(spikes[0], spikes[1])
+
+
+def test_compiled_programs_are_kept(command, tmp_path):
+    args = ("run", "cuba", "--scale", "0.05", "--duration", "5 ms", "--no-progress", "--out")
+    for out in ("first", "second"):
+        done = command(*args, str(tmp_path / out), store=tmp_path / "cache")
+        assert done.returncode == 0, done.stderr
     assert any((tmp_path / "cache" / "neuro4d" / "xla").iterdir())
+    first, second = (json.loads((tmp_path / out / "summary.json").read_text())["compile_s"] for out in ("first", "second"))
+    assert second < first
 
 
 def test_run_a_file(command, tmp_path):
@@ -100,6 +116,23 @@ def test_run_a_file(command, tmp_path):
     assert sorted(path.name for path in folder.iterdir()) == ["counts.npz", "summary.json"]
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+def test_interrupted_run_keeps_what_was_done(tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+    args = [sys.executable, "-m", "neuro4d", "run", "cuba", "--scale", "0.1", "--duration", "10 min", "--out", str(tmp_path / "out")]
+    with subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        assert "built in" in process.stdout.readline()
+        time.sleep(15)  # past the compilation, far from the end
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=100)
+    assert process.returncode == 130
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert not summary["completed"]
+    assert 0 < summary["duration_ms"] < 600_000
+    assert (tmp_path / "out" / "spikes.npz").exists()
+
+
 def test_a_second_run_replaces_the_first(command, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
@@ -111,31 +144,64 @@ def test_a_second_run_replaces_the_first(command, tmp_path):
     assert (out / "notes.txt").read_text() == "mine"
 
 
+MISTAKES = (
+    (("run", "microcircut"), "Did you mean 'microcircuit'"),
+    (("run", "absent.json"), "no configuration at"),
+    (("run", "brain.json", "--scale", "2"), "--scale is for networks of the zoo"),
+    (("run", "cuba", "--duration", "1"), "needs a unit"),
+    (("run", "cuba", "--dt", "0.1 mV"), "--dt takes a time"),
+    (("run", "cuba", "--dt", "0.3 ms"), "t_ref"),
+    (("run", "cuba", "--scale", "0"), "scale"),
+    (("run", "cuba", "--scale", "big"), "--scale"),
+    (("run", "izhikevich2003", "--scale", "0.5"), "one size only"),
+    (("run", "cuba", "--record", "spike"), "Did you mean 'spikes'"),
+    (("run", "cuba", "--record", "trace"), "`spikes` or `counts`"),
+    (("run", "cuba", "--seed", "-1"), "seed"),
+    (("run", "cuba", "--seed", "1.5"), "--seed"),
+    (("run", "cuba", "--precision", "float16"), "float32"),
+    (("run", "cuba", "--out", "/dev/null"), "is a file"),
+    (("run", "cuba", "--out", "/dev/null/below"), "cannot write into"),
+    (("run", "cuba", "--scal", "2"), "--scale"),
+    (("run",), "NAME|FILE"),
+    (("runn", "cuba"), "run"),
+    ((), "subcommand"),
+)
+
+
+@pytest.mark.parametrize(("args", "text"), MISTAKES)
+def test_mistakes(args, text, capsys, tmp_path, monkeypatch):
+    """In this process, with the settings of the machine left alone."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("neuro4d.cli._run.prepare", lambda device, threads, precision: 1)
+    try:
+        code = main(args)
+    except SystemExit as stop:
+        code = stop.code
+    assert code == 2
+    check_message(capsys.readouterr().err, text)
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
 @pytest.mark.parametrize(
     ("args", "text"),
     [
-        (("run", "microcircut"), "Did you mean 'microcircuit'"),
-        (("run", "absent.json"), "no configuration at"),
-        (("run", "cuba", "--duration", "1"), "needs a unit"),
-        (("run", "cuba", "--dt", "0.1 mV"), "--dt takes a time"),
-        (("run", "cuba", "--dt", "0.3 ms"), "t_ref"),
-        (("run", "cuba", "--scale", "0"), "scale"),
-        (("run", "izhikevich2003", "--scale", "0.5"), "one size only"),
-        (("run", "cuba", "--record", "spike"), "Did you mean 'spikes'"),
-        (("run", "cuba", "--record", "trace"), "`spikes` or `counts`"),
-        (("run", "cuba", "--threads", "0"), "--threads"),
-        (("run", "cuba", "--threads", "100000"), "may use"),
+        (("run", "cuba", "--duration", "1 year"), "--duration takes a time"),
+        (("run", "cuba", "--threads", "0"), "--threads is a positive whole number"),
+        (("run", "cuba", "--threads", "100000"), "this process may use"),
         (("run", "cuba", "--device", "tpu"), "finds no tpu"),
-        (("run", "cuba", "--seed", "-1"), "seed"),
-        (("run", "cuba", "--precision", "float16"), "float32"),
-        (("run", "cuba", "--out", "/dev/null"), "is a file"),
-        (("run",), "NAME|FILE"),
-        (("runn", "cuba"), "run"),
-        ((), "subcommand"),
     ],
 )
-def test_mistakes(command, args, text):
-    check_mistake(command(*args), text)
+def test_mistakes_in_a_process(command, args, text):
+    done = command(*args)
+    assert done.returncode == 2, done.stderr
+    check_message(done.stderr, text)
+
+
+def test_a_mistake_can_be_traced(capsys, monkeypatch):
+    monkeypatch.setenv("NEURO4D_TRACEBACK", "1")
+    monkeypatch.setattr("neuro4d.cli._run.prepare", lambda device, threads, precision: 1)
+    assert main(["run", "cuba", "--scale", "0"]) == 2
+    assert "Traceback" in capsys.readouterr().err
 
 
 def test_devices(command):

@@ -27,9 +27,7 @@ def test_microcircuit_synapses():
     assert full.sizes.sum() == 77_169
     assert 298_880_968 <= full.synapses.sum() <= 298_880_970
     np.testing.assert_allclose(full.synapses / full.sizes[:, None], INDEGREES, atol=0.051)
-    np.testing.assert_allclose(
-        full.synapses.sum(0) / full.sizes, (4513.8, 5271.1, 3278, 6477.6, 2719.9, 2981.8, 2701.8, 4132.3), atol=0.06
-    )
+    np.testing.assert_allclose(full.synapses.sum(0) / full.sizes, (4513.8, 5271.1, 3278, 6477.6, 2719.9, 2981.8, 2701.8, 4132.3), atol=0.06)
 
 
 def test_microcircuit_weights():

@@ -13,38 +13,38 @@ def simulate(network, dt, seed, duration):
     return n4.simulate(model, model.init(jax.random.key(seed)), duration, record=(n4.Spikes(),), progress=False)
 
 
-def measure(name, seeds, duration=None, network=None, dt=None):
-    """Mean rate and CV of every population, averaged over seeds; also the rates of each seed."""
+def measure(name, seeds, duration=None):
+    """Rates of every population for each seed, and its CV averaged over seeds."""
     entry = n4.zoo.get(name)
-    network = entry.network() if network is None else network
-    runs = [simulate(network, entry.dt if dt is None else dt, seed, duration or entry.duration) for seed in seeds]
+    runs = [simulate(entry.network(), entry.dt, seed, duration or entry.duration) for seed in seeds]
     rates = {pop: np.array([float(run.rate(pop).to_decimal(u.Hz)) for run in runs]) for pop in runs[0].populations}
     cvs = {pop: float(np.mean([run.cv(pop) for run in runs])) for pop in runs[0].populations}
     return rates, cvs
 
 
-def inside(rates, bands, slack):
-    """Every band holds the mean over seeds, with a relative slack for the spread of few seeds."""
+def inside(rates, bands, spread):
+    """Every band holds the mean over n seeds, widened by 3 sd / sqrt(n): `spread` is the sd from seed to seed in Hz."""
     for band in bands:
-        mean = rates[band.population].mean()
-        assert band.low * (1 - slack) <= mean <= band.high * (1 + slack), f"{band}: {rates[band.population]}"
+        found = rates[band.population]
+        slack = 3 * spread / np.sqrt(len(found))
+        assert band.low - slack <= found.mean() <= band.high + slack, f"{band}: {found}"
 
 
 def test_cuba():
     rates, cvs = measure("cuba", range(4))
-    inside(rates, n4.zoo.get("cuba").rates(), 0.02)
+    inside(rates, n4.zoo.get("cuba").rates(), 0.27)
     assert 0.50 <= cvs["cells"] <= 0.62
 
 
 def test_coba_driven():
-    rates, cvs = measure("coba", range(3))
-    inside(rates, n4.zoo.get("coba").rates(), 0.04)
-    assert 1.40 <= cvs["cells"] <= 1.70
+    rates, cvs = measure("coba", range(6))
+    inside(rates, n4.zoo.get("coba").rates(), 1.4)
+    assert 1.45 <= cvs["cells"] <= 1.80
 
 
 def test_coba_alone():
-    rates, cvs = measure("coba-alone", range(3))
-    inside(rates, n4.zoo.get("coba-alone").rates(), 0.04)
+    rates, cvs = measure("coba-alone", range(6))
+    inside(rates, n4.zoo.get("coba-alone").rates(), 1.4)
     assert 1.45 <= cvs["cells"] <= 1.80
 
 
@@ -55,7 +55,13 @@ def test_izhikevich2003():
         run = simulate(n4.zoo.izhikevich2003(seed), entry.dt, seed, entry.duration)
         for pop, values in rates.items():
             values.append(float(run.rate(pop).to_decimal(u.Hz)))
-    inside({pop: np.array(values) for pop, values in rates.items()}, entry.rates(), 0.06)
+    inside({pop: np.array(values) for pop, values in rates.items()}, entry.rates(), 0.3)
+
+
+def test_lattice4d():
+    rates, cvs = measure("lattice4d", range(1), 500 * u.ms)
+    inside(rates, n4.zoo.get("lattice4d").rates(), 0.0)
+    assert all(0.55 <= cv <= 1.1 for cv in cvs.values()), cvs
 
 
 @pytest.mark.slow
@@ -63,9 +69,9 @@ def test_izhikevich2003():
     ("name", "cv", "warmup", "duration"),
     [
         ("brunel-a", (0.0, 0.02), 100, 150),
-        ("brunel-b", (0.70, 0.85), 100, 300),
-        ("brunel", (0.36, 0.45), 100, 400),
-        ("brunel-d", (0.45, 0.65), 200, 1500),
+        ("brunel-b", (0.65, 0.95), 200, 400),  # the CV of NEST's three seeds: 0.78 to 0.87
+        ("brunel", (0.38, 0.44), 200, 400),
+        ("brunel-d", (0.62, 0.72), 200, 2000),
     ],
 )
 def test_brunel(name, cv, warmup, duration):
@@ -75,7 +81,7 @@ def test_brunel(name, cv, warmup, duration):
     run = n4.simulate(model, start.state, duration * u.ms, record=(n4.Spikes(),), progress=False)
     for band in entry.rates():
         rate = float(run.rate(band.population).to_decimal(u.Hz))
-        assert 0.96 * band.low <= rate <= 1.04 * band.high, band
+        assert 0.97 * band.low <= rate <= 1.03 * band.high, band
     assert cv[0] <= run.cv("exc") <= cv[1]
 
 
@@ -96,19 +102,22 @@ def test_microcircuit_like_nest(nest_microcircuit):
 
 
 @pytest.mark.slow
-def test_microcircuit_direct_current_is_alive():
-    run = simulate(n4.zoo.microcircuit(0.1, background=n4.zoo.Background.DC), 0.1 * u.ms, 0, 500 * u.ms)
-    for pop, rate in run.rate().items():
-        assert 0.1 < float(rate.to_decimal(u.Hz)) < 20, pop
+def test_microcircuit_with_direct_current():
+    """At a tenth NEST 3.10 finds 3.35 Hz in L6I and silence elsewhere, from 0 to 500 ms; at a fifth all populations fire."""
+    tenth = simulate(n4.zoo.microcircuit(0.1, background=n4.zoo.Background.DC), 0.1 * u.ms, 0, 500 * u.ms)
+    rates = {pop: float(rate.to_decimal(u.Hz)) for pop, rate in tenth.rate().items()}
+    assert rates.pop("L6I") == pytest.approx(3.35, rel=0.05)
+    assert max(rates.values()) < 0.05
+    fifth = simulate(n4.zoo.microcircuit(0.2, background=n4.zoo.Background.DC), 0.1 * u.ms, 0, 500 * u.ms)
+    assert all(0.3 < float(rate.to_decimal(u.Hz)) < 9 for rate in fifth.rate().values())
 
 
 @pytest.mark.slow
 def test_thalamic_pulse_is_seen_in_layer_4():
     run = simulate(n4.zoo.microcircuit(0.1, thalamus=True), 0.1 * u.ms, 0, 730 * u.ms)
-    spikes = run.spikes("L4E")
-    before = len(spikes.between(680 * u.ms, 700 * u.ms))
-    after = len(spikes.between(703 * u.ms, 723 * u.ms))
-    relays = run.spikes("TC")
+    spikes, relays = run.spikes("L4E"), run.spikes("TC")
     assert len(relays.between(0 * u.ms, 700 * u.ms)) == 0
     assert len(relays) == pytest.approx(90 * 120 * 0.01, rel=0.4)
-    assert after > 3 * before
+    before = len(spikes.between(500 * u.ms, 700 * u.ms)) / 10
+    after = len(spikes.between(703 * u.ms, 723 * u.ms))
+    assert after > before + 4 * np.sqrt(before)
