@@ -25,7 +25,9 @@ LAYERS = (
     ("simulate",),
     ("train", "hardware", "analysis", "io", "distributed"),
     ("zoo", "plot", "profile", "serve"),
-    ("cli", "__main__"),
+    ("bench",),
+    ("cli",),
+    ("__main__",),
 )
 LEVEL = MappingProxyType({name: level for level, names in enumerate(LAYERS) for name in names})
 
