@@ -1,5 +1,7 @@
 """neuro4d: spiking neural networks on a four-dimensional lattice, in JAX."""
 
+from neuro4d import io as io
+from neuro4d import zoo as zoo
 from neuro4d._base import Constant as Constant
 from neuro4d._base import Fault as Fault
 from neuro4d._base import LogNormal as LogNormal
@@ -17,16 +19,17 @@ from neuro4d.connect import FixedProb as FixedProb
 from neuro4d.connect import FixedTotalNumber as FixedTotalNumber
 from neuro4d.connect import GaussianKernel as GaussianKernel
 from neuro4d.connect import OneToOne as OneToOne
+from neuro4d.io import load_config as load_config
 from neuro4d.lattice import Box as Box
 from neuro4d.lattice import Lattice as Lattice
 from neuro4d.lattice import Mask as Mask
+from neuro4d.network import Edges as Edges
 from neuro4d.network import Model as Model
 from neuro4d.network import Network as Network
 from neuro4d.network import Population as Population
 from neuro4d.network import PopulationView as PopulationView
 from neuro4d.network import Projection as Projection
 from neuro4d.network import State as State
-from neuro4d.network import edges as edges
 from neuro4d.network import set_value as set
 from neuro4d.network import with_neurons as with_neurons
 from neuro4d.neurons import LIF as LIF
@@ -61,6 +64,5 @@ from neuro4d.stimuli import SpikeTimes as SpikeTimes
 from neuro4d.stimuli import Steps as Steps
 from neuro4d.stimuli import Waveform as Waveform
 from neuro4d.stimuli import WhiteNoise as WhiteNoise
-
 
 __version__ = "0.1.0"

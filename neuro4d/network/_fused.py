@@ -86,7 +86,8 @@ def _native(task: Task, fused: Fused) -> Outcome:
         width=task.paths[0].width if task.paths else block_width(task.n, max(len(task.ports), 1)),
     )
     receptors = {
-        name: state if new is None else type(state)(new) for name, state, new in zip(task.port_names, task.port_states, out.states, strict=True)
+        name: state if new is None else type(state)(new)
+        for name, state, new in zip(task.port_names, task.port_states, out.states, strict=True)
     }
     history = {name: History(out.rings[number].ids, out.rings[number].count, None) for name, number in rings.items()}
     return Outcome(LIFState(out.v, out.left), receptors, out.words, None, history)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array
 
 from neuro4d._base import AbstractValue, address, lookup, step_address, words_jax
+from neuro4d.network._edges import Edges, edges
 from neuro4d.network._groups import Span
 from neuro4d.network._state import Spikes, State
 from neuro4d.network._step import advance, prepare
@@ -103,11 +104,7 @@ class Model(eqx.Module):
         words = _key_words(key)
         if isinstance(start, bool) or not isinstance(start, int | np.integer) or not 0 <= int(start) < 2**32:
             raise ValueError(f"start is a whole number from 0 to 2**32 - 1; got {start!r}.")
-        neurons, receptors = _initial_variables(self, words)
-        soft = None if self.surrogate is None else self.dtype
-        history = {group: empty(depth, self.group_sizes[group], soft) for group, depth in self.layout.depths}
-        step = jnp.uint32(start)
-        return State(neurons, receptors, {}, history, words, step, step, jnp.uint32(0))
+        return _first_state(self, words, jnp.uint32(start))
 
     def step(self, state: State, inputs: dict[str, Any] | None = None) -> tuple[State, Spikes]:
         """One time step: deliver, decay, drive, fire, learn, remember.
@@ -172,6 +169,22 @@ class Model(eqx.Module):
         lookup(self.populations, population, "population")
         return np.asarray(self.sites[population]) if population in self.sites else None
 
+    def edges(self, projection: str) -> Edges:
+        """The edges of a projection: `pre` and `post` as indices into the populations, `weight` and `delay` as quantities.
+
+        **Raises:** `UnknownNameError` for a name that no projection carries; `ValueError` if another projection joins the same
+        neurons at the same port, so that the two cannot be told apart.
+
+        !!! Example
+
+            >>> import brainunit as u, neuro4d as n4
+            >>> cells = n4.Population("cells", 3, n4.Relay(), {"in": n4.Delta()})
+            >>> chain = n4.Projection("chain", cells[:2], cells[1:], "in", n4.OneToOne(), weight=1*u.mV)
+            >>> n4.Network(cells, chain).build(dt=0.1*u.ms, seed=0).edges("chain").post
+            array([1, 2])
+        """
+        return edges(self, projection)
+
     def port_unit(self, group: str, port: str) -> Any:
         """The unit of the weights of a port."""
         return next(self.receptors[span.name][port].weight_unit for span in self.layout.spans if span.group == group)
@@ -192,6 +205,14 @@ def _key_words(key: Any) -> Array:
             f"expected a threefry key, `jax.random.key(0, impl='threefry2x32')`; got an implementation with {words.shape[0]} words."
         )
     return words.astype(jnp.uint32)
+
+
+@jax.jit
+def _first_state(model: Model, words: Array, step: Array) -> State:
+    neurons, receptors = _initial_variables(model, words)
+    soft = None if model.surrogate is None else model.dtype
+    history = {group: empty(depth, model.group_sizes[group], soft) for group, depth in model.layout.depths}
+    return State(neurons, receptors, {}, history, words, step, jnp.copy(step), jnp.uint32(0))
 
 
 def _initial_variables(model: Model, words: Array) -> tuple[dict, dict]:
