@@ -1,5 +1,6 @@
 """The step of a group of `LIF` neurons in one native call, with plain XLA as its oracle and its derivative."""
 
+from types import MappingProxyType
 from typing import Any
 
 import equinox as eqx
@@ -26,7 +27,7 @@ from neuro4d.neurons import LIF, LIFState
 from neuro4d.ops import Backend, History
 from neuro4d.receptors import Delta, ExpConductance, ExpCurrent
 
-KINDS = {ExpCurrent: "current", ExpConductance: "conductance", Delta: "delta"}
+KINDS = MappingProxyType({ExpCurrent: "current", ExpConductance: "conductance", Delta: "delta"})
 
 
 class Fused(eqx.Module):
