@@ -1,6 +1,15 @@
 """L1: arrays in, arrays out. The CPU handlers that are built when the package is installed, and whether they serve."""
 
 from neuro4d.kernels._native_deliver import deliver_native as deliver_native
+from neuro4d.kernels._native_lif import LifClock as LifClock
+from neuro4d.kernels._native_lif import LifExtra as LifExtra
+from neuro4d.kernels._native_lif import LifLevels as LifLevels
+from neuro4d.kernels._native_lif import LifPath as LifPath
+from neuro4d.kernels._native_lif import LifPoisson as LifPoisson
+from neuro4d.kernels._native_lif import LifPort as LifPort
+from neuro4d.kernels._native_lif import LifRing as LifRing
+from neuro4d.kernels._native_lif import LifStepped as LifStepped
+from neuro4d.kernels._native_lif import lif_step_native as lif_step_native
 from neuro4d.kernels._native_load import native_available as native_available
 from neuro4d.kernels._native_load import native_status as native_status
 from neuro4d.kernels._native_memory import advise_huge as advise_huge

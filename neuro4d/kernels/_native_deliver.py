@@ -1,7 +1,7 @@
 """Delivery of spikes by the compiled handler `n4_deliver`, with its rule for `vmap`."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -63,17 +63,30 @@ def deliver_native(
     **Raises:** `ValueError` for wrong shapes; at run time an error of XLA that names the index when a spike, a row or
     a target lies out of range.
     """
-    if weight_kind is not None and weight_kind not in _KINDS:
-        raise ValueError(f"`weight_kind` is one of {', '.join(map(repr, _KINDS))}; got {weight_kind!r}.")
-    if isa not in _ISAS:
-        raise ValueError(f"`isa` is one of {', '.join(map(repr, _ISAS))}; got {isa!r}.")
+    isa_code = isa_number(isa)
     operands = (step, delays, ring_ids, ring_count, start, offset, targets, weight, acc)
     operands = tuple(jnp.asarray(x) for x in operands)
     for name, rank, x in zip(_NAMES, _RANKS, operands, strict=True):
         if rank is not None and x.ndim != rank:
             raise ValueError(f"`{name}` has {rank} axes; got shape {x.shape}.")
-    kind = _KINDS[weight_kind or _kind_of(operands[7].shape, operands[6].shape)]
-    return _mapped(Plan(kind, _ISAS[isa], levels=(), mapped=(0,) * len(_NAMES)))(*operands)
+    kind = kind_number(weight_kind or _kind_of(operands[7].shape, operands[6].shape))
+    return _mapped(Plan(kind, isa_code, levels=(), mapped=(0,) * len(_NAMES)))(*operands)
+
+
+def kind_number(kind: str) -> int:
+    """How the handlers call a kind of weight."""
+    return _number("weight_kind", kind, _KINDS)
+
+
+def isa_number(isa: str) -> int:
+    """How the handlers call an instruction set."""
+    return _number("isa", isa, _ISAS)
+
+
+def _number(name: str, value: str, table: Mapping[str, int]) -> int:
+    if value not in table:
+        raise ValueError(f"`{name}` is one of {', '.join(map(repr, table))}; got {value!r}.")
+    return table[value]
 
 
 def _kind_of(weight: tuple[int, ...], targets: tuple[int, ...]) -> WeightKind:

@@ -23,14 +23,23 @@ Isa best_isa() {
   return best;
 }
 
-const DeliverTable& deliver_table(int64_t wanted) {
+Isa usable_isa(int64_t wanted) {
   const int64_t best = static_cast<int64_t>(best_isa());
-  const int64_t use = wanted < 0 || wanted > best ? best : wanted;
+  return wanted < 0 || wanted > best ? best_isa() : static_cast<Isa>(wanted);
+}
+
+const DeliverTable& deliver_table(int64_t wanted) {
 #if defined(N4_X86_VARIANTS)
-  if (use == static_cast<int64_t>(Isa::kAvx512)) return deliver_table_avx512();
-  if (use == static_cast<int64_t>(Isa::kAvx2)) return deliver_table_avx2();
+  switch (usable_isa(wanted)) {
+    case Isa::kAvx512:
+      return deliver_table_avx512();
+    case Isa::kAvx2:
+      return deliver_table_avx2();
+    default:
+      break;
+  }
 #else
-  (void)use;
+  (void)wanted;
 #endif
   return deliver_table_baseline();
 }

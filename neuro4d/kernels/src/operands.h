@@ -13,7 +13,7 @@ namespace ffi = xla::ffi;
 
 // The sizes of the batch axes around a call, outermost first. There are as many as `vmap`s: one or two, seldom more.
 struct Levels {
-  static constexpr int64_t kMost = 16;
+  static constexpr int64_t kMost = 6;
   int64_t n = 0;
   int64_t size[kMost] = {};
   int64_t batch = 1;
@@ -72,6 +72,34 @@ inline bool decode(const ffi::AnyBuffer& buffer, const Levels& levels, int64_t m
   }
   return true;
 }
+
+// Takes the operands of a call one after the other.
+class Reader {
+ public:
+  Reader(ffi::RemainingArgs args, ffi::Span<const int64_t> mapped, const Levels& levels)
+      : args_(args), mapped_(mapped), levels_(levels) {}
+
+  // The next operand; false if there is none or its shape contradicts its batch axes. `buffer` may be null.
+  bool next(Operand* out, const void** data = nullptr, size_t* bytes = nullptr) {
+    if (at_ >= args_.size() || at_ >= mapped_.size()) return false;
+    const auto buffer = args_.get<ffi::AnyBuffer>(at_);
+    if (!buffer.has_value() || !decode(*buffer, levels_, mapped_[at_], out)) return false;
+    if (data != nullptr) *data = buffer->untyped_data();
+    if (bytes != nullptr) *bytes = buffer->size_bytes();
+    ++at_;
+    return true;
+  }
+
+  bool everywhere() const { return mapped_[at_ - 1] == (int64_t{1} << levels_.n) - 1; }
+  bool done() const { return at_ == args_.size() && at_ == mapped_.size(); }
+  size_t at() const { return at_; }
+
+ private:
+  ffi::RemainingArgs args_;
+  ffi::Span<const int64_t> mapped_;
+  const Levels& levels_;
+  size_t at_ = 0;
+};
 
 inline bool has(const Operand& x, ffi::DataType dtype, int64_t rank) { return x.dtype == dtype && x.rank == rank; }
 

@@ -1,0 +1,131 @@
+#include "delivery.h"
+
+#include <cstring>
+
+#include "cpu.h"
+
+namespace neuro4d {
+
+ffi::Error bad(const std::string& text) { return ffi::Error::InvalidArgument("neuro4d: " + text); }
+
+ffi::Error check(const Ring& ring) {
+  if (!has(ring.ids, ffi::DataType::S32, 2)) return bad("expected ring ids int32 (depth, n)");
+  if (!has(ring.count, ffi::DataType::S32, 1)) return bad("expected ring count int32 (depth,)");
+  const int64_t depth = ring.ids.dims[0];
+  if (depth < 1 || (depth & (depth - 1)) != 0) return bad(say("the depth of a ring is a power of two; got", depth));
+  if (ring.count.dims[0] != depth) return bad(say("ring count has another depth than ring ids:", ring.count.dims[0]));
+  return ffi::Error::Success();
+}
+
+namespace {
+
+ffi::Error check_weight(const Synapses& s) {
+  if (s.kind == WeightKind::kOne) {
+    if (s.weight.rank != 0) return bad(say("one weight for all is a scalar; got rank", s.weight.rank));
+    return ffi::Error::Success();
+  }
+  if (s.weight.rank != 1) return bad(say("weights have one axis; got rank", s.weight.rank));
+  const bool edge = s.kind == WeightKind::kEdge;
+  const int64_t expected = edge ? s.targets.dims[0] : s.start.dims[1];
+  if (s.weight.dims[0] != expected) {
+    return bad(say(edge ? "one weight per edge expected," : "one weight per source expected,", expected) +
+               say(" values; got", s.weight.dims[0]));
+  }
+  return ffi::Error::Success();
+}
+
+}  // namespace
+
+ffi::Error check(const Synapses& s, int64_t n_blocks) {
+  using D = ffi::DataType;
+  if (!has(s.delays, D::S32, 1)) return bad("expected delays int32 (D,)");
+  if (!has(s.start, D::U32, 3)) return bad("expected start uint32 (n_blocks, n_source, 2)");
+  if (!has(s.offset, D::U32, 3)) return bad("expected offset uint32 (n_blocks, n_source, D + 1)");
+  if (s.targets.rank != 1) return bad("expected targets (n_edges,)");
+  if (s.start.dims[0] != n_blocks || s.offset.dims[0] != n_blocks) {
+    return bad(say("start, offset and accumulators must agree in blocks; accumulators have", n_blocks));
+  }
+  if (s.start.dims[1] != s.offset.dims[1]) return bad("start and offset must agree in sources");
+  if (s.start.dims[2] != 2) return bad(say("start holds two words per row; got", s.start.dims[2]));
+  if (s.offset.dims[2] != s.delays.dims[0] + 1) {
+    return bad(say("offset needs D + 1 bounds per row; got", s.offset.dims[2]));
+  }
+  return check_weight(s);
+}
+
+ffi::Error choose(const Synapses& s, ffi::DataType sums, int64_t isa, DeliverBlock* out) {
+  using D = ffi::DataType;
+  if (s.targets.dtype != D::U16 && s.targets.dtype != D::U32) return bad("targets are uint16 or uint32");
+  if (sums != D::F32 && sums != D::F64) return bad("accumulators are float32 or float64");
+  Storage storage;
+  if (!storage_of(s.weight.dtype, &storage)) return bad("weights are float32, float64, float16 or bfloat16");
+  *out = deliver_table(isa).at[s.targets.dtype == D::U32][sums == D::F64][static_cast<int>(storage)][static_cast<int>(s.kind)];
+  if (*out == nullptr) return bad("float64 weights need float64 accumulators");
+  return ffi::Error::Success();
+}
+
+Delivery describe(const Synapses& s, const Ring& ring, const Levels& levels, int64_t b) {
+  Delivery x{};
+  x.delays = s.delays.at<int32_t>(levels, b);
+  x.ids = ring.ids.at<int32_t>(levels, b);
+  x.count = ring.count.at<int32_t>(levels, b);
+  x.start = s.start.at<uint32_t>(levels, b);
+  x.offset = s.offset.at<uint32_t>(levels, b);
+  x.targets = s.targets.at<char>(levels, b);
+  x.weight = s.weight.at<char>(levels, b);
+  x.n_delays = s.delays.dims[0];
+  x.depth = ring.ids.dims[0];
+  x.n_ids = ring.ids.dims[1];
+  x.n_source = s.start.dims[1];
+  x.n_blocks = s.start.dims[0];
+  x.n_edges = static_cast<uint64_t>(s.targets.dims[0]);
+  return x;
+}
+
+ffi::Error count_spikes(Delivery* x) {
+  x->n_spikes = 0;
+  for (int64_t d = 0; d < x->n_delays; ++d) {
+    const int32_t delay = x->delays[d];
+    if (delay < 1 || delay > x->depth) {
+      return bad(say("a delay lies between 1 and the depth of the ring,", x->depth) + say("; got", delay));
+    }
+    const int64_t slot = (x->step - static_cast<uint32_t>(delay)) & static_cast<uint32_t>(x->depth - 1);
+    const int32_t count = x->count[slot];
+    if (count < 0 || count > x->n_ids) {
+      return bad(say("a count of spikes lies between 0 and", x->n_ids) + say("; got", count) + say(" in ring row", slot));
+    }
+    x->n_spikes += count;
+  }
+  return ffi::Error::Success();
+}
+
+ffi::Error explain(const Delivery& x, const Failure& f) {
+  switch (f.wrong) {
+    case Wrong::kSource:
+      return bad(say("source index out of range: got", f.value) + say(" at delay", f.delay) +
+                 say(", expected 0 <= index <", x.n_source));
+    case Wrong::kSegment:
+      return bad(say("row of source", f.source) + say(" at delay", f.delay) + say(" ends at edge", f.value) +
+                 say(", there are", static_cast<int64_t>(x.n_edges)));
+    case Wrong::kTarget:
+      return bad(say("target index out of range: got", f.value) + say(" in the row of source", f.source) +
+                 say(" at delay", f.delay) + say(", expected 0 <= index <", x.block_size));
+    default:
+      return ffi::Error::Success();
+  }
+}
+
+double expected_nanoseconds(const Delivery& x) {
+  constexpr double kPerRow = 6.0;
+  constexpr double kPerEvent = 0.8;
+  const double rows = static_cast<double>(x.n_spikes);
+  const double cells = static_cast<double>(x.n_source) * static_cast<double>(x.n_delays);
+  const double events = cells > 0 ? static_cast<double>(x.n_edges) / cells : 0;
+  return rows * (kPerRow * static_cast<double>(x.n_blocks) + kPerEvent * events);
+}
+
+void carry_over(const ffi::AnyBuffer& from, const ffi::AnyBuffer& to) {
+  if (from.untyped_data() != to.untyped_data()) std::memcpy(to.untyped_data(), from.untyped_data(), from.size_bytes());
+}
+
+}  // namespace neuro4d

@@ -1,0 +1,49 @@
+// What every handler that delivers spikes needs: checks, the cost of a call, and words for what went wrong.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "operands.h"
+#include "types.h"
+
+namespace neuro4d {
+
+inline std::string say(const char* what, int64_t value) { return std::string(what) + " " + std::to_string(value); }
+
+ffi::Error bad(const std::string& text);
+
+// Shapes and types of one set of synapses against one ring of spikes and `n_blocks` blocks of targets.
+struct Synapses {
+  Operand delays, start, offset, targets, weight;
+  WeightKind kind = WeightKind::kOne;
+};
+
+struct Ring {
+  Operand ids, count;
+};
+
+ffi::Error check(const Ring& ring);
+
+ffi::Error check(const Synapses& synapses, int64_t n_blocks);
+
+// The kernel for the types of these synapses and sums.
+ffi::Error choose(const Synapses& synapses, ffi::DataType sums, int64_t isa, DeliverBlock* out);
+
+// One element of a batch; `acc` and `block_size` are left to the caller.
+Delivery describe(const Synapses& synapses, const Ring& ring, const Levels& levels, int64_t b);
+
+// Counts the pairs (delay, source) that the step of `x` serves, and checks delays and counts.
+ffi::Error count_spikes(Delivery* x);
+
+ffi::Error explain(const Delivery& x, const Failure& failure);
+
+double expected_nanoseconds(const Delivery& x);
+
+// Below this much work one thread is done before a second one has woken up.
+inline bool worth_sharing(double nanoseconds) { return nanoseconds > 12e3; }
+
+// An output is the memory of an aliased operand; where XLA could not alias, the operand is carried over.
+void carry_over(const ffi::AnyBuffer& from, const ffi::AnyBuffer& to);
+
+}  // namespace neuro4d

@@ -1,0 +1,121 @@
+// Vectors of floats and integers as the compiler offers them, as wide as the instruction set that N4_ISA names.
+//
+// Every operation is elementwise and correctly rounded, so the width changes no bit of any result.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+namespace neuro4d {
+namespace N4_ISA {
+
+#if defined(__GNUC__) || defined(__clang__)
+
+#if defined(__AVX512F__)
+constexpr int64_t kLanes = 16;
+#elif defined(__AVX2__)
+constexpr int64_t kLanes = 8;
+#else
+constexpr int64_t kLanes = 4;
+#endif
+
+typedef float F __attribute__((vector_size(kLanes * 4)));
+typedef int32_t I __attribute__((vector_size(kLanes * 4)));
+typedef uint32_t U __attribute__((vector_size(kLanes * 4)));
+
+inline F splat(float x) { return x - F{}; }
+inline I splat(int32_t x) { return x - I{}; }
+inline F select(I mask, F a, F b) { return mask ? a : b; }
+inline I select(I mask, I a, I b) { return mask ? a : b; }
+inline I at_least(F a, F b) { return a >= b; }
+inline I below(F a, F b) { return a < b; }
+inline I equal(I a, I b) { return a == b; }
+inline I above(I a, I b) { return a > b; }
+
+#else  // one lane at a time
+
+constexpr int64_t kLanes = 1;
+using F = float;
+using I = int32_t;
+using U = uint32_t;
+
+inline F splat(float x) { return x; }
+inline I splat(int32_t x) { return x; }
+inline F select(I mask, F a, F b) { return mask != 0 ? a : b; }
+inline I select(I mask, I a, I b) { return mask != 0 ? a : b; }
+inline I at_least(F a, F b) { return a >= b ? -1 : 0; }
+inline I below(F a, F b) { return a < b ? -1 : 0; }
+inline I equal(I a, I b) { return a == b ? -1 : 0; }
+inline I above(I a, I b) { return a > b ? -1 : 0; }
+
+#endif
+
+template <typename To, typename From>
+inline To same_bits(From x) {
+  static_assert(sizeof(To) == sizeof(From), "a cast of bits keeps the size");
+  To out;
+  std::memcpy(&out, &x, sizeof out);
+  return out;
+}
+
+template <typename V, typename T>
+inline V load(const T* p) {
+  V out;
+  std::memcpy(&out, p, sizeof out);
+  return out;
+}
+
+template <typename V, typename T>
+inline void store(T* p, V x) {
+  std::memcpy(p, &x, sizeof x);
+}
+
+// Fewer lanes than a vector has; the others are 0.
+template <typename V, typename T>
+inline V load(const T* p, int64_t n) {
+  V out{};
+  std::memcpy(&out, p, static_cast<size_t>(n) * sizeof(T));
+  return out;
+}
+
+template <typename V, typename T>
+inline void store(T* p, V x, int64_t n) {
+  std::memcpy(p, &x, static_cast<size_t>(n) * sizeof(T));
+}
+
+// e^x to within 1 unit in the last place. The argument is reduced by a multiple of ln 2 in two parts (Cody and Waite,
+// 1980), the rest lies within 0.35 and goes through its Taylor polynomial of degree 7. NaN stays NaN. Only additions and
+// multiplications, never contracted.
+inline F exp_f32(F x) {
+  const F round = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to whole numbers
+  x = select(below(x, splat(-104.0f)), splat(-104.0f), x);
+  x = select(below(splat(89.0f), x), splat(89.0f), x);
+  const F shifted = x * splat(1.44269504f) + round;
+  const I k = same_bits<I>(shifted) - same_bits<I>(round);
+  const F whole = shifted - round;
+  F r = x - whole * splat(0.693359375f);
+  r = r - whole * splat(-2.12194440e-4f);
+  F p = splat(1.0f / 5040.0f);
+  p = p * r + splat(1.0f / 720.0f);
+  p = p * r + splat(1.0f / 120.0f);
+  p = p * r + splat(1.0f / 24.0f);
+  p = p * r + splat(1.0f / 6.0f);
+  p = p * r + splat(0.5f);
+  p = p * (r * r) + r;
+  p = p + splat(1.0f);
+  const I half = k >> 1;  // two factors, so that results below the normal range lose no factor on the way
+  const F first = same_bits<F>((half + splat(127)) << 23);
+  const F second = same_bits<F>((k - half + splat(127)) << 23);
+  return p * first * second;
+}
+
+// The 32-bit mixer of the random words (see neuro4d/_base/_random.py), for one word or a vector of them.
+template <typename V>
+inline V mix(V x) {
+  x = (x ^ (x >> 16)) * 0x21F0AAADu;
+  x = (x ^ (x >> 15)) * 0x735A2D97u;
+  return x ^ (x >> 15);
+}
+
+}  // namespace N4_ISA
+}  // namespace neuro4d
