@@ -19,6 +19,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import FuncFormatter
 
 ROOT = Path(__file__).resolve().parents[1]
 NETWORKS = ("cuba", "coba", "brunel", "microcircuit")
@@ -38,7 +39,7 @@ TITLES = {
     "events": "Cost follows events",
 }
 TEXTS = {
-    "networks": "Wall seconds per biological second at a time step of 0.1 ms; below the dashed line a network runs faster than real time. "
+    "networks": "Wall seconds per biological second at a time step of 0.1 ms; left of the dashed line a network runs faster than real time. "
     "neuro4d records the bits of all spikes; Brian2 and BrainPy count them, NEST keeps them in memory. A ratio is printed only where "
     "the rates of both simulators lie in the band of the published network. Compiling and building are not part of the time.",
     "seeds": "Steps of 1 ms per second, all spikes recorded. The expectation in the table is that of a simulator made of Python objects.",
@@ -148,7 +149,25 @@ def cell(value: Any, form: str) -> str:
 
 def log_log(ax: Any, x: str, y: str) -> None:
     ax.set(xscale="log", yscale="log", xlabel=x, ylabel=y)
+    for axis in (ax.xaxis, ax.yaxis):
+        low, high = axis.get_view_interval()
+        few = high / low < 100.0  # where powers of ten are rare, the numbers between them are needed
+        axis.set_major_formatter(FuncFormatter(plain_number))
+        axis.set_minor_formatter(FuncFormatter(between if few else nothing))
     ax.grid(True, which="major", color="#e6e6e6", linewidth=0.6)
+
+
+def plain_number(value: float, _: int = 0) -> str:
+    return f"{value:,.0f}" if value >= 1 else f"{value:g}"
+
+
+def between(value: float, position: int = 0) -> str:
+    """Labels for 2 and 5 only."""
+    return plain_number(value, position) if f"{value:e}"[0] in "25" else ""
+
+
+def nothing(value: float, position: int = 0) -> str:
+    return ""
 
 
 def lines_of(ax: Any, rows: Sequence[Result], key: Callable[[Result], str], x: str, y: str) -> None:
@@ -160,13 +179,13 @@ def lines_of(ax: Any, rows: Sequence[Result], key: Callable[[Result], str], x: s
 
 def draw_networks(results: dict[str, Result]) -> Any:
     """Every simulator on every network, as points on a logarithmic axis."""
-    rows = [row for name in NETWORKS if name in results for row in results[name]["rows"] if row["threads"] is not None]
+    rows = [row for name in NETWORKS if name in results for row in results[name]["rows"]]
     cases = list(dict.fromkeys(row["case"] for row in rows))
     names = list(dict.fromkeys(row["simulator"] for row in rows))
     figure, ax = plt.subplots(figsize=(7.2, 1.0 + 0.55 * len(cases)))
     for hue, name in zip(HUES, names):
         for marker, most in (("o", True), ("x", False)):
-            own = [row for row in rows if row["simulator"] == name and (row["threads"] > 1) == most]
+            own = [row for row in rows if row["simulator"] == name and (row["threads"] != 1) == most]
             y = [len(cases) - 1 - cases.index(row["case"]) - 0.09 * (names.index(name) - (len(names) - 1) / 2) for row in own]
             label = name if most else None
             ax.scatter([row["s_per_s"] for row in own], y, color=hue, marker=marker, s=26, label=label, zorder=3)
@@ -176,6 +195,7 @@ def draw_networks(results: dict[str, Result]) -> Any:
         xlabel="wall seconds per biological second (dots: all cores, crosses: one)",
         yticks=range(len(cases)),
         yticklabels=cases[::-1],
+        ylim=(-0.6, len(cases) - 0.4),
     )
     ax.grid(True, axis="x", color="#e6e6e6", linewidth=0.6)
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))

@@ -1,6 +1,7 @@
 """Where figures come from: processor, memory, versions, date."""
 
 import datetime
+import importlib
 import importlib.metadata
 import os
 import platform
@@ -25,7 +26,8 @@ def machine() -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Of this package, of Python and of what computes."""
-    found = {"neuro4d": _version("neuro4d"), "python": platform.python_version()}
+    package = importlib.import_module(__name__.partition(".")[0])
+    found = {"neuro4d": package.__version__, "python": platform.python_version()}
     return found | {name: _version(name) for name in PACKAGES}
 
 

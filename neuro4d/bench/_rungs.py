@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from neuro4d.bench._measure import build, measure_network
-from neuro4d.network import Model, edges
+from neuro4d.network import Model
 
 
 class Problem(NamedTuple):
@@ -59,7 +59,7 @@ def measure_rung(job: dict[str, Any]) -> dict[str, Any]:
 
 def problem_of(model: Model) -> Problem:
     """The arrays of the network `pulses`."""
-    lists = [edges(model, name) for name in ("e", "i")]
+    lists = [model.edges(name) for name in ("e", "i")]
     pre, post = (np.concatenate([np.asarray(getattr(one, end)) for one in lists]) for end in ("pre", "post"))
     weight = np.concatenate([np.full(len(one.pre), w) for one, w in zip(lists, (0.125, -0.75), strict=True)])
     lif = model.neurons["cells"]
@@ -134,7 +134,7 @@ def jit_step(p: Problem, steps: int) -> Program:
         for _ in range(steps):
             carry = step(matrix, carry)
             history.append(carry[2])
-        return np.asarray(jnp.stack(history))
+        return np.stack([np.asarray(fired) for fired in history])
 
     return program, compile_s
 
