@@ -38,6 +38,7 @@ class Plan(NamedTuple):
     sites: dict[str, np.ndarray | None]
     ports: dict[str, tuple[str, ...]]
     backend: Backend
+    weight_dtype: Any
 
 
 def place(populations: list[Population], seed: int) -> tuple[dict[str, int], dict[str, np.ndarray | None]]:
@@ -174,8 +175,10 @@ def make_pathway(key: tuple[str, str, bool], members: list, plan: Plan, sizes: d
     delays = np.array([1], np.int32) if early else distinct_delays([(p.delay, low, high) for _, low, high, p in members])
     capacity = sum(_capacity(strand, projection, plan) for strand, _, _, projection in members)
     shape = Shape(n_source, n_target, n_ports, width, -(-n_target // width), delays, capacity)
-    kind = weight_kind(strands, n_source)
-    table = assemble(strands, shape, plan.dt, plan.dtype, kind)
+    plastic = any(projection.plastic for *_, projection in members)
+    kind = "edge" if plastic else weight_kind(strands, n_source)
+    stored = plan.weight_dtype if kind == "edge" and not plastic else plan.dtype
+    table = assemble(strands, shape, plan.dt, stored, kind)
     mean = capacity / max(n_source * len(delays) * shape.n_blocks, 1)
     return Pathway(
         targets=on_device(table.targets),
@@ -190,6 +193,7 @@ def make_pathway(key: tuple[str, str, bool], members: list, plan: Plan, sizes: d
         n_ports=n_ports,
         width=width,
         weight_kind=kind,
+        plastic=plastic,
         row_hint=1 << min(max(math.ceil(math.log2(max(1.25 * mean, 1))), 3), 10),
     )
 

@@ -185,6 +185,26 @@ class Model(eqx.Module):
         """
         return edges(self, projection)
 
+    def storage(self) -> list[dict[str, Any]]:
+        """How the synapses of every pathway are kept: number, bits of an id, what a weight is kept per and in which type, target
+        blocks, delays, and bytes in all."""
+        rows = []
+        for name, path in self.pathways.items():
+            arrays = (path.targets, path.weight, path.start, path.offset, path.delays)
+            rows.append(
+                {
+                    "pathway": name,
+                    "synapses": int(np.asarray(path.offset[..., -1]).sum(dtype=np.int64)),
+                    "id_bits": 8 * path.targets.dtype.itemsize,
+                    "weight_per": {"one": "pathway", "source": "source", "edge": "edge"}[path.weight_kind],
+                    "weight_type": path.weight.dtype.name,
+                    "blocks": path.n_blocks,
+                    "delays": len(path.delays),
+                    "bytes": sum(x.nbytes for x in arrays),
+                }
+            )
+        return rows
+
     def port_unit(self, group: str, port: str) -> Any:
         """The unit of the weights of a port."""
         return next(self.receptors[span.name][port].weight_unit for span in self.layout.spans if span.group == group)
@@ -212,7 +232,8 @@ def _first_state(model: Model, words: Array, step: Array) -> State:
     neurons, receptors = _initial_variables(model, words)
     soft = None if model.surrogate is None else model.dtype
     history = {group: empty(depth, model.group_sizes[group], soft) for group, depth in model.layout.depths}
-    return State(neurons, receptors, {}, history, words, step, jnp.copy(step), jnp.uint32(0))
+    weights = {name: path.weight for name, path in model.pathways.items() if path.plastic}
+    return State(neurons, receptors, weights, history, words, step, jnp.copy(step), jnp.uint32(0))
 
 
 def _initial_variables(model: Model, words: Array) -> tuple[dict, dict]:

@@ -94,6 +94,7 @@ class Network:
         precision: Any = jnp.float32,
         backend: Backend = Backend.AUTO,
         surrogate: AbstractSurrogate | None = None,
+        store_weights: Any = None,
     ) -> Model:
         """Draws the structure and gives a model: the only place where randomness meets structure.
 
@@ -104,6 +105,8 @@ class Network:
         - `precision`: `jnp.float32`, or `jnp.float64` where `jax_enable_x64` is set.
         - `backend`: which machines may compute, see `neuro4d.Backend`.
         - `surrogate`: gives spikes a gradient, for example `n4.SuperSpike()`; without it gradients stop at spikes.
+        - `store_weights`: the type in which weights that differ between edges are kept; by default that of `precision`.
+          `jnp.float16` or `jnp.bfloat16` halve their memory and round each weight (11 or 8 significant bits); sums stay in `precision`.
 
         **Raises:** `UnitError`, `TypeError`, `ValueError`: an argument out of range, a period or delay off the grid of steps, a rule
         that cannot be met; `MemoryBudgetError` if the model cannot fit into memory, before it is allocated. Nothing is changed.
@@ -118,7 +121,7 @@ class Network:
         sizes, sites = place(populations, seed)
         spans = arrange(populations, sizes)
         ports = {spans[p.name].group: tuple(sorted(p.receptors)) for p in populations}
-        plan = Plan(step, int(seed), dtype, spans, sizes, sites, ports, backend)
+        plan = Plan(step, int(seed), dtype, spans, sizes, sites, ports, backend, _check_storage(store_weights, dtype))
         return _build(self, plan, surrogate)
 
 
@@ -215,4 +218,17 @@ def _check_precision(precision: Any) -> Any:
         raise ValueError(
             "precision float64 needs `jax.config.update('jax_enable_x64', True)` before anything is built; JAX would use float32."
         )
+    return dtype
+
+
+def _check_storage(storage: Any, precision: Any) -> Any:
+    if storage is None:
+        return precision
+    allowed = (np.dtype(jnp.float16), np.dtype(jnp.bfloat16), precision)
+    try:
+        dtype = np.dtype(storage)
+    except TypeError as error:
+        raise TypeError(f"store_weights is None, `jnp.float16`, `jnp.bfloat16` or the precision of the model; got {storage!r}.") from error
+    if dtype not in allowed:
+        raise ValueError(f"store_weights is None, `jnp.float16`, `jnp.bfloat16` or the precision of the model, {precision}; got {dtype}.")
     return dtype

@@ -23,6 +23,9 @@ class Projection:
     - `delay`: 0 (the default: as early as causality permits, in the next step) or a multiple of the time step; a quantity, one entry
       per edge, or a distribution, whose draws are taken to the nearest multiple. [time]
 
+    - `plastic`: whether its weights live in the `State`, one per edge, where a rule or the user may change them between steps
+      (`state.weights`); the edges of one pathway are plastic together.
+
     **Raises:** `UnitError` for a weight in another unit than the receptor's, `UnknownNameError` for a port that the target does not
     have, `ValueError` for a negative delay, for a weight that is not finite, and for a negative conductance (a `UserWarning` for a
     distribution of conductances of which some draws are negative).
@@ -36,7 +39,7 @@ class Projection:
         Projection('e', cells[0:80] -> cells[0:].exc, FixedProb)
     """
 
-    __slots__ = ("name", "source", "target", "port", "rule", "weight", "delay")
+    __slots__ = ("name", "source", "target", "port", "rule", "weight", "delay", "plastic")
     name: str
     source: PopulationView
     target: PopulationView
@@ -44,8 +47,9 @@ class Projection:
     rule: AbstractRule
     weight: AbstractValue
     delay: AbstractValue
+    plastic: bool
 
-    def __init__(self, name, source, target, port, rule, *, weight, delay=0 * u.ms):
+    def __init__(self, name, source, target, port, rule, *, weight, delay=0 * u.ms, plastic=False):
         put = object.__setattr__
         put(self, "name", check_name(name, "projection"))
         put(self, "source", view_of(source, f"projection {name!r}: source"))
@@ -58,6 +62,9 @@ class Projection:
         label = f"projection {name!r}: receptor {port!r} of {self.target.population.name!r} takes weights in {receptor.weight_unit}; weight"
         put(self, "weight", as_value(weight, receptor.weight_unit, label))
         check_sign(receptor, self.weight, f"projection {name!r}: weight")
+        if not isinstance(plastic, bool):
+            raise TypeError(f"projection {name!r}: plastic is True or False; got {plastic!r}.")
+        put(self, "plastic", plastic)
         put(self, "delay", _check_delay(as_value(delay, u.ms, f"projection {name!r}: delay"), name))
 
     def __setattr__(self, key, value):

@@ -12,6 +12,7 @@ from neuro4d.network._fused import Fused, fused_step, prepare_fused
 from neuro4d.network._groups import fuse
 from neuro4d.network._state import Spikes, State
 from neuro4d.network._task import Given, Outcome, Task, Timing, portable_step
+from neuro4d.ops import Pathway
 from neuro4d.stimuli import Now
 
 
@@ -59,7 +60,7 @@ def advance(model: Any, prepared: Prepared, state: State, inputs: dict[str, Any]
 
 def _task(model: Any, prepared: Prepared, state: State, history: dict, given: Given, group: str, n: int) -> Task:
     """All that the step of one group needs."""
-    paths = tuple(path for path in model.pathways.values() if path.target == group)
+    paths = tuple(_with_weights(path, state.weights.get(name)) for name, path in model.pathways.items() if path.target == group)
     neuron, ports = prepared.models[group]
     banks = tuple(
         (model.banks[name], prepared.tables[name], dict(model.layout.ports)[group].index(port))
@@ -87,6 +88,11 @@ def _task(model: Any, prepared: Prepared, state: State, history: dict, given: Gi
         backend=model.layout.backend,
         dtype=model.dtype,
     )
+
+
+def _with_weights(path: Pathway, weight: Array | None) -> Pathway:
+    """A pathway with the weights of the state, where they live there."""
+    return path if weight is None else eqx.tree_at(lambda p: p.weight, path, weight)
 
 
 def _stimulate(model: Any, state: State, values: dict[str, Any]) -> dict[str, Given]:

@@ -16,6 +16,7 @@ class Pathway(eqx.Module):
     - `weight`: `()` one for all, `(n_source,)` one per source, or `(nnz,)`, in the unit of the receptor.
     - `delays`: int32 `(D,)`, ascending, in steps, at least 1.
     - `weight_kind`: `"one"`, `"source"` or `"edge"`: what the shape of `weight` means.
+    - `plastic`: whether the weights that count are those of the state.
     - `start`: uint32 `(n_blocks, n_source, 2)`, where a row begins, as the low and high half of 64 bits.
     - `offset`: uint32 `(n_blocks, n_source, D + 1)`, where its delay segments begin, relative to the row.
     """
@@ -32,6 +33,7 @@ class Pathway(eqx.Module):
     n_ports: int = eqx.field(static=True)
     width: int = eqx.field(static=True)
     weight_kind: str = eqx.field(static=True)
+    plastic: bool = eqx.field(static=True)
     row_hint: int = eqx.field(static=True)
 
     @property
