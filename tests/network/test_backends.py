@@ -36,15 +36,15 @@ def test_native_delivery_gives_the_spikes_of_plain_xla_bit_for_bit(name):
     assert np.array_equal(first, second)
 
 
+# Relative standard deviation of the number of spikes in 300 ms over 20 keys: 0.028 and 0.049.
 @needs_native
-@pytest.mark.parametrize("name", ["cuba", "microcircuit"])
-def test_the_fused_pass_and_plain_xla_agree_in_rate(name):
-    # One realisation of input and structure each; trajectories part after a while because of rounding. The number of spikes in 300 ms
-    # then differs like that of two seeds: in 20 pairs of seeds the ratio lay within 1 +- 0.06.
+@pytest.mark.parametrize(("name", "spread"), [("cuba", 0.028), ("microcircuit", 0.049)])
+def test_the_fused_pass_and_plain_xla_agree_within_the_spread_of_seeds(name, spread):
     counts = [
         int(np.bitwise_count(spikes(network(name).build(dt=0.1 * u.ms, seed=0, backend=b), 300 * u.ms)).sum()) for b in n4.Backend
     ]
-    assert counts[0] == pytest.approx(counts[1], rel=0.1)
+    # Rounding parts the trajectories, so the two counts differ like those of two keys: four standard deviations of a difference.
+    assert counts[0] == pytest.approx(counts[1], rel=4 * 2**0.5 * spread)
 
 
 def recurrent(plastic=False, **options):
