@@ -1,11 +1,14 @@
-"""A program: deliver a few large cases and print a digest of the sums. Run under different processor affinities by the tests."""
+"""A program: deliver a few large cases, run a network of several blocks, and print a digest. Run under different processor
+affinities by the tests."""
 
 import hashlib
 
+import brainunit as u
 import jax
 import numpy as np
 from delivery_cases import make
 
+import neuro4d as n4
 from neuro4d.kernels import deliver_native, native_available
 
 
@@ -23,7 +26,29 @@ def main():
     batch = jax.jit(jax.vmap(deliver_native, in_axes=(0, *[None] * 7, 0)))
     steps = np.arange(6, dtype=np.uint32)
     digest.update(np.asarray(batch(steps, *case[1:8], np.stack([case.acc] * 6))[0]).tobytes())
+    for leaf in jax.tree.leaves(network()):
+        digest.update(np.asarray(leaf).tobytes())
     print(digest.hexdigest())
+
+
+def network():
+    """State and spikes of 20,000 neurons after 100 steps: more than one block, whatever the number of processors."""
+    lif = n4.LIF(tau=20 * u.ms, c=200 * u.pF, v_rest=-60 * u.mV, v_th=-50 * u.mV, v_reset=-60 * u.mV, t_ref=2 * u.ms)
+    ports = {"exc": n4.ExpConductance(tau=5 * u.ms, e_rev=0 * u.mV), "inh": n4.ExpConductance(tau=10 * u.ms, e_rev=-80 * u.mV)}
+    cells = n4.Population("cells", 20000, lif, ports, v0=n4.Normal(-53 * u.mV, 5 * u.mV))
+    delay = n4.Normal(1 * u.ms, 0.5 * u.ms, low=0.1 * u.ms)
+    net = n4.Network(
+        cells,
+        n4.Projection("e", cells[:16000], cells, "exc", n4.FixedProb(0.002), weight=n4.Normal(10 * u.nS, 1 * u.nS), delay=delay),
+        n4.Projection("i", cells[16000:], cells, "inh", n4.FixedProb(0.002), weight=100 * u.nS, delay=delay),
+        n4.Poisson("input", cells, "exc", rate=2000 * u.Hz, weight=4 * u.nS),
+    )
+    model = net.build(dt=0.1 * u.ms, seed=0)
+    run = jax.jit(lambda m, s: n4.scan(m, s, 100, lambda s, k: k.words["cells"]))
+    state, words = run(model, model.init(jax.random.key(0)))
+    if np.bitwise_count(np.asarray(words)).sum() < 1000:
+        raise SystemExit("the network is silent")
+    return state.neurons, state.receptors, state.history["cells"].count, words
 
 
 if __name__ == "__main__":

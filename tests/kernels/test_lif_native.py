@@ -1,0 +1,216 @@
+"""The compiled step of LIF groups against the step in plain XLA, step by step and over runs."""
+
+import functools
+
+import brainunit as u
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+
+import neuro4d as n4
+from neuro4d.kernels import LifClock, LifLevels, LifPort, LifRing, lif_step_native, native_available
+from neuro4d.network import _fused, advance, prepare
+from neuro4d.ops import Backend
+
+pytestmark = pytest.mark.skipif(not native_available(), reason="the CPU handlers are not built")
+
+MV = {"v_rest": -60 * u.mV, "v_th": -50 * u.mV, "v_reset": -60 * u.mV}
+
+
+def lif(**changes):
+    return n4.LIF(**({"tau": 20 * u.ms, "c": 200 * u.pF, "t_ref": 2 * u.ms, **MV} | changes))
+
+
+def coba(n=300):
+    ports = {"exc": n4.ExpConductance(tau=5 * u.ms, e_rev=0 * u.mV), "inh": n4.ExpConductance(tau=10 * u.ms, e_rev=-80 * u.mV)}
+    cells = n4.Population("cells", n, lif(), ports, v0=n4.Normal(-55 * u.mV, 5 * u.mV))
+    return n4.Network(
+        cells,
+        n4.Projection("e", cells[: 4 * n // 5], cells, "exc", n4.FixedProb(0.1), weight=12 * u.nS),
+        n4.Projection("i", cells[4 * n // 5 :], cells, "inh", n4.FixedProb(0.1), weight=90 * u.nS, delay=0 * u.ms),
+        n4.Clamp("drive", cells, 220 * u.pA),
+    )
+
+
+def cuba():
+    """Two populations fused, delays and weights per synapse, Poisson input of several kinds, noise into a slice."""
+    ports = {"exc": n4.ExpCurrent(tau=0.5 * u.ms), "inh": n4.ExpCurrent(tau=2 * u.ms)}
+    a = n4.Population("a", 333, lif(), ports, v0=n4.Normal(-55 * u.mV, 5 * u.mV))
+    b = n4.Population("b", 222, lif(tau=10 * u.ms, t_ref=0 * u.ms), ports, v0=n4.Normal(-55 * u.mV, 5 * u.mV))
+    delay = n4.Normal(1.5 * u.ms, 0.75 * u.ms, low=0.1 * u.ms)
+    return n4.Network(
+        a,
+        b,
+        n4.Projection("ab", a, b, "exc", n4.FixedProb(0.1), weight=n4.Normal(40 * u.pA, 4 * u.pA), delay=delay),
+        n4.Projection("ba", b, a, "inh", n4.FixedProb(0.1), weight=n4.Normal(-60 * u.pA, 6 * u.pA), delay=delay),
+        n4.Poisson("pa", a, "exc", rate=9000 * u.Hz, weight=30 * u.pA),
+        n4.Poisson("pb", b[10:200], "exc", rate=np.linspace(0, 20000, 190) * u.Hz, weight=30 * u.pA),
+        n4.Poisson("pc", a[100:], "exc", rate=500 * u.Hz, weight=90 * u.pA),
+        n4.WhiteNoise("noise", b[7:90], mean=20 * u.pA, std=50 * u.pA),
+    )
+
+
+def mixed():
+    """All three kinds of receptor, parameters per neuron, spikes from a group of another kind."""
+    ports = {"d": n4.Delta(), "g": n4.ExpConductance(tau=3 * u.ms, e_rev=0 * u.mV), "i": n4.ExpCurrent(tau=n4.Uniform(1 * u.ms, 30 * u.ms))}
+    cells = n4.Population("cells", 130, lif(v_th=n4.Normal(-50 * u.mV, 2 * u.mV)), ports)
+    source = n4.Population("source", 40, n4.Relay(), {"in": n4.Delta()})
+    return n4.Network(
+        source,
+        cells,
+        n4.Projection("sg", source, cells, "g", n4.FixedProb(0.3), weight=3 * u.nS, delay=1 * u.ms),
+        n4.Projection("cd", cells, cells, "d", n4.FixedProb(0.1), weight=n4.Normal(0.5 * u.mV, 0.2 * u.mV), delay=0.3 * u.ms),
+        n4.Projection("ci", cells, cells, "i", n4.FixedProb(0.1), weight=-20 * u.pA),
+        n4.Poisson("p", source, "in", rate=400 * u.Hz, weight=1 * u.mV),
+        n4.Poisson("q", cells, "d", rate=3000 * u.Hz, weight=0.6 * u.mV),
+    )
+
+
+NETWORKS = {"coba": coba, "cuba": cuba, "mixed": mixed}
+
+
+def build(name, backend=Backend.AUTO):
+    """A model, and the group that the compiled step serves."""
+    model = NETWORKS[name]().build(dt=0.1 * u.ms, seed=1, backend=backend)
+    return model, model.populations["cells" if name != "cuba" else "a"].group
+
+
+def stepper(model):
+    return jax.jit(lambda m, s: advance(m, prepare(m), s, None))
+
+
+def ulps(a, b, scale):
+    return np.abs(np.asarray(a, np.float64) - np.asarray(b, np.float64)) / np.spacing(
+        np.maximum(np.abs(np.asarray(b)), scale).astype(np.float32)
+    )
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_step_equals_the_plain_one_within_two_units(name):
+    (model, group), (reference, _) = build(name), build(name, Backend.REFERENCE)
+    assert prepare(model).fused[group] is not None
+    assert prepare(reference).fused[group] is None
+    fused, plain = stepper(model), stepper(reference)
+    state, fired = model.init(jr.key(3)), 0
+    for _ in range(80):
+        got, words = fused(model, state)
+        want, spikes = plain(reference, state)
+        fired += int(spikes.number(group))
+        assert ulps(got.neurons[group].v, want.neurons[group].v, 1.0).max() <= 2
+        for port, expected in want.receptors[group].items():
+            for x, y in zip(got.receptors[group][port], expected, strict=True):
+                assert ulps(x, y, 1e-3).max() <= 2
+        np.testing.assert_array_equal(words.words[group], spikes.words[group])
+        np.testing.assert_array_equal(got.neurons[group].left, want.neurons[group].left)
+        for ring, expected in want.history.items():
+            np.testing.assert_array_equal(got.history[ring].count, expected.count)
+            for row, count in enumerate(expected.count):
+                np.testing.assert_array_equal(got.history[ring].ids[row, :count], expected.ids[row, :count])
+        state = want
+    assert fired > 10
+
+
+def run_of(model, steps):
+    """A run that keeps the spikes of every group."""
+
+    def body(state, _):
+        state, spikes = advance(model, prepare(model), state, None)
+        return state, spikes.words
+
+    return lambda state: jax.lax.scan(body, state, None, length=steps)
+
+
+def equal_trees(a, b):
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        assert np.asarray(x).tobytes() == np.asarray(y).tobytes()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_instruction_sets_and_repetitions_give_the_same_bits(name, monkeypatch):
+    model, group = build(name)
+    state = model.init(jr.key(0))
+    final, words = jax.jit(run_of(model, 300))(state)
+    assert np.bitwise_count(np.asarray(words[group])).sum() > 50
+    for isa in ("baseline", "avx2", "avx512", "best"):
+        monkeypatch.setattr(_fused, "lif_step_native", functools.partial(lif_step_native, isa=isa))
+        equal_trees((final, words), jax.jit(run_of(model, 300))(state))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_batch_equals_single_runs(name):
+    model, _ = build(name)
+    run = run_of(model, 200)
+    states = jax.vmap(model.init)(jr.split(jr.key(5), 4))
+    batch = jax.jit(jax.vmap(run))(states)
+    for i in range(4):
+        single = jax.jit(run)(jax.tree.map(lambda x, i=i: x[i], states))
+        equal_trees(jax.tree.map(lambda x, i=i: x[i], batch), single)
+
+
+def bare_step(v, left, levels, ports=(), extras=(), width=None, isa="best"):
+    n = v.shape[0]
+    ring = LifRing(jnp.zeros((1, n), jnp.int32), jnp.zeros(1, jnp.int32))
+    clock = LifClock(jnp.uint32(0), jnp.uint32(0), jnp.zeros(2, jnp.uint32))
+    return lif_step_native(clock, v, left, levels, [ring], ports, [], [], extras, width=width or n, isa=isa)
+
+
+def levels_of(**changes):
+    base = {"decay": 1.0, "gain": 0.0, "rate": 1.0, "g_leak": 0.0, "v_rest": 0.0, "v_th": 1e9, "v_reset": 0.0}
+    arrays = {name: jnp.asarray(value, jnp.float32) for name, value in (base | changes).items()}
+    return LifLevels(**arrays, hold=jnp.int32(0), bounds=jnp.array([0, 1 << 20], jnp.int32))
+
+
+def test_the_exponential_is_right_to_one_unit():
+    """With a leak of x, a rate of 1 and no current the potential goes from 1 to exp(-x)."""
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.uniform(0, 80, 200_000), rng.uniform(0, 0.7, 200_000), 2.0 ** rng.uniform(-30, 6, 100_000), [0.0]]).astype(
+        np.float32
+    )
+    port = LifPort("conductance", jnp.asarray(x), jnp.float32(1), jnp.float32(1), jnp.float32(0))
+    out = bare_step(jnp.ones(len(x), jnp.float32), jnp.zeros(len(x), jnp.int32), levels_of(), [port]).v
+    exact = np.exp(-x[:-1].astype(np.float64))
+    unit = np.spacing(exact.astype(np.float32)).astype(np.float64)
+    assert (np.abs(np.asarray(out)[:-1] - exact) / unit).max() <= 1
+
+
+@pytest.mark.parametrize("n", [1, 31, 32, 33, 511, 513, 5000])
+def test_hold_and_words_for_any_number_of_neurons(n):
+    v = jnp.where(jnp.arange(n) % 3 == 0, 10.0, -10.0)
+    levels = levels_of(v_th=0.0, v_reset=-1.0)._replace(hold=jnp.int32(2))
+    step = jax.jit(bare_step, static_argnames="width")
+    out = step(v, jnp.zeros(n, jnp.int32), levels, width=n if n < 512 else 512)
+    fired = np.arange(n) % 3 == 0
+    bits = np.unpackbits(np.asarray(out.words).view(np.uint8), bitorder="little")
+    np.testing.assert_array_equal(bits[:n], fired)
+    assert not bits[n:].any()
+    np.testing.assert_array_equal(out.left, np.where(fired, 2, 0))
+    np.testing.assert_array_equal(out.rings[0].ids[0, : fired.sum()], np.flatnonzero(fired))
+    assert int(out.rings[0].count[0]) == fired.sum()
+    again = step(jnp.full(n, 10.0), out.left, levels, width=n)
+    np.testing.assert_array_equal(again.left, np.where(fired, 1, 2))
+    np.testing.assert_array_equal(again.v, np.where(fired, 10.0, -1.0))
+
+
+def test_wrong_operands_are_refused():
+    v, left = jnp.zeros(10), jnp.zeros(10, jnp.int32)
+
+    def message(**changes):
+        with pytest.raises(Exception) as error:  # XLA's error class is not public
+            jax.block_until_ready(bare_step(**({"v": v, "left": left, "levels": levels_of()} | changes)))
+        return str(error.value)
+
+    assert "one value, one per span or one per neuron; got 7" in message(levels=levels_of(v_th=np.zeros(7)))
+    assert "agree in neurons" in message(left=jnp.zeros(9, jnp.int32))
+    assert "a multiple of 32" in message(width=7)
+    with pytest.raises(ValueError, match="`isa` is one of"):
+        bare_step(v, left, levels_of(), isa="avx")
+
+
+def test_in_a_loop_nothing_large_is_copied():
+    model, _ = build("coba")
+    text = jax.jit(run_of(model, 10), donate_argnums=0).lower(model.init(jr.key(0))).compile().as_text()
+    body = next(part for part in text.split("\n\n") if "custom-call" in part and "n4_lif_step" in part)
+    copies = [line for line in body.splitlines() if " copy(" in line and "[]" not in line.split("=")[1].split("copy")[0]]
+    assert copies == []
