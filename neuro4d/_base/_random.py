@@ -10,6 +10,7 @@ or chunk. The address of an entity comes from BLAKE2b of the seed and its names.
 """
 
 import hashlib
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -114,7 +115,7 @@ def _mix_jax(x: Array) -> Array:
     return x ^ (x >> 15)
 
 
-def step_address(key_words: UInt32[Array, "2"], entity: Address, step: UInt32[Array, ""]) -> tuple[Array, Array]:
+def step_address(key_words: UInt32[Array, "2"], entity: tuple[Any, Any], step: UInt32[Array, ""]) -> tuple[Array, Array]:
     """The address of one entity at one step of one trial: two words that start the draws of all its neurons."""
     a0, b0 = jnp.uint32(entity[0]), jnp.uint32(entity[1])
     a = _mix_jax(_mix_jax(step ^ (key_words[0] + a0)) + (key_words[1] ^ b0))

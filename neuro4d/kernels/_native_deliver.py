@@ -64,8 +64,7 @@ def deliver_native(
     a target lies out of range.
     """
     isa_code = isa_number(isa)
-    operands = (step, delays, ring_ids, ring_count, start, offset, targets, weight, acc)
-    operands = tuple(jnp.asarray(x) for x in operands)
+    operands = tuple(jnp.asarray(x) for x in (step, delays, ring_ids, ring_count, start, offset, targets, weight, acc))
     for name, rank, x in zip(_NAMES, _RANKS, operands, strict=True):
         if rank is not None and x.ndim != rank:
             raise ValueError(f"`{name}` has {rank} axes; got shape {x.shape}.")
@@ -138,7 +137,7 @@ def _ffi(plan: Plan, operands: Sequence[Array]) -> tuple[Array, Array, Array]:
         tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in (acc, ids, count)),
         input_output_aliases={_ACC: 0, _RING_IDS: 1, _RING_COUNT: 2},
     )
-    return tuple(
+    return tuple(  # type: ignore[return-value]
         call(
             *operands,
             levels=np.asarray(plan.levels, np.int64),

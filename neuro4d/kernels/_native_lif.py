@@ -50,7 +50,7 @@ class LifRing(NamedTuple):
     """The past of a group: sorted ids of the spikes of each step, and their number."""
 
     ids: Int32[Array, "depth n"]
-    count: Int32[Array, " depth"]
+    count: Int32[Array, " depth"]  # type: ignore[assignment]
 
 
 class LifPort(NamedTuple):

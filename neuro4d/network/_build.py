@@ -43,7 +43,8 @@ class Plan(NamedTuple):
 
 def place(populations: list[Population], seed: int) -> tuple[dict[str, int], dict[str, np.ndarray | None]]:
     """Sizes, and the sites of those that live on a lattice."""
-    sites, sizes = {}, {}
+    sites: dict[str, np.ndarray | None] = {}
+    sizes: dict[str, int] = {}
     for population in populations:
         if isinstance(population.size, Placement):
             found = population.size.sites(address(seed, "population", population.name))
@@ -141,8 +142,8 @@ def _check_per_edge(projection: Projection, n_edges: int) -> None:
 
 
 def _positions(view: PopulationView, plan: Plan, start: int, n: int) -> np.ndarray | None:
-    sites = plan.sites[view.population.name]
-    return None if sites is None else view.population.size.lattice.xyz(sites[start : start + n])
+    sites, placement = plan.sites[view.population.name], view.population.size
+    return placement.lattice.xyz(sites[start : start + n]) if isinstance(placement, Placement) and sites is not None else None
 
 
 def _wrap(view: PopulationView) -> np.ndarray | None:

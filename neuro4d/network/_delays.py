@@ -16,8 +16,8 @@ def check_delay(delay: AbstractValue, dt: float, name: str) -> tuple[int, int]:
     """
     where = f"projection {name!r}: delay"
     if isinstance(delay, Constant):
-        steps = int(steps_of(delay.value, dt, where))
-        return steps, steps
+        constant = int(steps_of(delay.value, dt, where))
+        return constant, constant
     if isinstance(delay, Given):
         steps = steps_of(delay.values, dt, where)
         if not steps.size:
@@ -28,13 +28,13 @@ def check_delay(delay: AbstractValue, dt: float, name: str) -> tuple[int, int]:
                 f"{where}: 0 holds for a whole projection or for none of it; entry {int(np.argmin(steps))} is 0. Use two projections."
             )
         return low, high
-    low, high = delay.bounds()
-    if not low >= dt / 2:
+    shortest, longest = delay.bounds()
+    if not shortest >= dt / 2:
         raise ValueError(
-            f"{where}: {delay} reaches down to {attach(low, u.ms)}, below one step of {attach(dt, u.ms)}. "
+            f"{where}: {delay} reaches down to {attach(shortest, u.ms)}, below one step of {attach(dt, u.ms)}. "
             f"Give a lower limit, for example `low={dt}*u.ms`."
         )
-    return max(int(np.rint(low / dt)), 1), max(int(np.rint(high / dt)), 1)
+    return max(int(np.rint(shortest / dt)), 1), max(int(np.rint(longest / dt)), 1)
 
 
 def distinct_delays(parts: list[tuple[AbstractValue, int, int]]) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The step of a group of `LIF` neurons in one native call, with plain XLA as its oracle and its derivative."""
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +18,7 @@ from neuro4d.kernels import (
     LifPoisson,
     LifPort,
     LifRing,
+    PortKind,
     lif_step_native,
     native_available,
 )
@@ -27,7 +29,7 @@ from neuro4d.neurons import LIF, LIFState
 from neuro4d.ops import Backend, History
 from neuro4d.receptors import Delta, ExpConductance, ExpCurrent
 
-KINDS = MappingProxyType({ExpCurrent: "current", ExpConductance: "conductance", Delta: "delta"})
+KINDS: Mapping[type, PortKind] = MappingProxyType({ExpCurrent: "current", ExpConductance: "conductance", Delta: "delta"})
 
 
 class Fused(eqx.Module):
@@ -78,7 +80,7 @@ def _native(task: Task, fused: Fused) -> Outcome:
         LifClock(task.timing.step, task.timing.start, task.timing.key),
         task.state.v,
         task.state.left,
-        LifLevels(*fused.levels, fused.bounds),
+        _levels(fused),
         [LifRing(task.history[name].ids, task.history[name].count) for name in rings],
         [_port(receptor, state, constants) for receptor, state, constants in zip(task.ports, task.port_states, fused.ports, strict=True)],
         [_path(path, rings) for path in task.paths],
@@ -92,6 +94,11 @@ def _native(task: Task, fused: Fused) -> Outcome:
     }
     history = {name: History(out.rings[number].ids, out.rings[number].count, None) for name, number in rings.items()}
     return Outcome(LIFState(out.v, out.left), receptors, out.words, None, history)
+
+
+def _levels(fused: Fused) -> LifLevels:
+    c = fused.levels
+    return LifLevels(c.decay, c.gain, c.rate, c.g_leak, c.v_rest, c.v_th, c.v_reset, c.hold, fused.bounds)
 
 
 def _port(receptor: Any, state: Any, constants: Any) -> LifPort:
@@ -111,9 +118,9 @@ def _poisson(bank: Any, table: Array, port: int) -> LifPoisson:
 
 
 def _extras(task: Task) -> list[LifExtra]:
-    extras = []
+    extras: list[LifExtra] = []
     for drive in task.given.drives:
-        for kind, value in (("conductance", drive.g), ("current", drive.i), ("jump", drive.jump)):
-            if value is not None:
-                extras.append(LifExtra(kind, value))
+        extras += [] if drive.g is None else [LifExtra("conductance", drive.g)]
+        extras += [] if drive.i is None else [LifExtra("current", drive.i)]
+        extras += [] if drive.jump is None else [LifExtra("jump", drive.jump)]
     return extras + [LifExtra("arrival", value, port) for port, value in zip(task.given.ports, task.given.arrivals, strict=True)]

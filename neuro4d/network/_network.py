@@ -214,7 +214,7 @@ def _check_precision(precision: Any) -> Any:
         raise TypeError(f"precision is `jnp.float32` or `jnp.float64`; got {precision!r}.") from error
     if dtype not in (np.float32, np.float64):
         raise ValueError(f"precision is `jnp.float32` or `jnp.float64`; got {dtype}.")
-    if dtype == np.float64 and not jax.config.jax_enable_x64:
+    if dtype == np.float64 and jax.dtypes.canonicalize_dtype(np.float64) != np.float64:
         raise ValueError(
             "precision float64 needs `jax.config.update('jax_enable_x64', True)` before anything is built; JAX would use float32."
         )

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from neuro4d._base import NUMBER, UnitError, check_range, example, field_units, lookup
+from neuro4d.network._groups import cast, realise
 from neuro4d.network._model import Model
 
 
@@ -102,6 +103,6 @@ def with_neurons(model: Model, population: str, neuron: Any) -> Model:
         raise TypeError(
             f"population {population!r} has {type(old).__name__} neurons; got {type(neuron).__name__}. Build a new network for another kind."
         )
-    for name, unit in field_units(neuron).items():
-        model = set_value(model, lambda m, n=name: getattr(m.neurons[population], n), getattr(neuron, name) * unit)
-    return model
+    drawn = realise(neuron, model.populations[population].size, 0, ("population", population))
+    drawn.check(model.dt)
+    return eqx.tree_at(lambda m: m.neurons[population], model, cast(drawn, model.dtype))

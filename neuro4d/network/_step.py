@@ -47,7 +47,8 @@ def advance(model: Any, prepared: Prepared, state: State, inputs: dict[str, Any]
     """One step, from prepared constants: group by group, since a spike acts in a later step at the earliest."""
     given = _stimulate(model, state, check_inputs(model, inputs))
     history = dict(state.history)
-    neurons, receptors, words, soft = {}, {}, {}, {}
+    neurons, receptors, words = {}, {}, {}
+    soft: dict[str, Any] = {}
     for group, n in model.layout.sizes:
         task = _task(model, prepared, state, history, given[group], group, n)
         native = prepared.fused[group]
@@ -108,12 +109,12 @@ def _stimulate(model: Any, state: State, values: dict[str, Any]) -> dict[str, Gi
         if isinstance(out, Drive):
             drives[wire.group].append(Drive(*(_spread(x, wire.start, wire.n, n) for x in (out.g, out.i, out.jump))))
         elif out is not None:
-            arrivals[wire.group].append(_spread(out, wire.start, wire.n, n))
+            arrivals[wire.group].append(_spread(jnp.asarray(out), wire.start, wire.n, n))
             ports[wire.group].append(dict(model.layout.ports)[wire.group].index(wire.port))
     return {group: Given(tuple(drives[group]), tuple(arrivals[group]), tuple(ports[group])) for group in drives}
 
 
-def _spread(x: Array | None, start: int, size: int, n: int) -> Array | None:
+def _spread(x: Any, start: int, size: int, n: int) -> Any:
     """A value for some neurons as a value for their whole group, 0 elsewhere."""
     if x is None or (start == 0 and size == n):
         return x
@@ -132,7 +133,7 @@ def check_inputs(model: Any, inputs: dict[str, Any] | None) -> dict[str, Any]:
         if isinstance(value, u.Quantity):
             value = value.to_decimal(u.pA if wire.port is None else model.port_unit(wire.group, wire.port))
         value = jnp.asarray(value, model.dtype)
-        if value.shape not in ((), source.shape):
-            raise ValueError(f"input {name!r} is a scalar or has shape {source.shape}; got shape {value.shape}.")
+        if value.shape not in ((), source.value_shape()):
+            raise ValueError(f"input {name!r} is a scalar or has shape {source.value_shape()}; got shape {value.shape}.")
         given[name] = value
     return given

@@ -43,7 +43,7 @@ def push(
     """Writes the spikes of a step into its row, by index: nothing is shifted."""
     row = row_of(history, step)
     ids, count = ids_of(fired, words)
-    kept = None if history.soft is None else _put(history.soft, soft, row)
+    kept = None if history.soft is None else _put(history.soft, jnp.asarray(soft), row)
     return History(_put(history.ids, ids, row), _put(history.count, count, row), kept)
 
 

@@ -27,7 +27,7 @@ def psi(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
     """(x e^x - e^x + 1)/x^2, with its limit 1/2 at 0 and finite derivatives everywhere."""
     near = jnp.abs(x) < SMALL
     safe = jnp.where(near, 1, x)
-    series = 0.0
+    series = jnp.zeros_like(x)
     factorial = 40320.0
     for k in range(8, -1, -1):
         series = series * x + 1 / (factorial * (k + 2))

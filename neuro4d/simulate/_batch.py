@@ -155,7 +155,7 @@ def split_models(models: list[Model]) -> tuple[Model, Model]:
     for number, other in enumerate(models):
         if not isinstance(other, Model):
             raise TypeError(f"expected models from `net.build(...)`; entry {number} is {type(other).__name__}.")
-        if jax.tree.structure(other) != first:
+        if jax.tree.structure(other) != first:  # type: ignore[operator]
             raise ValueError(f"model {number} has another structure than model 0: lanes differ in numbers, not in parts or time step.")
     columns = list(zip(*(jax.tree.leaves(m) for m in models), strict=True))
     varying, shared = [], []

@@ -209,7 +209,7 @@ def check_run(model: Model, state: State, duration: Any, lanes: bool = False) ->
 def check_state(model: Model, state: State, lanes: bool) -> None:
     """Raises for a state of another network, of another batch shape, or that was given away."""
     want = jax.eval_shape(model.init, jax.random.key(0))
-    if jax.tree.structure(want) != jax.tree.structure(state):
+    if jax.tree.structure(want) != jax.tree.structure(state):  # type: ignore[operator]
         raise ValueError(f"this state belongs to another network: {_first_difference(want, state)}. Use `model.init(jax.random.key(0))`.")
     for (path, expected), leaf in zip(jax.tree_util.tree_leaves_with_path(want), jax.tree.leaves(state), strict=True):
         shape = leaf.shape[1:] if lanes else leaf.shape
@@ -264,7 +264,7 @@ def check_series(model: Model, inputs: dict[str, Any] | None, n_steps: int) -> d
         bare = np.asarray(value.to_decimal(unit) if isinstance(value, u.Quantity) else value)
         if bare.dtype.kind not in "fiu":
             raise TypeError(f"input {name!r} is made of real numbers; got {bare.dtype}.")
-        shape = model.sources[name].shape
+        shape = model.sources[name].value_shape()
         if bare.shape not in ((), (n_steps,), (n_steps, *shape)):
             raise ValueError(
                 f"input {name!r} is a scalar or has shape ({n_steps},) or {(n_steps, *shape)}, one entry per step; got {bare.shape}."

@@ -36,6 +36,10 @@ class AbstractSource(eqx.Module):
     takes_value: ClassVar[bool] = False
     """Whether it hands on a value given to `step`."""
 
+    def value_shape(self) -> tuple[int, ...]:
+        """The shape of the value of a step, for sources that take one."""
+        return ()
+
     @abc.abstractmethod
     def emit(self, now: Now) -> Drive | Float[Array, "n"]:
         """What acts during the step (a drive) or arrives at its end (a sum of weights)."""

@@ -1,6 +1,6 @@
 """Currents: constant, stepped, sampled, noisy."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import brainunit as u
 import equinox as eqx
@@ -108,7 +108,7 @@ class Clamp(AbstractStimulus):
     target: Any = eqx.field(static=True)
     amplitude: Any
 
-    port: ClassVar = None
+    port: None = eqx.field(static=True, init=False, default=None)
 
     def __init__(self, name, target, amplitude):
         self.name, self.target = check_name(name, "stimulus"), target
@@ -161,7 +161,7 @@ class WhiteNoise(AbstractStimulus):
     mean: Any = quantity(u.pA, default=0 * u.pA)
     std: Any = quantity(u.pA, low=0, default=None, optional=True)
 
-    port: ClassVar = None
+    port: None = eqx.field(static=True, init=False, default=None)
 
     def __check_init__(self):
         check_name(self.name, "stimulus")

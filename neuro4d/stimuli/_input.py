@@ -21,6 +21,9 @@ class InputSource(AbstractSource):
 
     takes_value: ClassVar = True
 
+    def value_shape(self):
+        return self.shape
+
     def emit(self, now):
         if now.value is None:
             return Drive() if self.is_drive else None
