@@ -143,18 +143,13 @@ def lif_step_native(
     `vmap` works over any operands; synapses that are not mapped are shared by the batch. There is no derivative here. Ask
     `native_available()` first: it registers the handler.
     """
-    spikes = jax.ShapeDtypeStruct((-(-v.shape[-1] // 32),), jnp.uint32)
-    n_blocks = -(-v.shape[-1] // width)
-    sums = jax.ShapeDtypeStruct((n_blocks, len(ports) * width), jnp.float32)
-    late = any(not path.early for path in paths) or bool(poisson) or any(extra.kind == "arrival" for extra in extras)
-    made = (spikes, *([sums] if late else []), *([sums] if any(path.early for path in paths) else []))
     operands, slots = _lay_out(clock, v, left, levels, rings, ports, paths, poisson, extras)
     plan = Plan(
         levels=(),
         mapped=(0,) * len(operands),
         carried=slots.carried,
         changed=slots.changed,
-        made=tuple((x.shape, jnp.dtype(x.dtype).name) for x in made),
+        made=_made(v.shape[-1], width, ports, paths, poisson, extras),
         ports=tuple(_PORTS[port.kind] for port in ports),
         paths=tuple(n for path in paths for n in (path.ring, kind_number(path.weight_kind), int(path.early))),
         poisson=tuple(bank.port for bank in poisson),
@@ -164,16 +159,25 @@ def lif_step_native(
         isa=isa_number(isa),
     )
     out = _mapped(plan)(*(jnp.asarray(x) for x in operands))
-    carried, rest = out[: len(slots.carried)], out[len(slots.carried) :]
-    n_ring = 2 * len(rings)
-    states = iter(carried[2 + n_ring :])
-    return LifStepped(
-        carried[0],
-        carried[1],
-        tuple(None if port.kind == "delta" else next(states) for port in ports),
-        rest[0],
-        tuple(LifRing(carried[2 + 2 * i], carried[3 + 2 * i]) for i in range(len(rings))),
-    )
+    return _stepped(out, len(rings), ports)
+
+
+def _made(n: int, width: int, ports, paths, poisson, extras) -> tuple[tuple[tuple[int, ...], str], ...]:
+    """Results that are no operands: the packed spikes, and room for what arrives at the end and at the beginning of the step."""
+    words = ((-(-n // 32),), "uint32")
+    sums = ((-(-n // width), len(ports) * width), "float32")
+    late = any(not path.early for path in paths) or bool(poisson) or any(extra.kind == "arrival" for extra in extras)
+    early = any(path.early for path in paths)
+    return (words, *([sums] if late else []), *([sums] if early else []))
+
+
+def _stepped(out: tuple[Array, ...], n_rings: int, ports: Sequence[LifPort]) -> LifStepped:
+    """The results of the handler by name: v, left, rings, states of ports, words."""
+    first = 2 + 2 * n_rings
+    states = iter(out[first:])
+    held = tuple(None if port.kind == "delta" else next(states) for port in ports)
+    rings = tuple(LifRing(out[i], out[i + 1]) for i in range(2, first, 2))
+    return LifStepped(out[0], out[1], held, next(states), rings)
 
 
 class _Slots(NamedTuple):

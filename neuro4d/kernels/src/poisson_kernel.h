@@ -1,0 +1,131 @@
+// Poisson input by table inversion of one random word per neuron. Included once per instruction set, with N4_ISA naming it.
+#pragma once
+
+#include <cstdint>
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+#include "lif_types.h"
+#include "simd.h"
+
+namespace neuro4d {
+namespace N4_ISA {
+
+struct Piece {
+  int64_t first;  // neuron of the group
+  int64_t n;
+};
+
+// Counts of Poisson input number `segment` for neurons whose words have the indices local .. local + n - 1.
+struct Draw {
+  uint32_t a, b;
+  const uint32_t* thresholds;
+  int64_t length;
+  float weight;
+};
+
+inline Draw draw_of(const LifStep& x, const PoissonInput& input, int64_t segment) {
+  const uint32_t a0 = input.a0[segment], b0 = input.b0[segment];
+  const uint32_t a = mix(mix(x.elapsed ^ (x.key[0] + a0)) + (x.key[1] ^ b0));
+  const uint32_t b = mix(mix(x.elapsed + (x.key[1] ^ a0)) ^ (x.key[0] + b0));
+  const uint32_t* thresholds = input.thresholds + segment * input.length;
+  int64_t length = 0;  // a threshold of 0 stands for 2^32, which no word reaches; from there on all do
+  while (length < input.length && thresholds[length] != 0) ++length;
+  return {a, b, thresholds, length, input.weight[segment]};
+}
+
+inline int32_t count_of(uint32_t word, const Draw& d) {
+  int32_t count = 0;
+  while (count < d.length && word >= d.thresholds[count]) ++count;
+  return count;
+}
+
+// Counts one in each lane whose word reaches the bound; returns whether any did.
+inline bool count_lanes(I* count, U word, uint32_t bound) {
+#if defined(__AVX512F__)
+  const __m512i x = same_bits<__m512i>(word), held = same_bits<__m512i>(*count);
+  const __mmask16 reached = _mm512_cmpge_epu32_mask(x, _mm512_set1_epi32(static_cast<int>(bound)));
+  *count = same_bits<I>(_mm512_mask_add_epi32(held, reached, held, _mm512_set1_epi32(1)));
+  return reached != 0;
+#elif defined(__AVX2__)
+  const __m256i x = same_bits<__m256i>(word);
+  const __m256i reached = _mm256_cmpeq_epi32(_mm256_max_epu32(x, _mm256_set1_epi32(static_cast<int>(bound))), x);
+  *count = *count - same_bits<I>(reached);
+  return _mm256_testz_si256(reached, reached) == 0;
+#else
+  uint32_t words[kLanes];
+  int32_t counts[kLanes];
+  store(words, word);
+  store(counts, *count);
+  bool any = false;
+  for (int64_t k = 0; k < kLanes; ++k) {
+    counts[k] += words[k] >= bound ? 1 : 0;
+    any |= words[k] >= bound;
+  }
+  *count = load<I>(counts);
+  return any;
+#endif
+}
+
+inline U words_of(uint32_t local, const Draw& d) {
+  uint32_t index[kLanes];
+  for (int64_t k = 0; k < kLanes; ++k) index[k] = local + static_cast<uint32_t>(k);
+  return mix(mix(load<U>(index) ^ d.a) + d.b);
+}
+
+inline F floats_of(I x) {
+  int32_t whole[kLanes];
+  float out[kLanes];
+  store(whole, x);
+  for (int64_t k = 0; k < kLanes; ++k) out[k] = static_cast<float>(whole[k]);
+  return load<F>(out);
+}
+
+inline void add_poisson(const Draw& d, uint32_t local, int64_t n, float* arrivals) {
+  int64_t j = 0;
+  constexpr int64_t kAtOnce = 4;  // vectors; thresholds go on until none of their words reaches one
+  for (; j + kAtOnce * kLanes <= n; j += kAtOnce * kLanes) {
+    U word[kAtOnce];
+    I count[kAtOnce] = {};
+    for (int64_t k = 0; k < kAtOnce; ++k) word[k] = words_of(local + static_cast<uint32_t>(j + k * kLanes), d);
+    for (int64_t t = 0; t < d.length; ++t) {
+      bool any = false;
+      for (int64_t k = 0; k < kAtOnce; ++k) any |= count_lanes(&count[k], word[k], d.thresholds[t]);
+      if (!any) break;
+    }
+    for (int64_t k = 0; k < kAtOnce; ++k) {
+      float* const out = arrivals + j + k * kLanes;
+      store(out, load<F>(out) + floats_of(count[k]) * splat(d.weight));
+    }
+  }
+  for (; j < n; ++j) {
+    const uint32_t word = mix(mix((local + static_cast<uint32_t>(j)) ^ d.a) + d.b);
+    arrivals[j] = arrivals[j] + static_cast<float>(count_of(word, d)) * d.weight;
+  }
+}
+
+// Poisson arrivals for the neurons of a piece; runs ascend and do not overlap.
+inline void add_poisson_input(const LifStep& x, const PoissonInput& input, const Piece& piece, float* arrivals) {
+  for (int64_t r = 0; r < input.n_runs; ++r) {
+    const PoissonRun& run = input.runs[r];
+    const int64_t low = run.first > piece.first ? run.first : piece.first;
+    const int64_t run_end = static_cast<int64_t>(run.first) + run.size, piece_end = piece.first + piece.n;
+    const int64_t high = run_end < piece_end ? run_end : piece_end;
+    if (low >= high) continue;
+    const int64_t local = low - run.first;
+    float* out = arrivals + (low - piece.first);
+    if (run.stride == 0) {
+      add_poisson(draw_of(x, input, run.segment), static_cast<uint32_t>(local), high - low, out);
+      continue;
+    }
+    for (int64_t j = 0; j < high - low; ++j) {
+      const Draw d = draw_of(x, input, run.segment + local + j);
+      add_poisson(d, static_cast<uint32_t>(local + j), 1, out + j);
+    }
+  }
+}
+
+}  // namespace N4_ISA
+}  // namespace neuro4d
