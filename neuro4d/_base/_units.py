@@ -4,6 +4,7 @@ Inside neuro4d every number is in ms, mV, pA, nS, pF, kHz, um or mV/ms. The set 
 pF / nS = ms, kHz * ms = 1), so no equation carries a conversion factor.
 """
 
+import re
 from typing import Any
 
 import brainunit as u
@@ -18,7 +19,7 @@ NUMBER = u.UNITLESS
 
 def example(unit: Any) -> str:
     """A line a user can copy: how a quantity of this unit is written."""
-    return "20" if unit == NUMBER else f"20 * u.{unit}"
+    return "20" if unit == NUMBER else "20 * " + re.sub(r"[A-Za-z]+", r"u.\g<0>", str(unit))
 
 
 def strip(x: Any, unit: Any, where: str = "value") -> np.ndarray:

@@ -111,7 +111,16 @@ def _squeeze(words: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 class Constant(AbstractValue):
-    """The same number everywhere."""
+    """The same number everywhere. A plain quantity means the same where a value is expected.
+
+    **Arguments:** `value`: one quantity.
+
+    !!! Example
+
+        >>> import brainunit as u, neuro4d as n4
+        >>> n4.Constant(20 * u.pA).bounds()
+        (20.0, 20.0)
+    """
 
     value: float = eqx.field(static=True)
     unit: Any = eqx.field(static=True)
@@ -218,6 +227,12 @@ class LogNormal(AbstractValue):
     $$ x = \exp(\mu + \sigma z),\quad \sigma^2 = \ln(1 + s^2/m^2),\quad \mu = \ln m - \sigma^2/2 $$
 
     **Arguments:** `mean` (positive), `sd`, `low`, `high`, `clip`: as in `Normal`.
+
+    !!! Example
+
+        >>> import brainunit as u, neuro4d as n4
+        >>> n4.LogNormal(1.5 * u.ms, 0.75 * u.ms)
+        LogNormal(1.5 ms, 0.75 ms)
     """
 
     mean: float = eqx.field(static=True)

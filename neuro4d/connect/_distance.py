@@ -26,14 +26,26 @@ class AbstractKernel(eqx.Module):
 
 
 class ExponentialKernel(AbstractKernel):
-    r"""$\exp(-d/\lambda)$: `scale` is the distance over which the probability falls to 37 %."""
+    r"""$\exp(-d/\lambda)$: `scale` is the distance over which the probability falls to 37 %.
+
+    !!! Example
+
+        >>> import brainunit as u, neuro4d as n4
+        >>> rule = n4.DistanceDecay(p0=0.3, scale=150*u.um, kernel=n4.ExponentialKernel())
+    """
 
     def profile(self, square):
         return np.exp(-np.sqrt(square))
 
 
 class GaussianKernel(AbstractKernel):
-    r"""$\exp(-d^2/2\sigma^2)$: `scale` is the standard deviation."""
+    r"""$\exp(-d^2/2\sigma^2)$: `scale` is the standard deviation.
+
+    !!! Example
+
+        >>> import brainunit as u, neuro4d as n4
+        >>> rule = n4.DistanceDecay(p0=0.3, scale=150*u.um, kernel=n4.GaussianKernel())
+    """
 
     def profile(self, square):
         return np.exp(-0.5 * square)

@@ -37,6 +37,12 @@ class SuperSpike(AbstractSurrogate):
     r"""The derivative of a fast sigmoid: $1 / (w (1 + |x|/w)^2)$ (Zenke and Ganguli 2018).
 
     **Arguments:** `width` $w$: how far from threshold the slope has fallen to a quarter. [voltage]
+
+    !!! Example
+
+        >>> import brainunit as u, neuro4d as n4
+        >>> cells = n4.Population("cells", 3, n4.Relay(), {"in": n4.Delta()})
+        >>> model = n4.Network(cells).build(dt=0.1*u.ms, surrogate=n4.SuperSpike(width=2*u.mV))
     """
 
     width: Float[Array, ""] = quantity(u.mV, low=0, open_low=True, default=1 * u.mV)
@@ -50,6 +56,12 @@ class Triangle(AbstractSurrogate):
     r"""A triangle: $\max(0, 1 - |x|/w)/w$ (Bellec et al. 2018).
 
     **Arguments:** `width` $w$: where the slope reaches zero. [voltage]
+
+    !!! Example
+
+        >>> import brainunit as u, jax.numpy as jnp, neuro4d as n4
+        >>> [float(x) for x in n4.Triangle(width=4*u.mV).slope(jnp.array([-5.0, 0.0, 2.0]))]
+        [0.0, 0.25, 0.125]
     """
 
     width: Float[Array, ""] = quantity(u.mV, low=0, open_low=True, default=5 * u.mV)

@@ -117,6 +117,11 @@ class Window(AbstractRecorder):
     """The spikes of the last `steps` steps, for runs too long to keep; counts what it drops.
 
     **Arguments:** `populations`: names, by default all; `steps`: length of the window, at least 1; `name`: the key in `run.records`.
+
+    !!! Example
+
+        >>> import neuro4d as n4
+        >>> recorder = n4.Window("cells", steps=1000)
     """
 
     populations: tuple[str, ...] | None = eqx.field(static=True)
@@ -160,6 +165,11 @@ class Counts(AbstractRecorder):
     """The number of spikes of every neuron; memory does not grow with the run.
 
     **Arguments:** `populations`: names, by default all; `name`: the key in `run.records`.
+
+    !!! Example
+
+        >>> import neuro4d as n4
+        >>> recorder = n4.Counts()
     """
 
     populations: tuple[str, ...] | None = eqx.field(static=True)

@@ -1,6 +1,6 @@
 """Currents: constant, stepped, sampled, noisy."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import brainunit as u
 import equinox as eqx
@@ -41,6 +41,11 @@ class Waveform(AbstractPart):
 
     **Arguments:** `samples`: shape `(T,)`, or `(T, n)` with one column per neuron [current]; `every`: how long a sample is held,
     a multiple of the time step; by default one step. [time]
+
+    !!! Example
+
+        >>> import brainunit as u, neuro4d as n4, numpy as np
+        >>> wave = n4.Waveform(100*np.sin(np.arange(1000)/50)*u.pA)
     """
 
     samples: Float[np.ndarray, "t *n"] = quantity(u.pA)
@@ -55,6 +60,8 @@ class ConstantSource(AbstractSource):
     """A held current, pA."""
 
     amplitude: Float[Array, "*n"]
+
+    steady: ClassVar = True
 
     def emit(self, now):
         return Drive(i=self.amplitude)
@@ -154,6 +161,12 @@ class WhiteNoise(AbstractStimulus):
     **Arguments:** `name`, `target`; `mean` and `std` (0 or more): scalars, per neuron, or distributions. [current]
 
     **Source:** the piecewise constant Gaussian current of NEST's `noise_generator`.
+
+    !!! Example
+
+        >>> import brainunit as u, neuro4d as n4
+        >>> cells = n4.Population("cells", 10, n4.Relay(), {"in": n4.Delta()})
+        >>> noise = n4.WhiteNoise("noise", cells, mean=50*u.pA, std=200*u.pA)
     """
 
     name: str = eqx.field(static=True)

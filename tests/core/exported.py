@@ -1,0 +1,115 @@
+"""Everything that neuro4d exports for building networks, each with an example of it in a small network."""
+
+import inspect
+
+import brainunit as u
+import numpy as np
+from core.networks import lif
+
+import neuro4d as n4
+from neuro4d._base import AbstractPart, AbstractValue
+from neuro4d.connect import AbstractKernel, AbstractRule
+from neuro4d.neurons import AbstractNeuron
+from neuro4d.ops import AbstractSurrogate
+from neuro4d.receptors import AbstractReceptor
+from neuro4d.recorders import AbstractRecorder
+from neuro4d.stimuli import AbstractStimulus
+
+KINDS = (
+    AbstractNeuron,
+    AbstractReceptor,
+    AbstractRule,
+    AbstractKernel,
+    AbstractValue,
+    AbstractStimulus,
+    AbstractRecorder,
+    AbstractSurrogate,
+)
+N = 5
+IZHIKEVICH = {"a": 0.02 / u.ms, "b": 0.2 / u.ms, "c": -65 * u.mV, "d": 8 * u.mV / u.ms}
+
+NEURONS = {
+    "LIF": lambda: lif(v_th=np.linspace(-58, -54, N) * u.mV),
+    "Izhikevich": lambda: n4.Izhikevich(**IZHIKEVICH, cm=20 * u.pF, substeps=2),
+    "Relay": lambda: n4.Relay(),
+}
+# The time constants of two receptors are that of the membrane: the singular point of the propagators.
+RECEPTORS = {
+    "Delta": lambda: n4.Delta(),
+    "PulseCurrent": lambda: n4.PulseCurrent(),
+    "ExpCurrent": lambda: n4.ExpCurrent(tau=10 * u.ms),
+    "AlphaCurrent": lambda: n4.AlphaCurrent(tau=10 * u.ms),
+    "ExpConductance": lambda: n4.ExpConductance(tau=2 * u.ms, e_rev=0 * u.mV),
+    "AlphaConductance": lambda: n4.AlphaConductance(tau=2 * u.ms, e_rev=0 * u.mV),
+}
+WEIGHTS = {"Delta": 2 * u.mV, "PulseCurrent": 3000 * u.pA, "ExpConductance": 5 * u.nS, "AlphaConductance": 5 * u.nS}
+RULES = {
+    "FixedProb": lambda: n4.FixedProb(0.4),
+    "FixedInDegree": lambda: n4.FixedInDegree(2),
+    "FixedOutDegree": lambda: n4.FixedOutDegree(2),
+    "FixedTotalNumber": lambda: n4.FixedTotalNumber(9),
+    "OneToOne": lambda: n4.OneToOne(),
+    "AllToAll": lambda: n4.AllToAll(),
+    "EdgeList": lambda: n4.EdgeList([0, 0, 4], [1, 2, 3]),
+    "DistanceDecay": lambda: n4.DistanceDecay(p0=0.9, scale=100 * u.um, kernel=n4.GaussianKernel(), cutoff=120 * u.um),
+}
+VALUES = {
+    "Constant": lambda: n4.Constant(100 * u.pA),
+    "Normal": lambda: n4.Normal(100 * u.pA, 20 * u.pA, low=90 * u.pA),
+    "LogNormal": lambda: n4.LogNormal(100 * u.pA, 20 * u.pA, high=150 * u.pA, clip=True),
+    "Uniform": lambda: n4.Uniform(50 * u.pA, 150 * u.pA),
+}
+KERNELS = {"GaussianKernel": lambda: n4.GaussianKernel(), "ExponentialKernel": lambda: n4.ExponentialKernel()}
+STIMULI = {
+    "Clamp": lambda cells: n4.Clamp("s", cells, np.linspace(100, 600, N) * u.pA),
+    "Steps": lambda cells: n4.Clamp("s", cells, n4.Steps(times=np.array([0.5, 1.0]) * u.ms, values=np.array([500.0, -20.0]) * u.pA)),
+    "Waveform": lambda cells: n4.Clamp("s", cells, n4.Waveform(np.arange(6 * N).reshape(6, N) * 200 * u.pA, every=0.3 * u.ms)),
+    "Poisson": lambda cells: n4.Poisson("s", cells, "in", rate=np.linspace(0, 4000, N) * u.Hz, weight=150 * u.pA),
+    "RateSteps": lambda cells: n4.Poisson(
+        "s", cells, "in", rate=n4.RateSteps(samples=np.array([900.0, 5000.0]) * u.Hz, every=1 * u.ms), weight=150 * u.pA
+    ),
+    "SpikeTimes": lambda cells: n4.SpikeTimes(
+        "s", cells, "in", times=np.array([0.5, 0.5, 1.0]) * u.ms, ids=np.array([0, 3, 3]), weight=200 * u.pA
+    ),
+    "WhiteNoise": lambda cells: n4.WhiteNoise("s", cells, mean=400 * u.pA, std=900 * u.pA),
+    "Input": lambda cells: n4.Input("s", cells),
+}
+RECORDERS = {
+    "Spikes": lambda: n4.Spikes(),
+    "Trace": lambda: n4.Trace("cells", "in.i", every=0.3 * u.ms, ids=[4, 0]),
+    "Counts": lambda: n4.Counts("cells"),
+    "Window": lambda: n4.Window(steps=4),
+}
+SURROGATES = {"SuperSpike": lambda: n4.SuperSpike(), "Triangle": lambda: n4.Triangle()}
+TABLES = (NEURONS, RECEPTORS, RULES, VALUES, KERNELS, STIMULI, RECORDERS, SURROGATES)
+
+
+def exported() -> dict[str, type]:
+    """The concrete classes among the exports that are parts of a network."""
+    classes = {name: x for name, x in vars(n4).items() if inspect.isclass(x)}
+    return {name: cls for name, cls in classes.items() if issubclass(cls, (*KINDS, AbstractPart)) and not inspect.isabstract(cls)}
+
+
+def network(name: str) -> n4.Network:
+    """A network around the example of one neuron, receptor, stimulus or rule."""
+    if name in NEURONS:
+        cells = n4.Population("cells", N, NEURONS[name](), {"in": n4.Delta() if name == "Relay" else n4.ExpCurrent(tau=2 * u.ms)})
+    else:
+        cells = n4.Population(
+            "cells", N, lif(), {"in": RECEPTORS.get(name, RECEPTORS["ExpCurrent"])()}, v0=n4.Uniform(-60 * u.mV, -51 * u.mV)
+        )
+    weight = WEIGHTS.get(type(cells.receptors["in"]).__name__, 150 * u.pA)
+    if name in STIMULI:
+        drive = STIMULI[name](cells)
+    else:
+        drive = n4.Poisson("s", cells, "in", rate=3000 * u.Hz, weight=weight)
+    if name == "DistanceDecay":
+        return on_lattice(RULES[name]())
+    rule = RULES.get(name, RULES["FixedProb"])()
+    return n4.Network(cells, drive, n4.Projection("e", cells, cells, "in", rule, weight=weight, delay=0.3 * u.ms))
+
+
+def on_lattice(rule) -> n4.Network:
+    brain = n4.Lattice((3, 3, 2, 2), spacing=50 * u.um)
+    cells = n4.Population("cells", brain.all(), lif(), {"in": n4.ExpCurrent(tau=2 * u.ms)})
+    return n4.Network(cells, n4.Projection("e", cells, cells, "in", rule, weight=150 * u.pA, delay=0.3 * u.ms))
