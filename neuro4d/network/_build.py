@@ -23,7 +23,7 @@ from neuro4d.stimuli import Poisson, RateSteps, SpikeTimes, Target, bank
 BLOCK_TARGETS = 1 << 16
 """Accumulators of a target block: as many as 16-bit ids can name, which also fits into a core's cache."""
 
-PARALLEL_NEURONS = 1 << 14
+PARALLEL_NEURONS = 6144
 """From this size on a group is split into at least as many target blocks as there are cores."""
 
 

@@ -24,6 +24,7 @@ class Prepared(eqx.Module):
     tables: dict[str, UInt32[Array, "s j"]]
     models: dict[str, Any]
     fused: dict[str, Fused | None]
+    steady: dict[str, Drive]
 
 
 def prepare(model: Any) -> Prepared:
@@ -40,12 +41,29 @@ def prepare(model: Any) -> Prepared:
         receptors[group] = {port: receptor.constants(model.dt, fused.membrane()) for port, receptor in ports.items()}
         models[group] = (fused, ports)
         natives[group] = prepare_fused(model, spans)
-    return Prepared(neurons, receptors, {name: bank.table() for name, bank in model.banks.items()}, models, natives)
+    tables = {name: bank.table() for name, bank in model.banks.items()}
+    return Prepared(neurons, receptors, tables, models, natives, _steady(model))
+
+
+def _steady(model: Any) -> dict[str, Drive]:
+    """Stimuli that never change, summed for every group."""
+    drives = {group: Drive() for group, _ in model.layout.sizes}
+    nothing = jnp.uint32(0)
+    for wire in model.layout.wires:
+        source = model.sources[wire.name]
+        if source.steady:
+            drives[wire.group] = drives[wire.group] + _spread_drive(source.emit(Now(nothing, nothing, nothing, None)), wire, model)
+    return drives
+
+
+def _spread_drive(drive: Drive, wire: Any, model: Any) -> Drive:
+    n = dict(model.layout.sizes)[wire.group]
+    return Drive(*(_spread(x, wire.start, wire.n, n) for x in (drive.g, drive.i, drive.jump)))
 
 
 def advance(model: Any, prepared: Prepared, state: State, inputs: dict[str, Any] | None) -> tuple[State, Spikes]:
     """One step, from prepared constants: group by group, since a spike acts in a later step at the earliest."""
-    given = _stimulate(model, state, check_inputs(model, inputs))
+    given = _stimulate(model, prepared, state, check_inputs(model, inputs))
     history = dict(state.history)
     neurons, receptors, words = {}, {}, {}
     soft: dict[str, Any] = {}
@@ -96,20 +114,22 @@ def _with_weights(path: Pathway, weight: Array | None) -> Pathway:
     return path if weight is None else eqx.tree_at(lambda p: p.weight, path, weight)
 
 
-def _stimulate(model: Any, state: State, values: dict[str, Any]) -> dict[str, Given]:
+def _stimulate(model: Any, prepared: Prepared, state: State, values: dict[str, Any]) -> dict[str, Given]:
     """Stimuli other than constant Poisson input: drives and arrivals by group, in the order of their definition."""
     elapsed = state.step - state.start
-    drives: dict[str, list[Drive]] = {group: [] for group, _ in model.layout.sizes}
+    drives: dict[str, list[Drive]] = {group: [drive] for group, drive in prepared.steady.items()}
     arrivals: dict[str, list[Array]] = {group: [] for group, _ in model.layout.sizes}
     ports: dict[str, list[int]] = {group: [] for group, _ in model.layout.sizes}
     for wire in model.layout.wires:
+        source = model.sources[wire.name]
+        if source.steady:
+            continue
         a, b = step_address(state.key, address(0, "stimulus", wire.name), elapsed)
-        out = model.sources[wire.name].emit(Now(elapsed, a, b, values.get(wire.name)))
-        n = dict(model.layout.sizes)[wire.group]
+        out = source.emit(Now(elapsed, a, b, values.get(wire.name)))
         if isinstance(out, Drive):
-            drives[wire.group].append(Drive(*(_spread(x, wire.start, wire.n, n) for x in (out.g, out.i, out.jump))))
+            drives[wire.group].append(_spread_drive(out, wire, model))
         elif out is not None:
-            arrivals[wire.group].append(_spread(jnp.asarray(out), wire.start, wire.n, n))
+            arrivals[wire.group].append(_spread(jnp.asarray(out), wire.start, wire.n, dict(model.layout.sizes)[wire.group]))
             ports[wire.group].append(dict(model.layout.ports)[wire.group].index(wire.port))
     return {group: Given(tuple(drives[group]), tuple(arrivals[group]), tuple(ports[group])) for group in drives}
 

@@ -33,6 +33,9 @@ class Target(NamedTuple):
 class AbstractSource(eqx.Module):
     """A stimulus inside a model. Emits a drive (`port` is `None`) or arrivals of shape `(n,)` at a port."""
 
+    steady: ClassVar[bool] = False
+    """Whether it gives the same drive in every step, so that it can be summed once per run."""
+
     takes_value: ClassVar[bool] = False
     """Whether it hands on a value given to `step`."""
 

@@ -69,11 +69,10 @@ inline bool count_lanes(I* count, U word, uint32_t bound) {
 #endif
 }
 
-inline U words_of(uint32_t local, const Draw& d) {
-  uint32_t index[kLanes];
-  for (int64_t k = 0; k < kLanes; ++k) index[k] = local + static_cast<uint32_t>(k);
-  return mix(mix(load<U>(index) ^ d.a) + d.b);
-}
+// 0, 1, 2, ... in the lanes: loaded, since a vector put together lane by lane waits for its stores.
+alignas(64) constexpr uint32_t kLaneNumbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
+inline U words_of(uint32_t local, const Draw& d) { return mix(mix((load<U>(kLaneNumbers) + local) ^ d.a) + d.b); }
 
 inline F floats_of(I x) {
   int32_t whole[kLanes];
