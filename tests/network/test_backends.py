@@ -6,12 +6,11 @@ import jax
 import jax.export
 import jax.numpy as jnp
 import jax.random as jr
-import neuro4d as n4
 import numpy as np
 import pytest
 
+import neuro4d as n4
 from neuro4d.kernels import native_available
-
 
 needs_native = pytest.mark.skipif(not native_available(), reason="the native kernels are not built here")
 
