@@ -3,6 +3,7 @@
 // The sums and products are those of `LIF.step`, `ExpCurrent.step`, `ExpConductance.step` and `Delta.step`, in their order.
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 
 #include "lif_types.h"
 #include "poisson_kernel.h"
@@ -322,21 +323,39 @@ inline void add_drive(const LifStep& x, const Piece& piece, Work* w) {
   }
 }
 
+// Whether the drive of stimuli is the same for all pieces and left alone by the pass over them, so that it is laid out once.
+inline bool drive_stays(const LifStep& x) {
+  if (!one_kind(x) || x.constants.hold_mode == Param::kNeuron) return false;
+  const LifConstants& c = x.constants;
+  for (const Param* p : {&c.decay, &c.gain, &c.rate, &c.g_leak, &c.v_rest, &c.v_th, &c.v_reset}) {
+    if (p->mode == Param::kNeuron) return false;
+  }
+  for (int64_t k = 0; k < x.n_ports; ++k) {
+    const LifPort& port = x.ports[k];
+    if (port.decay.mode == Param::kNeuron || port.held.mode == Param::kNeuron) return false;
+    if (port.kind == PortKind::kConductance && port.e_rev.mode == Param::kNeuron) return false;
+  }
+  for (int64_t e = 0; e < x.n_extras; ++e) {
+    if (x.extras[e].kind != ExtraKind::kArrival && x.extras[e].value.mode == Param::kNeuron) return false;
+  }
+  return true;
+}
+
 inline void lif_block(const LifStep& x, int64_t block) {
   Work w;
   float zero[kPiece] = {};
   Arrivals arrivals[kMostPorts];
-  const bool uniform = one_kind(x);
+  const bool uniform = one_kind(x), stays = drive_stays(x);
   const int64_t low = block * x.width;
   const int64_t high = low + x.width < x.n ? low + x.width : x.n;
   for (int64_t first = low; first < high; first += kPiece) {
     const Piece piece{first, high - first < kPiece ? high - first : kPiece};
-    if (first == low || !uniform || x.n_extras > 0) {
+    if (first == low || !stays) {
       std::memset(w.i, 0, sizeof w.i);
       std::memset(w.g, 0, sizeof w.g);
       std::memset(w.jump, 0, sizeof w.jump);
+      add_drive(x, first == low && stays ? Piece{first, kPiece} : piece, &w);
     }
-    add_drive(x, piece, &w);
     for (int64_t p = 0; p < x.n_ports; ++p) {
       const int64_t row = (block * x.n_ports + p) * x.width + (first - low);
       arrivals[p] = arrivals_of(x, p, row, piece, zero);

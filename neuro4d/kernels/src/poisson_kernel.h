@@ -89,7 +89,11 @@ inline void add_poisson(const Draw& d, uint32_t local, int64_t n, float* arrival
     U word[kAtOnce];
     I count[kAtOnce] = {};
     for (int64_t k = 0; k < kAtOnce; ++k) word[k] = words_of(local + static_cast<uint32_t>(j + k * kLanes), d);
-    for (int64_t t = 0; t < d.length; ++t) {
+    int64_t t = 0;
+    for (; t < 4 && t < d.length; ++t) {  // nearly always needed: no question asked
+      for (int64_t k = 0; k < kAtOnce; ++k) count_lanes(&count[k], word[k], d.thresholds[t]);
+    }
+    for (; t < d.length; ++t) {
       bool any = false;
       for (int64_t k = 0; k < kAtOnce; ++k) any |= count_lanes(&count[k], word[k], d.thresholds[t]);
       if (!any) break;
