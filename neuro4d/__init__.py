@@ -3,12 +3,14 @@
 from neuro4d import io as io
 from neuro4d import zoo as zoo
 from neuro4d._base import Constant as Constant
+from neuro4d._base import Drive as Drive
 from neuro4d._base import Fault as Fault
 from neuro4d._base import LogNormal as LogNormal
 from neuro4d._base import Normal as Normal
 from neuro4d._base import Uniform as Uniform
 from neuro4d._base import UnitError as UnitError
 from neuro4d._base import UnknownNameError as UnknownNameError
+from neuro4d._base import quantity as quantity
 from neuro4d.connect import AllToAll as AllToAll
 from neuro4d.connect import DistanceDecay as DistanceDecay
 from neuro4d.connect import EdgeList as EdgeList

@@ -12,6 +12,12 @@ class Drive(eqx.Module):
     Drives add. A part that is `None` is absent: it costs nothing and leaves the cheaper equation in force.
 
     **Fields:** `g` conductance in nS, `i` current in pA, `jump` voltage jump in mV; each of shape `(n,)` or a scalar.
+
+    !!! Example
+
+        >>> import neuro4d as n4
+        >>> (n4.Drive(i=200.0) + n4.Drive(i=50.0)).i
+        250.0
     """
 
     g: Float[Array, "*n"] | None = None

@@ -75,7 +75,7 @@ def check_fits(array: np.ndarray, dtype: Any, where: str, positive: bool = False
         )
 
 
-def quantity(unit, *, low=None, high=None, open_low=False, optional=False, default=dataclasses.MISSING, share=True):
+def quantity(unit, *, low=None, high=None, open_low=False, optional=False, default=dataclasses.MISSING):
     """A field with a unit.
 
     **Arguments:**
@@ -84,9 +84,14 @@ def quantity(unit, *, low=None, high=None, open_low=False, optional=False, defau
     - `low`, `high`: the allowed range in that unit; `open_low` excludes the lower end.
     - `optional`: whether `None` is allowed.
     - `default`: a quantity.
-    - `share`: kept in the metadata for readers of the class.
+
+    !!! Example
+
+        >>> import brainunit as u, neuro4d as n4
+        >>> class Gain(n4.Izhikevich):
+        ...     factor: float = n4.quantity(u.pA, low=0, default=1 * u.pA)
     """
-    metadata = {"unit": unit, "share": share}
+    metadata = {"unit": unit}
     converter = _Converter(unit, low, high, open_low, optional)
     if default is dataclasses.MISSING:
         return eqx.field(converter=converter, metadata=metadata)

@@ -24,9 +24,12 @@ def pyplot() -> Any:
     The backend stays what the user chose; where none was chosen and there is no display, pyplot itself falls back to Agg.
     """
     try:
-        return importlib.import_module("matplotlib.pyplot")
+        module = importlib.import_module("matplotlib.pyplot")
     except ImportError as error:
         raise ImportError('pictures need matplotlib: `pip install "neuro4d[plot]"`.') from error
+    # Chooses the backend now: chosen inside an `rc_context`, a notebook's interactive mode would be undone when it ends.
+    module.draw_if_interactive()
+    return module
 
 
 def style() -> dict[str, Any]:
