@@ -51,7 +51,9 @@ VOGELS_ABBOTT = MappingProxyType({"n": 4000, "k": 80})
 def small_case(name: str) -> Case:
     """CUBA or COBA as published: 4,000 neurons with 80 synapses each."""
     peer = {"network": name, **VOGELS_ABBOTT}
-    return Case(f"{name} 4,000 × 80", {"name": name}, peer, SECOND, SECOND, get(name).rates(1.0))
+    # One network and one second scatter: over 16 seeds the driven COBA gives 21.3 Hz with a standard deviation of 1.5 Hz.
+    slack = 3.0 if name == "coba" else 0.0
+    return Case(f"{name} 4,000 × 80", {"name": name}, peer, SECOND, SECOND, get(name).rates(1.0), slack=slack)
 
 
 def large_coba() -> Case:
