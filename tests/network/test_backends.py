@@ -46,6 +46,13 @@ def test_the_fused_pass_and_plain_xla_agree_within_the_spread_of_seeds(name, spr
     assert counts[0] == pytest.approx(counts[1], rel=4 * 2**0.5 * spread)
 
 
+@pytest.mark.parametrize("name", ["cuba", "microcircuit"])
+def test_twenty_runs_give_the_same_bits(name):
+    model = network(name).build(dt=0.1 * u.ms, seed=0)
+    runs = {spikes(model, 20 * u.ms).tobytes() for _ in range(20)}
+    assert len(runs) == 1
+
+
 def recurrent(plastic=False, **options):
     lif = n4.LIF(tau=20 * u.ms, c=200 * u.pF, v_rest=-60 * u.mV, v_th=-50 * u.mV, v_reset=-60 * u.mV, t_ref=5 * u.ms)
     cells = n4.Population("cells", 400, lif, {"exc": n4.ExpCurrent(tau=5 * u.ms)}, v0=n4.Normal(-55 * u.mV, 5 * u.mV))
