@@ -22,13 +22,15 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter
 
 ROOT = Path(__file__).resolve().parents[1]
-NETWORKS = ("cuba", "coba", "brunel", "microcircuit")
+NETWORKS = ("cuba", "coba", "coba-full", "brunel", "microcircuit", "microcircuit-full")
 TITLES = {
     "networks": "Published networks, next to other simulators",
     "cuba": "CUBA",
     "coba": "COBA",
+    "coba-full": "COBA, with 100 million synapses as well",
     "brunel": "Brunel's network",
     "microcircuit": "Cortical microcircuit",
+    "microcircuit-full": "Cortical microcircuit, full scale",
     "seeds": "100 to 100,000 neurons",
     "ladder": "From Python loops to native kernels",
     "backends": "Plain XLA and native kernels",
