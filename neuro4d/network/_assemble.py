@@ -74,12 +74,13 @@ def assemble(strands: list[Strand], shape: Shape, dt: float, weight_dtype: Any, 
     if len(bounds) == 1:
         work(bounds[0])
     else:
-        with concurrent.futures.ThreadPoolExecutor(_n_threads()) as pool:
+        with concurrent.futures.ThreadPoolExecutor(n_cores()) as pool:
             list(pool.map(work, bounds))
     return Table(targets, edge_weight if kind == "edge" else _weights(strands, shape, weight_dtype, kind), start, offset)
 
 
-def _n_threads() -> int:
+def n_cores() -> int:
+    """Cores that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system

@@ -1,7 +1,6 @@
 """Build: the only place where randomness meets structure. On the host, seeded by (seed, name), the same on every platform."""
 
 import math
-import os
 from typing import Any, NamedTuple
 
 import jax
@@ -11,7 +10,7 @@ import numpy as np
 from neuro4d._base import AbstractValue, Given, address, as_value, check_fits, words
 from neuro4d.connect import Ends
 from neuro4d.lattice import Placement
-from neuro4d.network._assemble import Shape, Strand, assemble, weight_kind
+from neuro4d.network._assemble import Shape, Strand, assemble, n_cores, weight_kind
 from neuro4d.network._delays import check_delay, distinct_delays
 from neuro4d.network._groups import Span, cast, realise
 from neuro4d.network._population import Population, PopulationView, view_of
@@ -149,14 +148,6 @@ def _positions(view: PopulationView, plan: Plan, start: int, n: int) -> np.ndarr
 def _wrap(view: PopulationView) -> np.ndarray | None:
     placement = view.population.size
     return placement.lattice.period if isinstance(placement, Placement) else None
-
-
-def n_cores() -> int:
-    """Cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        return os.cpu_count() or 1
 
 
 def block_width(n: int, n_ports: int) -> int:

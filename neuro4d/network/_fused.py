@@ -45,7 +45,8 @@ def prepare_fused(model: Any, spans: list[Any]) -> Fused | None:
     that carry gradients, or no native kernels."""
     first = spans[0]
     receptors = model.receptors[first.name]
-    fits = isinstance(model.neurons[first.name], LIF) and all(type(r) in KINDS for r in receptors.values())
+    # The very classes: a subclass may have a step of its own, which the native pass does not know.
+    fits = type(model.neurons[first.name]) is LIF and all(type(r) in KINDS for r in receptors.values())
     if not fits or model.surrogate is not None or model.dtype != np.float32:
         return None
     if model.layout.backend is Backend.REFERENCE or not native_available():

@@ -88,6 +88,21 @@ def test_narrow_weights_are_stored_narrow_and_act_as_their_rounded_values(storag
     assert np.array_equal(spikes(model), spikes(wide))
 
 
+class Deaf(n4.LIF):
+    """A neuron with a step of its own: it never fires."""
+
+    def step(self, constants, state, drive):
+        after, fired = super().step(constants, state, drive)
+        return after, fired._replace(spikes=fired.spikes & False)
+
+
+def test_a_subclass_keeps_its_own_step():
+    lif = Deaf(tau=20 * u.ms, c=200 * u.pF, v_rest=-60 * u.mV, v_th=-50 * u.mV, v_reset=-60 * u.mV)
+    cells = n4.Population("cells", 3, lif)
+    model = n4.Network(cells, n4.Clamp("drive", cells, 300 * u.pA)).build(dt=0.1 * u.ms, seed=0)
+    assert not spikes(model).any()
+
+
 def test_storage_says_what_was_chosen():
     (row,) = recurrent().storage()
     assert row["id_bits"] == 16
