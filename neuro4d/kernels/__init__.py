@@ -10,7 +10,7 @@ from neuro4d.kernels._native_lif import LifPort as LifPort
 from neuro4d.kernels._native_lif import LifRing as LifRing
 from neuro4d.kernels._native_lif import LifStepped as LifStepped
 from neuro4d.kernels._native_lif import PortKind as PortKind
-from neuro4d.kernels._native_lif import lif_step_native as lif_step_native
+from neuro4d.kernels._native_lif import lif_run_native as lif_run_native
 from neuro4d.kernels._native_load import native_available as native_available
 from neuro4d.kernels._native_load import native_status as native_status
 from neuro4d.kernels._native_memory import advise_huge as advise_huge

@@ -1,7 +1,8 @@
-"""One step of a group of leaky integrate-and-fire neurons by the compiled handler `n4_lif_step`.
+"""Steps of a group of leaky integrate-and-fire neurons by the compiled handler `n4_lif_run`.
 
 The handler delivers the synapses into sums that stay in cache, adds Poisson input, integrates, fires, holds, lets the
-receptors decay and remembers the spikes, block by block on XLA's own threads, in one call per step.
+receptors decay and remembers the spikes, block by block on XLA's own threads. A group that hears only itself takes many steps
+in one call, during which each thread keeps to the same neurons.
 """
 
 import functools
@@ -101,16 +102,17 @@ class LifExtra(NamedTuple):
 
 
 class LifStepped(NamedTuple):
-    """What a step returns: the changed state, packed spikes (bit `i` of word `w` is neuron `32 w + i`), and all rings."""
+    """What a call returns: the changed state, packed spikes of each step (bit `i` of word `w` is neuron `32 w + i`), and all rings."""
 
     v: Float[Array, " n"]
     left: Int32[Array, " n"]
     states: tuple[Float[Array, " n"] | None, ...]
-    words: UInt32[Array, " w"]
+    words: UInt32[Array, "length w"]
     rings: tuple[LifRing, ...]
 
 
-def lif_step_native(
+def lif_run_native(
+    count: Int32[Array, ""] | int,
     clock: LifClock,
     v: Float[Array, " n"],
     left: Int32[Array, " n"],
@@ -122,9 +124,10 @@ def lif_step_native(
     extras: Sequence[LifExtra],
     *,
     width: int,
+    length: int = 1,
     isa: Isa = "best",
 ) -> LifStepped:
-    """One step of a group of `LIF` neurons with exponential or delta receptors, in float32.
+    """Steps of a group of `LIF` neurons with exponential or delta receptors, in float32.
 
     The same sums in the same order as the step in plain XLA: deliver, add input, drive, decay, integrate, fire, hold. Results
     differ from it by how the compiler contracts products (2 units in the last place); they are the same bits for any number of
@@ -132,6 +135,8 @@ def lif_step_native(
 
     **Arguments:**
 
+    - `count`: how many steps, at most `length`; rows of packed spikes beyond it are left as they were. More than one step needs a
+      group whose `paths` come from itself, and input that stays the same.
     - `clock`, `v` (mV), `left` (steps still held), `levels`: the neurons.
     - `rings`: the group's own first, then those of other groups that `paths` read from.
     - `ports`, `paths`, `poisson`, `extras`: in the order in which XLA adds them.
@@ -143,28 +148,29 @@ def lif_step_native(
     `vmap` works over any operands; synapses that are not mapped are shared by the batch. There is no derivative here. Ask
     `native_available()` first: it registers the handler.
     """
-    operands, slots = _lay_out(clock, v, left, levels, rings, ports, paths, poisson, extras)
+    operands, slots = _lay_out(jnp.asarray(count, jnp.int32), clock, v, left, levels, rings, ports, paths, poisson, extras)
     plan = Plan(
         levels=(),
         mapped=(0,) * len(operands),
         carried=slots.carried,
         changed=slots.changed,
-        made=_made(v.shape[-1], width, ports, paths, poisson, extras),
+        made=_made(v.shape[-1], length, width, ports, paths, poisson, extras),
         ports=tuple(_PORTS[port.kind] for port in ports),
         paths=tuple(n for path in paths for n in (path.ring, kind_number(path.weight_kind), int(path.early))),
         poisson=tuple(bank.port for bank in poisson),
         extras=tuple(n for extra in extras for n in (_EXTRAS[extra.kind], extra.port)),
         rings=len(rings),
         width=width,
+        length=length,
         isa=isa_number(isa),
     )
     out = _mapped(plan)(*(jnp.asarray(x) for x in operands))
     return _stepped(out, len(rings), ports)
 
 
-def _made(n: int, width: int, ports, paths, poisson, extras) -> tuple[tuple[tuple[int, ...], str], ...]:
-    """Results that are no operands: the packed spikes, and room for what arrives at the end and at the beginning of the step."""
-    words = ((-(-n // 32),), "uint32")
+def _made(n: int, length: int, width: int, ports, paths, poisson, extras) -> tuple[tuple[tuple[int, ...], str], ...]:
+    """Results that are no operands: the packed spikes, and room for what arrives at the end and at the beginning of a step."""
+    words = ((length, -(-n // 32)), "uint32")
     sums = ((-(-n // width), len(ports) * width), "float32")
     late = any(not path.early for path in paths) or bool(poisson) or any(extra.kind == "arrival" for extra in extras)
     early = any(path.early for path in paths)
@@ -185,10 +191,10 @@ class _Slots(NamedTuple):
     changed: tuple[int, ...]
 
 
-def _lay_out(clock, v, left, levels, rings, ports, paths, poisson, extras) -> tuple[list[Array], _Slots]:
+def _lay_out(count, clock, v, left, levels, rings, ports, paths, poisson, extras) -> tuple[list[Array], _Slots]:
     """The operands in the order of the handler, and which of them come back: aliased, and among those the changed ones."""
-    operands = [*clock, v, left, *levels]
-    carried, changed = [3, 4], [3, 4]
+    operands = [count, *clock, v, left, *levels]
+    carried, changed = [4, 5], [4, 5]
     for number, ring in enumerate(rings):
         carried += [len(operands), len(operands) + 1]
         changed += [] if number else carried[-2:]
@@ -222,6 +228,7 @@ class Plan(NamedTuple):
     extras: tuple[int, ...]
     rings: int
     width: int
+    length: int
     isa: int
 
 
@@ -251,8 +258,8 @@ def _ffi(plan: Plan, operands: Sequence[Array]) -> tuple[Array, ...]:
     carried = tuple(jax.ShapeDtypeStruct(operands[i].shape, operands[i].dtype) for i in plan.carried)
     made = tuple(jax.ShapeDtypeStruct((*plan.levels, *shape), dtype) for shape, dtype in plan.made)
     call = jax.ffi.ffi_call(
-        "n4_lif_step", (*carried, *made), input_output_aliases={operand: result for result, operand in enumerate(plan.carried)}
+        "n4_lif_run", (*carried, *made), input_output_aliases={operand: result for result, operand in enumerate(plan.carried)}
     )
     static = {name: np.asarray(getattr(plan, name), np.int64) for name in ("levels", "mapped", "ports", "paths", "poisson", "extras")}
-    numbers = {name: np.int64(getattr(plan, name)) for name in ("rings", "width", "isa")}
+    numbers = {name: np.int64(getattr(plan, name)) for name in ("rings", "width", "length", "isa")}
     return tuple(call(*operands, **static, **numbers))

@@ -13,5 +13,7 @@ from neuro4d.network._state import Spikes as StepSpikes
 from neuro4d.network._state import State as State
 from neuro4d.network._step import Prepared as Prepared
 from neuro4d.network._step import advance as advance
+from neuro4d.network._step import advance_many as advance_many
 from neuro4d.network._step import check_inputs as check_inputs
 from neuro4d.network._step import prepare as prepare
+from neuro4d.network._step import runs_natively as runs_natively

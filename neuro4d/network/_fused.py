@@ -1,4 +1,4 @@
-"""The step of a group of `LIF` neurons in one native call, with plain XLA as its oracle and its derivative."""
+"""The steps of a group of `LIF` neurons in one native call, with plain XLA as their oracle and their derivative."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -19,7 +19,7 @@ from neuro4d.kernels import (
     LifPort,
     LifRing,
     PortKind,
-    lif_step_native,
+    lif_run_native,
     native_available,
 )
 from neuro4d.network._build import block_width
@@ -74,10 +74,42 @@ def _fused_jvp(primals, tangents):
     return jax.jvp(portable_step, (task,), (tangents[0],))
 
 
+def fused_run(task: Task, fused: Fused, count: Int32[Array, ""], length: int) -> Outcome:
+    """`count` steps, at most `length`, of a group that hears only itself, with the same input in each: native on a CPU, plain XLA
+    elsewhere. `words` gets a leading axis of length `length`; rows from `count` on mean nothing."""
+    return jax.lax.platform_dependent(
+        task,
+        fused,
+        count,
+        cpu=lambda task, fused, count: _run_native(task, fused, count, length),
+        default=lambda task, fused, count: _run_portable(task, count, length),
+    )
+
+
+def _run_portable(task: Task, count: Array, length: int) -> Outcome:
+    def body(i: Array, carry: tuple[Task, Array]) -> tuple[Task, Array]:
+        task, rows = carry
+        out = portable_step(task)
+        timing = task.timing._replace(step=task.timing.step + jnp.uint32(1))
+        changed = (out.neurons, tuple(out.receptors.values()), out.history, timing)
+        task = eqx.tree_at(lambda t: (t.state, t.port_states, t.history, t.timing), task, changed)
+        return task, jax.lax.dynamic_update_index_in_dim(rows, out.words, i, 0)
+
+    rows = jnp.zeros((length, -(-task.n // 32)), jnp.uint32)
+    task, rows = jax.lax.fori_loop(0, count, body, (task, rows))
+    return Outcome(task.state, dict(zip(task.port_names, task.port_states, strict=True)), rows, None, task.history)
+
+
 def _native(task: Task, fused: Fused) -> Outcome:
+    out = _run_native(task, fused, 1, 1)
+    return out._replace(words=out.words[0])
+
+
+def _run_native(task: Task, fused: Fused, count: Array | int, length: int) -> Outcome:
     others = [name for name in task.history if name != task.group]
     rings = {name: number for number, name in enumerate([task.group, *others])}
-    out = lif_step_native(
+    out = lif_run_native(
+        count,
         LifClock(task.timing.step, task.timing.start, task.timing.key),
         task.state.v,
         task.state.left,
@@ -88,6 +120,7 @@ def _native(task: Task, fused: Fused) -> Outcome:
         [_poisson(bank, table, port) for (bank, table), port in zip(task.banks, task.bank_ports, strict=True)],
         _extras(task),
         width=task.paths[0].width if task.paths else block_width(task.n, max(len(task.ports), 1)),
+        length=length,
     )
     receptors = {
         name: state if new is None else type(state)(new)

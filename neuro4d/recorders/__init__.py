@@ -2,6 +2,7 @@
 
 from neuro4d.recorders._base import AbstractProbe as AbstractProbe
 from neuro4d.recorders._base import AbstractRecorder as AbstractRecorder
+from neuro4d.recorders._base import Rows as Rows
 from neuro4d.recorders._spikes import CountProbe as CountProbe
 from neuro4d.recorders._spikes import Counts as Counts
 from neuro4d.recorders._spikes import SpikeProbe as SpikeProbe

@@ -1,12 +1,25 @@
 """The protocol of a recorder."""
 
 import abc
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Int32, UInt32
 
 from neuro4d._base import AbstractPart
+
+
+class Rows(NamedTuple):
+    """What several steps leave: packed spikes of each by group, of which the first `count` rows count, and the state after the last;
+    `spikes` makes those of one step from the number of their row."""
+
+    words: dict[str, UInt32[Array, "length w"]]
+    count: Int32[Array, ""]  # type: ignore[assignment]
+    state: Any
+    spikes: Callable[[Int32[Array, ""]], Any]
 
 
 class AbstractProbe(eqx.Module):
@@ -25,6 +38,19 @@ class AbstractProbe(eqx.Module):
     @abc.abstractmethod
     def update(self, buffer: Any, index: Int32[Array, ""], elapsed: UInt32[Array, ""], state: Any, spikes: Any) -> Any:
         """The buffer after step `index` of the chunk, which is step `elapsed` since the start of the run."""
+
+    def period(self) -> int:
+        """How often it has to see the state: after every so many steps since the start of the run, or 0 if spikes are enough."""
+        return 1
+
+    def extend(self, buffer: Any, index: Int32[Array, ""], elapsed: UInt32[Array, ""], rows: Rows) -> Any:
+        """The buffer after several steps, of which the first is step `index` of the chunk and step `elapsed` of the run. Only for a
+        probe whose `period` is not 1."""
+
+        def body(i: Array, buffer: Any) -> Any:
+            return self.update(buffer, index + i, elapsed + i.astype(jnp.uint32), rows.state, rows.spikes(i))
+
+        return jax.lax.fori_loop(0, rows.count, body, buffer)
 
     @abc.abstractmethod
     def collect(self, buffer: Any, first: int, count: int) -> Any:

@@ -33,6 +33,15 @@ class SpikeProbe(AbstractProbe):
     def update(self, buffer, index, elapsed, state, spikes):
         return {name: jax.lax.dynamic_update_index_in_dim(rows, spikes.words[name], index, 0) for name, rows in buffer.items()}
 
+    def period(self):
+        return 0
+
+    def extend(self, buffer, index, elapsed, rows):
+        def put(whole, words):  # a chunk in one piece is its own record
+            return words if words.shape == whole.shape else jax.lax.dynamic_update_slice_in_dim(whole, words, index, 0)
+
+        return {name: put(whole, rows.words[name]) for name, whole in buffer.items()}
+
     def collect(self, buffer, first, count):
         return {name: np.asarray(rows)[..., :count, :] for name, rows in buffer.items()}
 
@@ -87,6 +96,9 @@ class WindowProbe(AbstractProbe):
         row = (elapsed % jnp.uint32(self.steps)).astype(jnp.int32)
         rings = {name: jax.lax.dynamic_update_index_in_dim(ring, spikes.words[name], row, 0) for name, ring in rings.items()}
         return rings, {name: _add_64(total, spikes.number(name)) for name, total in seen.items()}
+
+    def period(self):
+        return 0
 
     def collect(self, buffer, first, count):
         return jax.tree.map(np.asarray, buffer)
@@ -149,6 +161,9 @@ class CountProbe(AbstractProbe):
 
     def update(self, buffer, index, elapsed, state, spikes):
         return {name: total + spikes.fired(name).astype(jnp.uint32) for name, total in buffer.items()}
+
+    def period(self):
+        return 0
 
     def collect(self, buffer, first, count):
         return jax.tree.map(np.asarray, buffer)

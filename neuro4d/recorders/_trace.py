@@ -51,6 +51,13 @@ class TraceProbe(AbstractProbe):
         values = state.read(self.group, self.port, self.variable)[self.ids]
         return jax.lax.dynamic_update_index_in_dim(buffer, values.astype(buffer.dtype), row.astype(jnp.int32), 0)
 
+    def period(self):
+        return self.every
+
+    def extend(self, buffer, index, elapsed, rows):
+        last = rows.count - 1  # the steps lie within one interval, whose row shows the last of them
+        return self.update(buffer, index + last, elapsed + last.astype(jnp.uint32), rows.state, None)
+
     def collect(self, buffer, first, count):
         return first, count, np.asarray(buffer)
 

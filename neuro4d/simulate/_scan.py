@@ -1,6 +1,7 @@
 """The loop, in its two forms: a pure scan to transform, and a chunk that records."""
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int32, UInt32
 
 from neuro4d._base import Fault
-from neuro4d.network import Model, State, StepSpikes, advance, prepare
+from neuro4d.network import Model, Prepared, State, StepSpikes, advance, advance_many, prepare, runs_natively
+from neuro4d.recorders import Rows
 
 
 def scan(
@@ -50,6 +52,48 @@ def scan(
     return jax.lax.scan(body, state, inputs, length=steps)
 
 
+def _block(model: Model, prepared: Prepared, probes: dict[str, Any], length: int) -> int:
+    """How many steps may be one native call: up to where a probe wants to see the state; 1 where the model has no such call."""
+    if length == 1 or not runs_natively(model, prepared):
+        return 1
+    return min(math.gcd(*(probe.period() for probe in probes.values())) or length, length)
+
+
+def _by_step(model: Model, prepared: Prepared, probes: dict, state: State, buffers: dict, inputs: dict, first: Array, n: Array) -> Any:
+    def body(i: Int32[Array, ""], carry: Any) -> Any:
+        state, buffers = carry
+        given = {name: jax.lax.dynamic_index_in_dim(values, i, 0, keepdims=False) for name, values in inputs.items()}
+        state, spikes = advance(model, prepared, state, given)
+        buffers = {name: probe.update(buffers[name], i, first + i.astype(jnp.uint32), state, spikes) for name, probe in probes.items()}
+        return state, buffers
+
+    return jax.lax.fori_loop(0, n, body, (state, buffers))
+
+
+def _by_block(
+    model: Model, prepared: Prepared, probes: dict, state: State, buffers: dict, first: Array, n: Array, block: int, length: int
+) -> Any:
+    def some(i: Array, count: Array, state: State, buffers: dict) -> Any:
+        state, words = advance_many(model, prepared, state, count, block)
+
+        def spikes(row: Array) -> StepSpikes:
+            here = {name: jax.lax.dynamic_index_in_dim(rows, row, 0, keepdims=False) for name, rows in words.items()}
+            return StepSpikes(here, None, model.layout.spans, model.layout.sizes)
+
+        rows = Rows(words, count, state, spikes)
+        return state, {name: probe.extend(buffers[name], i, first + i.astype(jnp.uint32), rows) for name, probe in probes.items()}
+
+    def body(carry: Any) -> Any:
+        i, state, buffers = carry
+        left = jnp.uint32(block) - (first + i.astype(jnp.uint32)) % jnp.uint32(block)
+        count = jnp.minimum(left.astype(jnp.int32), n - i)
+        return i + count, *some(i, count, state, buffers)
+
+    if block == length:
+        return some(jnp.int32(0), n, state, buffers)
+    return jax.lax.while_loop(lambda carry: carry[0] < n, body, (jnp.int32(0), state, buffers))[1:]
+
+
 def _chunk(
     model: Model,
     probes: dict[str, Any],
@@ -63,16 +107,13 @@ def _chunk(
     """`n` steps, at most `length`, with recorders, of which the first is step `first` of the run; both are traced numbers, so that all
     chunks of a run share one program."""
     prepared = prepare(model)
-    buffers = {name: probe.buffer(length, carries.get(name)) for name, probe in probes.items()}
-
-    def body(i: Int32[Array, ""], carry: Any) -> Any:
-        state, buffers = carry
-        given = {name: jax.lax.dynamic_index_in_dim(values, i, 0, keepdims=False) for name, values in inputs.items()}
-        state, spikes = advance(model, prepared, state, given)
-        buffers = {name: probe.update(buffers[name], i, first + i.astype(jnp.uint32), state, spikes) for name, probe in probes.items()}
-        return state, buffers
-
-    state, buffers = jax.lax.fori_loop(0, n, body, (state, buffers))
+    block = _block(model, prepared, probes, length)
+    room = length if block in (1, length) else length + block  # the last block may reach beyond the chunk
+    buffers = {name: probe.buffer(room, carries.get(name)) for name, probe in probes.items()}
+    if block == 1:
+        state, buffers = _by_step(model, prepared, probes, state, buffers, inputs, first, n)
+    else:
+        state, buffers = _by_block(model, prepared, probes, state, buffers, first, n, block, length)
     finite = [
         jnp.isfinite(leaf).all() for leaf in jax.tree.leaves((state.neurons, state.receptors)) if jnp.issubdtype(leaf.dtype, jnp.floating)
     ]

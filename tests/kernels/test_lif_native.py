@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import neuro4d as n4
-from neuro4d.kernels import LifClock, LifLevels, LifPort, LifRing, lif_step_native, native_available
-from neuro4d.network import _fused, advance, prepare
+from neuro4d.kernels import LifClock, LifLevels, LifPort, LifRing, lif_run_native, native_available
+from neuro4d.network import _fused, advance, advance_many, prepare, runs_natively
 from neuro4d.ops import Backend
 
 pytestmark = pytest.mark.skipif(not native_available(), reason="the CPU handlers are not built")
@@ -34,7 +34,7 @@ def coba(n=300):
     )
 
 
-def cuba():
+def cuba(noise=True):
     """Two populations fused, delays and weights per synapse, Poisson input of several kinds, noise into a slice."""
     ports = {"exc": n4.ExpCurrent(tau=0.5 * u.ms), "inh": n4.ExpCurrent(tau=2 * u.ms)}
     a = n4.Population("a", 333, lif(), ports, v0=n4.Normal(-55 * u.mV, 5 * u.mV))
@@ -48,7 +48,18 @@ def cuba():
         n4.Poisson("pa", a, "exc", rate=9000 * u.Hz, weight=30 * u.pA),
         n4.Poisson("pb", b[10:200], "exc", rate=np.linspace(0, 20000, 190) * u.Hz, weight=30 * u.pA),
         n4.Poisson("pc", a[100:], "exc", rate=500 * u.Hz, weight=90 * u.pA),
-        n4.WhiteNoise("noise", b[7:90], mean=20 * u.pA, std=50 * u.pA),
+        *([n4.WhiteNoise("noise", b[7:90], mean=20 * u.pA, std=50 * u.pA)] if noise else []),
+    )
+
+
+def jumps(n=7000):
+    """Enough neurons for several blocks, jumps of the potential, input with a rate per neuron."""
+    cells = n4.Population("cells", n, lif(), {"in": n4.Delta()}, v0=n4.Normal(-55 * u.mV, 5 * u.mV))
+    return n4.Network(
+        cells,
+        n4.Projection("e", cells[: 4 * n // 5], cells, "in", n4.FixedProb(0.01), weight=0.2 * u.mV, delay=1.5 * u.ms),
+        n4.Projection("i", cells[4 * n // 5 :], cells, "in", n4.FixedProb(0.01), weight=-1 * u.mV, delay=0.1 * u.ms),
+        n4.Poisson("p", cells, "in", rate=np.linspace(0, 20000, n) * u.Hz, weight=0.1 * u.mV),
     )
 
 
@@ -134,7 +145,7 @@ def test_instruction_sets_and_repetitions_give_the_same_bits(name, monkeypatch):
     final, words = jax.jit(run_of(model, 300))(state)
     assert np.bitwise_count(np.asarray(words[group])).sum() > 50
     for isa in ("baseline", "avx2", "avx512", "best"):
-        monkeypatch.setattr(_fused, "lif_step_native", functools.partial(lif_step_native, isa=isa))
+        monkeypatch.setattr(_fused, "lif_run_native", functools.partial(lif_run_native, isa=isa))
         equal_trees((final, words), jax.jit(run_of(model, 300))(state))
 
 
@@ -149,11 +160,32 @@ def test_a_batch_equals_single_runs(name):
         equal_trees(jax.tree.map(lambda x, i=i: x[i], batch), single)
 
 
-def bare_step(v, left, levels, ports=(), extras=(), width=None, isa="best"):
+@pytest.mark.parametrize("make", [coba, functools.partial(cuba, noise=False), jumps])
+def test_many_steps_in_one_call_equal_single_steps(make):
+    """State, history and the rows of spikes, also where the call has room for more steps than it makes."""
+    model = make().build(dt=0.1 * u.ms, seed=1)
+    ((group, _),) = model.layout.sizes
+    assert runs_natively(model, prepare(model))
+    state = model.init(jr.key(0))
+    state, words = jax.jit(run_of(model, 100))(state)
+    many = jax.jit(lambda state, count: advance_many(model, prepare(model), state, count, 150))
+    final, rows = many(model.init(jr.key(0)), jnp.int32(100))
+    equal_trees((final, words[group]), (state, rows[group][:100]))
+    equal_trees(many(final, jnp.int32(0))[0], final)
+    states = jax.vmap(model.init)(jr.split(jr.key(5), 3))
+    batch, lanes = jax.jit(jax.vmap(many, in_axes=(0, None)))(states, jnp.int32(90))
+    for i in range(3):
+        single, rows = many(jax.tree.map(lambda x, i=i: x[i], states), jnp.int32(90))
+        equal_trees((jax.tree.map(lambda x, i=i: x[i], batch), lanes[group][i, :90]), (single, rows[group][:90]))
+
+
+def bare_step(v, left, levels, ports=(), extras=(), width=None, isa="best", count=1, length=1, rings=1):
     n = v.shape[0]
     ring = LifRing(jnp.zeros((1, n), jnp.int32), jnp.zeros(1, jnp.int32))
     clock = LifClock(jnp.uint32(0), jnp.uint32(0), jnp.zeros(2, jnp.uint32))
-    return lif_step_native(clock, v, left, levels, [ring], ports, [], [], extras, width=width or n, isa=isa)
+    return lif_run_native(
+        count, clock, v, left, levels, [ring] * rings, ports, [], [], extras, width=width or n, length=length, isa=isa
+    )
 
 
 def levels_of(**changes):
@@ -204,6 +236,9 @@ def test_wrong_operands_are_refused():
     assert "one value, one per span or one per neuron; got 7" in message(levels=levels_of(v_th=np.zeros(7)))
     assert "agree in neurons" in message(left=jnp.zeros(9, jnp.int32))
     assert "a multiple of 32" in message(width=7)
+    assert "the number of steps lies between 0 and 4; got 5" in message(count=5, length=4)
+    assert "the number of steps lies between 0 and 4; got -1" in message(count=-1, length=4)
+    assert "a group that hears only itself" in message(length=4, rings=2)
     with pytest.raises(ValueError, match="`isa` is one of"):
         bare_step(v, left, levels_of(), isa="avx")
 
@@ -211,6 +246,6 @@ def test_wrong_operands_are_refused():
 def test_in_a_loop_nothing_large_is_copied():
     model, _ = build("coba")
     text = jax.jit(run_of(model, 10), donate_argnums=0).lower(model.init(jr.key(0))).compile().as_text()
-    body = next(part for part in text.split("\n\n") if "custom-call" in part and "n4_lif_step" in part)
+    body = next(part for part in text.split("\n\n") if "custom-call" in part and "n4_lif_run" in part)
     copies = [line for line in body.splitlines() if " copy(" in line and "[]" not in line.split("=")[1].split("copy")[0]]
     assert copies == []

@@ -53,6 +53,7 @@ class Blocks {
 
 ffi::Error run(ffi::ThreadPool& pool, const Call& call) {
   std::vector<Delivery> work;
+  std::vector<std::vector<Arrival>> arrivals(static_cast<size_t>(call.levels.batch));
   work.reserve(static_cast<size_t>(call.levels.batch));
   double expected = 0;
   for (int64_t b = 0; b < call.levels.batch; ++b) {
@@ -60,7 +61,8 @@ ffi::Error run(ffi::ThreadPool& pool, const Call& call) {
     x.step = *call.step.at<uint32_t>(call.levels, b);
     x.acc = const_cast<char*>(call.acc.at<char>(call.levels, b));
     x.block_size = call.acc.dims[1];
-    if (ffi::Error error = count_spikes(&x); error.failure()) return error;
+    if (ffi::Error error = check_ring(x); error.failure()) return error;
+    list_arrivals(&x, &arrivals[static_cast<size_t>(b)]);
     if (x.n_spikes == 0) continue;
     expected += expected_nanoseconds(x);
     work.push_back(x);

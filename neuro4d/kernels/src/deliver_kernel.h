@@ -33,12 +33,17 @@
 namespace neuro4d {
 namespace N4_ISA {
 
-// Distances, measured on rows that lie in main memory. The bounds of a row are asked for first, the head of its synapses
-// once the bounds are known; the rest of a long row the hardware fetches better by itself.
-constexpr int64_t kFar = 32;   // segments
-constexpr int64_t kNear = 8;   // segments, a power of two
-constexpr int64_t kHead = 4;   // cache lines
-constexpr int64_t kChunk = 64; // edges
+// Distances in segments, measured on rows that lie in main memory. The bounds of a row are asked for first, the head of its
+// synapses once the bounds are known; the rest of a long row the hardware fetches better by itself.
+constexpr int64_t kFar = 48;
+constexpr int64_t kNear = 16;
+constexpr int64_t kQueue = 128;   // a power of two, more than kFar + kPending
+constexpr int64_t kPending = 64;  // short segments that wait to be added together
+constexpr int64_t kHead = 4;      // cache lines
+constexpr int64_t kChunk = 64;    // edges
+constexpr int64_t kCopy = 16;     // edges that are copied at a time
+constexpr int64_t kShort = 64;    // edges; longer segments are added where they lie
+constexpr int64_t kRoom = 512;    // edges that wait, before another short segment is looked at
 
 struct F16 { uint16_t bits; };
 struct BF16 { uint16_t bits; };
@@ -71,39 +76,36 @@ inline float widen(F16 x) {
 // The pairs (delay, source) in their order.
 class Cursor {
  public:
-  explicit Cursor(const Delivery& x) : x_(x) { skip(); }
+  explicit Cursor(const Delivery& x) : at_(x.arrivals), left_(x.n_arrivals > 0 ? at_->count : 0), id_(x.n_arrivals > 0 ? at_->ids : nullptr) {}
 
+  // To be asked no more often than there are pairs.
   inline void next(int64_t* delay, int64_t* source) {
-    *delay = delay_;
-    *source = *row_++;
-    if (--left_ == 0) {
-      ++delay_;
-      skip();
+    if (left_ == 0) {
+      ++at_;
+      left_ = at_->count;
+      id_ = at_->ids;
     }
+    *delay = at_->delay;
+    *source = *id_++;
+    --left_;
   }
 
  private:
-  inline void skip() {
-    for (; delay_ < x_.n_delays; ++delay_) {
-      const int64_t slot = (x_.step - static_cast<uint32_t>(x_.delays[delay_])) & static_cast<uint32_t>(x_.depth - 1);
-      left_ = x_.count[slot];
-      row_ = x_.ids + slot * x_.n_ids;
-      if (left_ > 0) return;
-    }
-  }
-
-  const Delivery& x_;
-  const int32_t* row_ = nullptr;
-  int64_t delay_ = 0;
-  int64_t left_ = 0;
+  const Arrival* at_;
+  int64_t left_;
+  const int32_t* id_;
 };
 
+// The first lines of a row, as far as copies of kCopy edges reach: what lies behind a segment is asked for in the next step.
 template <typename V>
 inline void prefetch_head(const V* begin, int64_t n) {
-  const char* p = reinterpret_cast<const char*>(begin);
-  int64_t bytes = n * static_cast<int64_t>(sizeof(V));
-  if (bytes > kHead * 64) bytes = kHead * 64;
-  for (int64_t i = 0; i < bytes; i += 64) N4_PREFETCH(p + i);
+  const char* const p = reinterpret_cast<const char*>(begin);
+  constexpr int64_t kCopied = kCopy * static_cast<int64_t>(sizeof(V));
+  const int64_t bytes = n * static_cast<int64_t>(sizeof(V));
+  N4_PREFETCH(p);
+  N4_PREFETCH(p + kCopied - 1);
+  if (n <= kCopy) return;
+  for (int64_t i = 64; i < bytes && i < kHead * 64; i += 64) N4_PREFETCH(p + i);
 }
 
 // Index of the first target at or above the limit, or -1.
@@ -178,8 +180,18 @@ inline void add_each(A* N4_RESTRICT acc, const T* N4_RESTRICT t, int64_t n, cons
   add_each(acc, t, n, static_cast<const A*>(wide));
 }
 
+inline void widen_chunk(float* N4_RESTRICT out, const float* N4_RESTRICT w, int64_t n) {
+  std::memcpy(out, w, static_cast<size_t>(n) * sizeof(float));
+}
+
+inline void widen_chunk(double* N4_RESTRICT out, const double* N4_RESTRICT w, int64_t n) {
+  std::memcpy(out, w, static_cast<size_t>(n) * sizeof(double));
+}
+
+// A row of synapses for one delay: first where its bounds are written, then what they say.
 template <typename A>
 struct Segment {
+  const uint32_t* bounds;
   uint64_t begin;
   int64_t n;
   int64_t delay;
@@ -187,98 +199,148 @@ struct Segment {
   A weight;
 };
 
+// Serves the pairs (delay, source) one after the other. Short segments are copied one behind the other and added together, so
+// that the loop over them does not end after a few edges, each time at another number. The order of sums stays the same.
 template <typename T, typename A, typename W, WeightKind K>
 class Rows {
  public:
   Rows(const Delivery& x, int64_t block, Failure* failure)
-      : x_(x), ahead_(x), near_(x), failure_(failure),
+      : x_(x), cursor_(x), failure_(failure), acc_(static_cast<A*>(x.acc) + block * x.block_size),
         start_(x.start + block * x.n_source * 2), offset_(x.offset + block * x.n_source * (x.n_delays + 1)),
         targets_(static_cast<const T*>(x.targets)), weight_(static_cast<const W*>(x.weight)) {}
 
-  // Ask for the bounds of a row that comes later.
-  inline void look_ahead() {
-    int64_t delay, source;
-    ahead_.next(&delay, &source);
-    if (static_cast<uint64_t>(source) >= static_cast<uint64_t>(x_.n_source)) return;
-    N4_PREFETCH(start_ + source * 2);
-    const uint32_t* bounds = offset_ + source * (x_.n_delays + 1) + delay;
-    N4_PREFETCH(bounds);
-    N4_PREFETCH(bounds + 1);
+  void run() {
+    const int64_t total = x_.n_spikes;
+    for (int64_t i = 0; i < kFar && i < total; ++i) look_ahead(i);
+    for (int64_t i = 0; i < kNear && i < total; ++i) resolve(i);
+    for (int64_t i = 0; i < total; ++i) {
+      if (i + kFar < total) look_ahead(i + kFar);
+      if (i + kNear < total) resolve(i + kNear);
+      take(i);
+    }
+    flush(total);
   }
 
-  // Read the bounds of the next row and ask for its synapses.
-  inline Segment<A> resolve() {
-    Segment<A> s;
-    near_.next(&s.delay, &s.source);
-    s.begin = 0;
-    s.n = 0;
-    s.weight = A(0);
+ private:
+  Segment<A>& at(int64_t i) { return queue_[i & (kQueue - 1)]; }
+
+  // Find the bounds of a row that comes later, and ask for them.
+  inline void look_ahead(int64_t i) {
+    Segment<A>& s = at(i);
+    cursor_.next(&s.delay, &s.source);
     if (static_cast<uint64_t>(s.source) >= static_cast<uint64_t>(x_.n_source)) {
-      note(Wrong::kSource, s, s.source);
-      return s;
+      s.bounds = nullptr;
+      return;
     }
-    const uint32_t* bounds = offset_ + s.source * (x_.n_delays + 1) + s.delay;
+    s.bounds = offset_ + s.source * (x_.n_delays + 1) + s.delay;
+    N4_PREFETCH(start_ + s.source * 2);
+    N4_PREFETCH(s.bounds);
+    N4_PREFETCH(s.bounds + 1);
+  }
+
+  // Read the bounds of a row and ask for its synapses.
+  inline void resolve(int64_t i) {
+    Segment<A>& s = at(i);
+    s.n = 0;
+    if (s.bounds == nullptr) return note(Wrong::kSource, s, s.source);
     const uint64_t begin = start_[s.source * 2] | (static_cast<uint64_t>(start_[s.source * 2 + 1]) << 32);
-    if (bounds[0] > bounds[1] || begin > x_.n_edges || bounds[1] > x_.n_edges - begin) {
-      note(Wrong::kSegment, s, static_cast<int64_t>(begin + bounds[1]));
-      return s;
+    const uint32_t low = s.bounds[0], high = s.bounds[1];
+    if (low > high || begin > x_.n_edges || high > x_.n_edges - begin) {
+      return note(Wrong::kSegment, s, static_cast<int64_t>(begin + high));
     }
-    s.begin = begin + bounds[0];
-    s.n = static_cast<int64_t>(bounds[1]) - static_cast<int64_t>(bounds[0]);
+    s.begin = begin + low;
+    s.n = static_cast<int64_t>(high) - static_cast<int64_t>(low);
     prefetch_head(targets_ + s.begin, s.n);
     if (K == WeightKind::kEdge) prefetch_head(weight_ + s.begin, s.n);
     if (K == WeightKind::kSource) s.weight = static_cast<A>(widen(weight_[s.source]));
     if (K == WeightKind::kOne) s.weight = static_cast<A>(widen(weight_[0]));
-    return s;
   }
 
-  inline void add(A* acc, const Segment<A>& s) {
+  inline void take(int64_t i) {
+    const Segment<A>& s = at(i);
+    if (s.n > kShort) {
+      flush(i);
+      add_checked(s);
+      first_ = i + 1;
+      return;
+    }
+    for (int64_t from = 0; from < s.n; from += kCopy) copy_some(s, from);
+    filled_ += s.n;
+    if (filled_ >= kRoom || i + 1 - first_ == kPending) flush(i + 1);
+  }
+
+  // kCopy edges behind those that wait; those beyond the segment are overwritten by the next one.
+  inline void copy_some(const Segment<A>& s, int64_t from) {
+    const uint64_t begin = s.begin + static_cast<uint64_t>(from);
+    T* const t = wait_targets_ + filled_ + from;
+    A* const w = wait_weights_ + filled_ + from;
+    const bool whole = begin + kCopy <= x_.n_edges;
+    const size_t n = whole ? kCopy : static_cast<size_t>(x_.n_edges - begin);
+    if (whole) {
+      std::memcpy(t, targets_ + begin, kCopy * sizeof(T));
+      if (K == WeightKind::kEdge) widen_chunk(w, weight_ + begin, kCopy);
+    } else {
+      std::memcpy(t, targets_ + begin, n * sizeof(T));
+      if (K == WeightKind::kEdge) widen_chunk(w, weight_ + begin, static_cast<int64_t>(n));
+    }
+    if (K == WeightKind::kSource) {
+      for (int64_t k = 0; k < kCopy; ++k) w[k] = s.weight;
+    }
+  }
+
+  // Adds the segments up to number `end` that wait.
+  inline void flush(int64_t end) {
+    if (filled_ > 0) {
+      if (first_beyond(static_cast<const T*>(wait_targets_), filled_, x_.block_size) >= 0) {
+        for (int64_t i = first_; i < end; ++i) add_checked(at(i));
+      } else if (K == WeightKind::kOne) {
+        add_one(acc_, static_cast<const T*>(wait_targets_), filled_, static_cast<A>(widen(weight_[0])));
+      } else {
+        add_each(acc_, static_cast<const T*>(wait_targets_), filled_, static_cast<const A*>(wait_weights_));
+      }
+      filled_ = 0;
+    }
+    first_ = end;
+  }
+
+  void add_checked(const Segment<A>& s) {
     for (int64_t i = 0; i < s.n; i += kChunk) {
       const int64_t n = s.n - i < kChunk ? s.n - i : kChunk;
       const T* t = targets_ + s.begin + i;
       const int64_t beyond = first_beyond(t, n, x_.block_size);
-      if (beyond >= 0) {
-        note(Wrong::kTarget, s, static_cast<int64_t>(t[beyond]));
-        return;
-      }
+      if (beyond >= 0) return note(Wrong::kTarget, s, static_cast<int64_t>(t[beyond]));
       if (K == WeightKind::kEdge) {
-        add_each(acc, t, n, weight_ + s.begin + i);
+        add_each(acc_, t, n, weight_ + s.begin + i);
       } else {
-        add_one(acc, t, n, s.weight);
+        add_one(acc_, t, n, s.weight);
       }
     }
   }
 
- private:
-  inline void note(Wrong wrong, const Segment<A>& s, int64_t value) {
+  void note(Wrong wrong, const Segment<A>& s, int64_t value) {
     if (failure_->wrong != Wrong::kNothing) return;
     *failure_ = Failure{wrong, x_.delays[s.delay], s.source, value};
   }
 
   const Delivery& x_;
-  Cursor ahead_, near_;
+  Cursor cursor_;
   Failure* failure_;
-  const uint32_t* start_;
-  const uint32_t* offset_;
-  const T* targets_;
-  const W* weight_;
+  A* const acc_;
+  const uint32_t* const start_;
+  const uint32_t* const offset_;
+  const T* const targets_;
+  const W* const weight_;
+  int64_t first_ = 0;   // of the segments that wait
+  int64_t filled_ = 0;  // edges that wait
+  Segment<A> queue_[kQueue];
+  T wait_targets_[kRoom + kShort + kCopy];
+  A wait_weights_[kRoom + kShort + kCopy];
 };
 
 template <typename T, typename A, typename W, WeightKind K>
 Failure deliver_block(const Delivery& x, int64_t block) {
   Failure failure;
-  const int64_t total = x.n_spikes;
-  Rows<T, A, W, K> rows(x, block, &failure);
-  A* acc = static_cast<A*>(x.acc) + block * x.block_size;
-  Segment<A> queue[kNear];
-  for (int64_t i = 0; i < kFar && i < total; ++i) rows.look_ahead();
-  for (int64_t i = 0; i < kNear && i < total; ++i) queue[i] = rows.resolve();
-  for (int64_t i = 0; i < total; ++i) {
-    const Segment<A> now = queue[i & (kNear - 1)];
-    if (i + kFar < total) rows.look_ahead();
-    if (i + kNear < total) queue[i & (kNear - 1)] = rows.resolve();
-    if (now.n > 0) rows.add(acc, now);
-  }
+  Rows<T, A, W, K>(x, block, &failure).run();
   return failure;
 }
 

@@ -82,21 +82,33 @@ Delivery describe(const Synapses& s, const Ring& ring, const Levels& levels, int
   return x;
 }
 
-ffi::Error count_spikes(Delivery* x) {
-  x->n_spikes = 0;
-  for (int64_t d = 0; d < x->n_delays; ++d) {
-    const int32_t delay = x->delays[d];
-    if (delay < 1 || delay > x->depth) {
-      return bad(say("a delay lies between 1 and the depth of the ring,", x->depth) + say("; got", delay));
+ffi::Error check_ring(const Delivery& x) {
+  for (int64_t d = 0; d < x.n_delays; ++d) {
+    if (x.delays[d] < 1 || x.delays[d] > x.depth) {
+      return bad(say("a delay lies between 1 and the depth of the ring,", x.depth) + say("; got", x.delays[d]));
     }
-    const int64_t slot = (x->step - static_cast<uint32_t>(delay)) & static_cast<uint32_t>(x->depth - 1);
-    const int32_t count = x->count[slot];
-    if (count < 0 || count > x->n_ids) {
-      return bad(say("a count of spikes lies between 0 and", x->n_ids) + say("; got", count) + say(" in ring row", slot));
+  }
+  for (int64_t row = 0; row < x.depth; ++row) {
+    if (x.count[row] < 0 || x.count[row] > x.n_ids) {
+      return bad(say("a count of spikes lies between 0 and", x.n_ids) + say("; got", x.count[row]) + say(" in ring row", row));
     }
-    x->n_spikes += count;
   }
   return ffi::Error::Success();
+}
+
+void list_arrivals(Delivery* x, std::vector<Arrival>* room) {
+  room->resize(static_cast<size_t>(x->n_delays));
+  Arrival* out = room->data();
+  x->n_spikes = 0;
+  for (int64_t d = 0; d < x->n_delays; ++d) {
+    const int64_t slot = (x->step - static_cast<uint32_t>(x->delays[d])) & static_cast<uint32_t>(x->depth - 1);
+    const int64_t count = x->count[slot];
+    *out = Arrival{x->ids + slot * x->n_ids, count, d};
+    out += count > 0 ? 1 : 0;
+    x->n_spikes += count;
+  }
+  x->arrivals = room->data();
+  x->n_arrivals = out - room->data();
 }
 
 ffi::Error explain(const Delivery& x, const Failure& f) {

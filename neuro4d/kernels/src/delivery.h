@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "operands.h"
 #include "types.h"
@@ -33,8 +34,11 @@ ffi::Error choose(const Synapses& synapses, ffi::DataType sums, int64_t isa, Del
 // One element of a batch; `acc` and `block_size` are left to the caller.
 Delivery describe(const Synapses& synapses, const Ring& ring, const Levels& levels, int64_t b);
 
-// Counts the pairs (delay, source) that the step of `x` serves, and checks delays and counts.
-ffi::Error count_spikes(Delivery* x);
+// Raises for delays and counts out of range, in any row of the ring.
+ffi::Error check_ring(const Delivery& x);
+
+// Lists the spikes that the step of `x` serves in `room`, which has to live as long as `x` is used.
+void list_arrivals(Delivery* x, std::vector<Arrival>* room);
 
 ffi::Error explain(const Delivery& x, const Failure& failure);
 

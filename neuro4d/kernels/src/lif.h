@@ -1,10 +1,10 @@
-// The handler `n4_lif_step`.
+// The handler `n4_lif_run`.
 #pragma once
 
 #include "xla/ffi/api/ffi.h"
 
 namespace neuro4d {
 
-XLA_FFI_DECLARE_HANDLER_SYMBOL(n4_lif_step);
+XLA_FFI_DECLARE_HANDLER_SYMBOL(n4_lif_run);
 
 }  // namespace neuro4d

@@ -3,6 +3,6 @@
 
 namespace neuro4d {
 
-void lif_block_avx512(const LifStep& x, int64_t block) { isa_avx512::lif_block(x, block); }
+void lif_block_avx512(const LifStep& x, int64_t block, LifRoom* room) { isa_avx512::lif_block(x, block, room); }
 
 }  // namespace neuro4d

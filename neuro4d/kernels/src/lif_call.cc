@@ -66,6 +66,7 @@ ffi::Error check_param(const Operand& x, const LifCall& call, ffi::DataType dtyp
 }
 
 ffi::Error read_neurons(Streams* io, LifCall* call) {
+  N4_TRY(io->read(&call->count));
   N4_TRY(io->read(&call->step));
   N4_TRY(io->read(&call->start));
   N4_TRY(io->read(&call->key));
@@ -74,6 +75,7 @@ ffi::Error read_neurons(Streams* io, LifCall* call) {
   for (Operand& x : call->constants) N4_TRY(io->read(&x));
   N4_TRY(io->read(&call->hold));
   N4_TRY(io->read(&call->bounds));
+  if (!has(call->count, D::S32, 0)) return bad("expected an int32 scalar as number of steps");
   if (!has(call->step, D::U32, 0) || !has(call->start, D::U32, 0)) return bad("expected uint32 scalars as step and start");
   if (!has(call->key, D::U32, 1) || call->key.dims[0] != 2) return bad("expected two uint32 words as key");
   if (!has(call->v, D::F32, 1) || !has(call->left, D::S32, 1)) return bad("expected v float32 (n,) and left int32 (n,)");
@@ -203,7 +205,7 @@ ffi::Error take_outputs(Streams* io, LifCall* call) {
   size_t bytes = 0;
   const size_t batch = static_cast<size_t>(call->levels.batch);
   call->words = io->out.next(&bytes);
-  if (call->words == nullptr || bytes != batch * static_cast<size_t>(call->n_words()) * 4) return bad("words: wrong size");
+  if (call->words == nullptr || bytes != batch * static_cast<size_t>(call->length * call->n_words()) * 4) return bad("words: wrong size");
   bool late = !call->poisson.empty(), early = false;
   for (const LifExtra& extra : call->extras) late = late || extra.kind == ExtraKind::kArrival;
   for (const LifPath& path : call->paths) (path.early ? early : late) = true;
@@ -224,6 +226,9 @@ ffi::Error decode(ffi::RemainingArgs args, ffi::RemainingRets rets, const LifPla
   N4_TRY(read_neurons(&io, call));
   if (plan.width < 1) return bad(say("the width of a block is at least 1; got", plan.width));
   call->width = plan.width;
+  if (plan.length < 1) return bad(say("a call has room for at least one step; got", plan.length));
+  if (plan.length > 1 && plan.rings != 1) return bad("several steps at a time need a group that hears only itself");
+  call->length = plan.length;
   call->n_blocks = (call->n + plan.width - 1) / plan.width;
   if (call->n_blocks > 1 && plan.width % 32 != 0) return bad("the width of several blocks is a multiple of 32");
   N4_TRY(read_rings(&io, plan.rings, call));

@@ -1,4 +1,4 @@
-// The operands of `n4_lif_step`, decoded and checked.
+// The operands of `n4_lif_run`, decoded and checked.
 #pragma once
 
 #include <vector>
@@ -18,6 +18,7 @@ struct LifPlan {
   ffi::Span<const int64_t> extras;   // kind, port
   int64_t rings;
   int64_t width;
+  int64_t length;  // the most steps of a call
   int64_t isa;
 };
 
@@ -46,8 +47,8 @@ struct LifExtra {
 
 struct LifCall {
   Levels levels;
-  int64_t n = 0, width = 0, n_blocks = 0, n_spans = 0;
-  Operand step, start, key, v, left;
+  int64_t n = 0, width = 0, n_blocks = 0, n_spans = 0, length = 1;
+  Operand count, step, start, key, v, left;
   Operand constants[7];
   Operand hold, bounds;
   std::vector<Ring> rings;  // the group's own first
@@ -55,7 +56,7 @@ struct LifCall {
   std::vector<LifPath> paths;
   std::vector<LifPoisson> poisson;
   std::vector<LifExtra> extras;
-  char* words = nullptr;
+  char* words = nullptr;  // (length, n_words) per element
   char* late = nullptr;
   char* early = nullptr;
   bool with_g = false;

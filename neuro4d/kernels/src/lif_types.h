@@ -80,10 +80,28 @@ struct LifStep {
   bool with_g = false;
 };
 
-using LifBlock = void (*)(const LifStep&, int64_t block);
+constexpr int64_t kPiece = 512;  // neurons at a time: everything about them stays in the first cache
 
-void lif_block_baseline(const LifStep& x, int64_t block);
-void lif_block_avx2(const LifStep& x, int64_t block);
-void lif_block_avx512(const LifStep& x, int64_t block);
+// Room for the neurons of one piece, owned by one thread for one call.
+struct LifRoom {
+  struct Laid {
+    float sum[kPiece];
+    bool done = false;
+  };
+  Laid drive[3];  // conductance, current, jump
+  float zero[kPiece] = {};
+  float g[kPiece];
+  float i[kPiece];
+  float jump[kPiece];
+  int32_t fired[kPiece];
+  float spare[8][kPiece];
+  int32_t spare_hold[kPiece];
+};
+
+using LifBlock = void (*)(const LifStep&, int64_t block, LifRoom* room);
+
+void lif_block_baseline(const LifStep& x, int64_t block, LifRoom* room);
+void lif_block_avx2(const LifStep& x, int64_t block, LifRoom* room);
+void lif_block_avx512(const LifStep& x, int64_t block, LifRoom* room);
 
 }  // namespace neuro4d

@@ -19,7 +19,7 @@ nb::capsule capsule(XLA_FFI_Error* (*handler)(XLA_FFI_CallFrame*)) {
 nb::dict handlers() {
   nb::dict out;
   out["n4_deliver"] = capsule(neuro4d::n4_deliver);
-  out["n4_lif_step"] = capsule(neuro4d::n4_lif_step);
+  out["n4_lif_run"] = capsule(neuro4d::n4_lif_run);
   return out;
 }
 

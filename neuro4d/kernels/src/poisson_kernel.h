@@ -3,10 +3,6 @@
 
 #include <cstdint>
 
-#if defined(__AVX2__)
-#include <immintrin.h>
-#endif
-
 #include "lif_types.h"
 #include "simd.h"
 
@@ -23,6 +19,7 @@ struct Draw {
   uint32_t a, b;
   const uint32_t* thresholds;
   int64_t length;
+  int64_t often;  // so many of them are reached by one word in a hundred
   float weight;
 };
 
@@ -31,15 +28,10 @@ inline Draw draw_of(const LifStep& x, const PoissonInput& input, int64_t segment
   const uint32_t a = mix(mix(x.elapsed ^ (x.key[0] + a0)) + (x.key[1] ^ b0));
   const uint32_t b = mix(mix(x.elapsed + (x.key[1] ^ a0)) ^ (x.key[0] + b0));
   const uint32_t* thresholds = input.thresholds + segment * input.length;
-  int64_t length = 0;  // a threshold of 0 stands for 2^32, which no word reaches; from there on all do
-  while (length < input.length && thresholds[length] != 0) ++length;
-  return {a, b, thresholds, length, input.weight[segment]};
-}
-
-inline int32_t count_of(uint32_t word, const Draw& d) {
-  int32_t count = 0;
-  while (count < d.length && word >= d.thresholds[count]) ++count;
-  return count;
+  int64_t length = 0, often = 0;  // a threshold of 0 stands for 2^32, which no word reaches; from there on all do
+  constexpr uint32_t kSeldom = 0xFD70A3D7u;  // 0.99 * 2^32
+  while (length < input.length && thresholds[length] != 0) often += thresholds[length++] < kSeldom ? 1 : 0;
+  return {a, b, thresholds, length, often, input.weight[segment]};
 }
 
 // Counts one in each lane whose word reaches the bound; returns whether any did.
@@ -74,38 +66,45 @@ alignas(64) constexpr uint32_t kLaneNumbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
 
 inline U words_of(uint32_t local, const Draw& d) { return mix(mix((load<U>(kLaneNumbers) + local) ^ d.a) + d.b); }
 
-inline F floats_of(I x) {
-  int32_t whole[kLanes];
-  float out[kLanes];
-  store(whole, x);
-  for (int64_t k = 0; k < kLanes; ++k) out[k] = static_cast<float>(whole[k]);
-  return load<F>(out);
+// The counts of Vectors vectors of words. Thresholds that words often reach are compared without a question, the others until
+// none of the words reaches one.
+template <int Vectors>
+inline void count_words(const Draw& d, uint32_t local, I* count) {
+  U word[Vectors];
+  for (int k = 0; k < Vectors; ++k) {
+    word[k] = words_of(local + static_cast<uint32_t>(k * kLanes), d);
+    count[k] = I{};
+  }
+  int64_t t = 0;
+  for (; t < d.often; ++t) {
+    for (int k = 0; k < Vectors; ++k) count_lanes(&count[k], word[k], d.thresholds[t]);
+  }
+  for (; t < d.length; ++t) {
+    bool any = false;
+    for (int k = 0; k < Vectors; ++k) any |= count_lanes(&count[k], word[k], d.thresholds[t]);
+    if (!any) break;
+  }
 }
 
 inline void add_poisson(const Draw& d, uint32_t local, int64_t n, float* arrivals) {
+  constexpr int kAtOnce = 4;
   int64_t j = 0;
-  constexpr int64_t kAtOnce = 4;  // vectors; thresholds go on until none of their words reaches one
+  I count[kAtOnce];
   for (; j + kAtOnce * kLanes <= n; j += kAtOnce * kLanes) {
-    U word[kAtOnce];
-    I count[kAtOnce] = {};
-    for (int64_t k = 0; k < kAtOnce; ++k) word[k] = words_of(local + static_cast<uint32_t>(j + k * kLanes), d);
-    int64_t t = 0;
-    for (; t < 4 && t < d.length; ++t) {  // nearly always needed: no question asked
-      for (int64_t k = 0; k < kAtOnce; ++k) count_lanes(&count[k], word[k], d.thresholds[t]);
-    }
-    for (; t < d.length; ++t) {
-      bool any = false;
-      for (int64_t k = 0; k < kAtOnce; ++k) any |= count_lanes(&count[k], word[k], d.thresholds[t]);
-      if (!any) break;
-    }
+    count_words<kAtOnce>(d, local + static_cast<uint32_t>(j), count);
     for (int64_t k = 0; k < kAtOnce; ++k) {
       float* const out = arrivals + j + k * kLanes;
       store(out, load<F>(out) + floats_of(count[k]) * splat(d.weight));
     }
   }
-  for (; j < n; ++j) {
-    const uint32_t word = mix(mix((local + static_cast<uint32_t>(j)) ^ d.a) + d.b);
-    arrivals[j] = arrivals[j] + static_cast<float>(count_of(word, d)) * d.weight;
+  for (; j < n; j += kLanes) {
+    count_words<1>(d, local + static_cast<uint32_t>(j), count);
+    const F more = floats_of(count[0]) * splat(d.weight);
+    if (n - j >= kLanes) {
+      store(arrivals + j, load<F>(arrivals + j) + more);
+    } else {
+      store(arrivals + j, load<F>(arrivals + j, n - j) + more, n - j);
+    }
   }
 }
 

@@ -6,6 +6,10 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 namespace neuro4d {
 namespace N4_ISA {
 
@@ -70,17 +74,35 @@ inline void store(T* p, V x) {
   std::memcpy(p, &x, sizeof x);
 }
 
-// Fewer lanes than a vector has; the others are 0.
+// Fewer lanes than a vector has; the others are 0. Elements have 32 bits.
 template <typename V, typename T>
 inline V load(const T* p, int64_t n) {
+  static_assert(sizeof(T) == 4, "32 bits");
+#if defined(__AVX512F__)
+  return same_bits<V>(_mm512_maskz_loadu_epi32(static_cast<__mmask16>((1u << n) - 1), p));
+#else
   V out{};
   std::memcpy(&out, p, static_cast<size_t>(n) * sizeof(T));
   return out;
+#endif
 }
 
 template <typename V, typename T>
 inline void store(T* p, V x, int64_t n) {
+  static_assert(sizeof(T) == 4, "32 bits");
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_epi32(p, static_cast<__mmask16>((1u << n) - 1), same_bits<__m512i>(x));
+#else
   std::memcpy(p, &x, static_cast<size_t>(n) * sizeof(T));
+#endif
+}
+
+inline F floats_of(I x) {
+#if defined(__GNUC__) || defined(__clang__)
+  return __builtin_convertvector(x, F);
+#else
+  return static_cast<F>(x);
+#endif
 }
 
 // e^x to within 1 unit in the last place. The argument is reduced by a multiple of ln 2 in two parts (Cody and Waite,

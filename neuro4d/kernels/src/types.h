@@ -15,6 +15,13 @@ enum class Storage : int32_t { kF32 = 0, kF64 = 1, kF16 = 2, kBF16 = 3 };
 
 enum class Isa : int32_t { kBaseline = 0, kAvx2 = 1, kAvx512 = 2 };
 
+// The spikes of one step of the past, and the number of their delay.
+struct Arrival {
+  const int32_t* ids;
+  int64_t count;
+  int64_t delay;
+};
+
 // The spikes of the past and the synapses they meet, for one element of a batch.
 struct Delivery {
   const int32_t* delays;    // (n_delays,) ascending, in steps
@@ -32,6 +39,8 @@ struct Delivery {
   int64_t n_blocks;
   int64_t block_size;
   uint64_t n_edges;
+  const Arrival* arrivals;  // those that the step of this call serves, by delay; none is empty
+  int64_t n_arrivals;
   int64_t n_spikes;         // (delay, source) pairs to serve: the sum of the counts
   uint32_t step;
 };

@@ -1,0 +1,193 @@
+// The loops over neurons of one span: receptors, membranes, and the common cases of both in one pass. Included once per
+// instruction set, with N4_ISA naming it.
+//
+// The sums and products are those of `LIF.step`, `ExpCurrent.step`, `ExpConductance.step` and `Delta.step`, in their order.
+#pragma once
+
+#include <cstdint>
+
+#include "lif_types.h"
+#include "simd.h"
+
+namespace neuro4d {
+namespace N4_ISA {
+
+// What acts on the neurons of a run: the sums of the drive, and the columns of one receptor.
+struct Columns {
+  float* state;
+  const float *early, *arrivals, *decay, *held, *e_rev;
+};
+
+struct Membranes {
+  const float *decay, *gain, *rate, *g_leak, *v_rest, *v_th, *v_reset;
+  const int32_t* hold;
+  float* v;
+  int32_t *left, *fired;
+};
+
+// Where a vector of neurons lies, and how many of its lanes are used.
+struct Lanes {
+  int64_t j;
+  int64_t n;
+};
+
+template <typename V, typename T>
+inline V get(const T* p, Lanes at) {
+  return at.n == kLanes ? load<V>(p + at.j) : load<V>(p + at.j, at.n);
+}
+
+template <typename V, typename T>
+inline void put(T* p, V x, Lanes at) {
+  if (at.n == kLanes) {
+    store(p + at.j, x);
+  } else {
+    store(p + at.j, x, at.n);
+  }
+}
+
+// A parameter in a loop over neurons: read once where it is the same for all.
+template <bool Same>
+struct Constant {
+  explicit Constant(const float* p) : each(p), all(Same ? splat(*p) : F{}) {}
+  F operator()(Lanes at) const { return Same ? all : get<F>(each, at); }
+
+  const float* each;
+  F all;
+};
+
+// A receptor: its share of the drive, from the state at the beginning; then decay, then arrivals.
+template <bool Same, bool Conductance>
+struct Receptor {
+  explicit Receptor(const Columns& c) : columns(c), decay(c.decay), held(c.held), e_rev(c.e_rev) {}
+
+  void operator()(Lanes at, F* g, F* i) const {
+    const F s = get<F>(columns.state, at) + get<F>(columns.early, at);
+    const F mean = s * held(at);
+    if (Conductance) {
+      *g = *g + mean;
+      *i = *i + mean * e_rev(at);
+    } else {
+      *i = *i + mean;
+    }
+    put(columns.state, s * decay(at) + get<F>(columns.arrivals, at), at);
+  }
+
+  Columns columns;
+  Constant<Same> decay, held, e_rev;
+};
+
+// The membrane over a step in which the drive is held, then threshold, reset and hold.
+template <bool Same, bool Conductance>
+struct Membrane {
+  explicit Membrane(const Membranes& x)
+      : m(x), decay(m.decay), gain(m.gain), rate(m.rate), g_leak(m.g_leak), v_rest(m.v_rest), v_th(m.v_th), v_reset(m.v_reset),
+        hold(Same ? splat(*m.hold) : I{}) {}
+
+  void operator()(Lanes at, F g, F i, F jump) const {
+    const F before = get<F>(m.v, at), rest = v_rest(at);
+    F after;
+    if (Conductance) {
+      const F leak = g_leak(at);
+      const F total = leak + g;
+      const F steady = (leak * rest + i) / total;
+      after = steady + (before - steady) * exp_f32(-rate(at) * total);
+    } else {
+      after = rest + (before - rest) * decay(at) + gain(at) * i;
+    }
+    const I left = get<I>(m.left, at), none = splat(0);
+    const I free = equal(left, none);
+    after = select(free, after + jump, before);
+    const I spike = free & at_least(after, v_th(at));
+    const I held = Same ? hold : get<I>(m.hold, at);
+    put(m.v, select(spike, v_reset(at), after), at);
+    put(m.left, select(spike, held, select(above(left, none), left - splat(1), none)), at);
+    put(m.fired, spike, at);
+  }
+
+  Membranes m;
+  Constant<Same> decay, gain, rate, g_leak, v_rest, v_th, v_reset;
+  I hold;
+};
+
+template <typename Body>
+inline void each_vector(int64_t n, const Body& body) {
+  int64_t j = 0;
+  for (; j + kLanes <= n; j += kLanes) body(Lanes{j, kLanes});
+  if (j < n) body(Lanes{j, n - j});
+}
+
+template <bool Same, bool Conductance>
+void receive_run(const Columns& c, int64_t n, float* g, float* i) {
+  const Receptor<Same, Conductance> receive(c);
+  each_vector(n, [&](Lanes at) {
+    F conductance = get<F>(g, at), current = get<F>(i, at);
+    receive(at, &conductance, &current);
+    put(g, conductance, at);
+    put(i, current, at);
+  });
+}
+
+template <bool Same, bool Conductance>
+void fire_run(const Membranes& m, int64_t n, const float* g, const float* i, const float* jump) {
+  const Membrane<Same, Conductance> fire(m);
+  each_vector(n, [&](Lanes at) { fire(at, get<F>(g, at), get<F>(i, at), get<F>(jump, at)); });
+}
+
+// The drive of stimuli for the neurons of a piece.
+struct Drive {
+  const float *g, *i, *jump;
+};
+
+// The drive of stimuli is added to 0, as elsewhere, so that its zeros have the same sign.
+inline F from_zero(const float* p, Lanes at) { return splat(0.0f) + get<F>(p, at); }
+
+// The common cases in one pass, with the same constants for all neurons of the run: one to three receptors of one kind, or one
+// that makes the potential jump.
+template <bool Conductance>
+void step_run_1(const Columns* c, const Membranes& m, int64_t n, const Drive& d) {
+  const Receptor<true, Conductance> first(c[0]);
+  const Membrane<true, Conductance> fire(m);
+  const Drive drive = d;
+  each_vector(n, [&](Lanes at) {
+    F g = Conductance ? from_zero(drive.g, at) : F{}, i = from_zero(drive.i, at);
+    first(at, &g, &i);
+    fire(at, g, i, splat(0.0f));
+  });
+}
+
+template <bool Conductance>
+void step_run_2(const Columns* c, const Membranes& m, int64_t n, const Drive& d) {
+  const Receptor<true, Conductance> first(c[0]), second(c[1]);
+  const Membrane<true, Conductance> fire(m);
+  const Drive drive = d;
+  each_vector(n, [&](Lanes at) {
+    F g = Conductance ? from_zero(drive.g, at) : F{}, i = from_zero(drive.i, at);
+    first(at, &g, &i);
+    second(at, &g, &i);
+    fire(at, g, i, splat(0.0f));
+  });
+}
+
+template <bool Conductance>
+void step_run_3(const Columns* c, const Membranes& m, int64_t n, const Drive& d) {
+  const Receptor<true, Conductance> first(c[0]), second(c[1]), third(c[2]);
+  const Membrane<true, Conductance> fire(m);
+  const Drive drive = d;
+  each_vector(n, [&](Lanes at) {
+    F g = Conductance ? from_zero(drive.g, at) : F{}, i = from_zero(drive.i, at);
+    first(at, &g, &i);
+    second(at, &g, &i);
+    third(at, &g, &i);
+    fire(at, g, i, splat(0.0f));
+  });
+}
+
+inline void step_run_jumps(const Columns* c, const Membranes& m, int64_t n, const Drive& d) {
+  const Membrane<true, false> fire(m);
+  const Drive drive = d;
+  const float* const jump = c[0].arrivals;
+  each_vector(n, [&](Lanes at) { fire(at, F{}, from_zero(drive.i, at), from_zero(jump, at)); });
+}
+
+}  // namespace N4_ISA
+}  // namespace neuro4d
