@@ -64,8 +64,10 @@ def assemble(strands: list[Strand], shape: Shape, dt: float, weight_dtype: Any, 
     targets[int(ends[-1]) :] = 0
     edge_weight = huge_empty((capacity,) if kind == "edge" else (0,), weight_dtype)
     edge_weight[int(ends[-1]) :] = 0
-    start = np.zeros((shape.n_blocks, shape.n_source, 2), np.uint32)
-    offset = np.zeros((shape.n_blocks, shape.n_source, len(shape.delays) + 1), np.uint32)
+    start = huge_empty((shape.n_blocks, shape.n_source, 2), np.uint32)
+    offset = huge_empty((shape.n_blocks, shape.n_source, len(shape.delays) + 1), np.uint32)
+    start[...] = 0
+    offset[...] = 0
     bounds = _chunk_bounds(ends)
 
     def work(piece: tuple[int, int]) -> None:

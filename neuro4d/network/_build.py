@@ -22,8 +22,9 @@ from neuro4d.stimuli import Poisson, RateSteps, SpikeTimes, Target, bank
 BLOCK_TARGETS = 1 << 16
 """Accumulators of a target block: as many as 16-bit ids can name, which also fits into a core's cache."""
 
-PARALLEL_NEURONS = 6144
-"""From this size on a group is split into at least as many target blocks as there are cores."""
+NEURONS_PER_CORE = 1536
+"""With at least so many neurons for each, a group is split into as many target blocks as there are cores; fewer are done before
+several threads have met."""
 
 
 class Plan(NamedTuple):
@@ -153,8 +154,7 @@ def _wrap(view: PopulationView) -> np.ndarray | None:
 def block_width(n: int, n_ports: int) -> int:
     """Neurons of a target block: all in one where they fit, else a multiple of 512, at least one block for each core."""
     blocks = max(-(-n * n_ports // BLOCK_TARGETS), 1)
-    if n >= PARALLEL_NEURONS:
-        blocks = max(blocks, min(n_cores(), 16))
+    blocks = max(blocks, min(n_cores(), n // NEURONS_PER_CORE, 16))
     return n if blocks == 1 else -(-n // (blocks * 512)) * 512
 
 

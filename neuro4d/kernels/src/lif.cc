@@ -8,6 +8,7 @@
 #include "cpu.h"
 #include "float_mode.h"
 #include "lif_element.h"
+#include "memory.h"
 #include "parallel.h"
 #include "team.h"
 
@@ -128,6 +129,13 @@ ffi::Error run_elements(ffi::ThreadPool& pool, const LifCall& call, const std::v
   return ffi::Error::Success();
 }
 
+// Room for many rows of spikes is fresh memory in every call; page by page the system needs longer to hand it out.
+void advise_rows(const LifCall& call) {
+  const int64_t bytes = call.levels.batch * call.length * call.n_words() * 4;
+  constexpr int64_t kLarge = 4 << 20;
+  if (bytes >= kLarge) advise_huge(call.words, static_cast<size_t>(bytes), false);
+}
+
 ffi::Error lif_run(ffi::ThreadPool pool, ffi::RemainingArgs args, ffi::RemainingRets rets,
                    ffi::Span<const int64_t> levels, ffi::Span<const int64_t> mapped, ffi::Span<const int64_t> ports,
                    ffi::Span<const int64_t> paths, ffi::Span<const int64_t> poisson, ffi::Span<const int64_t> extras,
@@ -135,6 +143,7 @@ ffi::Error lif_run(ffi::ThreadPool pool, ffi::RemainingArgs args, ffi::Remaining
   LifCall call;
   const LifPlan plan{levels, mapped, ports, paths, poisson, extras, rings, width, length, isa};
   if (ffi::Error error = decode(args, rets, plan, &call); error.failure()) return error;
+  advise_rows(call);
   std::vector<Element> elements(static_cast<size_t>(call.levels.batch));
   for (int64_t b = 0; b < call.levels.batch; ++b) {
     if (ffi::Error error = describe_element(call, b, &elements[static_cast<size_t>(b)]); error.failure()) return error;

@@ -54,7 +54,9 @@ inline void each_span(const LifStep& x, const Piece& piece, const Body& body) {
 
 // Arrivals of a port for the neurons from `first` on: at the end of the step and at its beginning.
 struct Arrivals {
-  const float *late, *early;
+  const float *late, *early;  // no early ones: null
+
+  Arrivals from(int64_t at) const { return {late + at, early == nullptr ? nullptr : early + at}; }
 };
 
 inline Columns columns_of(const LifPort& port, const Arrivals& arrivals, int64_t span, int64_t first, int64_t n, bool* same, LifRoom* w) {
@@ -97,7 +99,7 @@ inline void step_any(const LifStep& x, const Arrivals* arrivals, const Drive& d,
   bool same;
   for (int64_t p = 0; p < x.n_ports; ++p) {
     const LifPort& port = x.ports[p];
-    const Arrivals here{arrivals[p].late + at, arrivals[p].early + at};
+    const Arrivals here = arrivals[p].from(at);
     if (port.kind == PortKind::kDelta) {
       for (int64_t j = 0; j < n; ++j) w->jump[j] = w->jump[j] + here.late[j];
       continue;
@@ -138,7 +140,7 @@ inline void step_span(const LifStep& x, const Arrivals* arrivals, const Drive& d
   Columns columns[kFastPorts];
   bool fast = run != nullptr;
   for (int64_t p = 0; fast && p < x.n_ports; ++p) {
-    const Arrivals in{arrivals[p].late + at, arrivals[p].early + at};
+    const Arrivals in = arrivals[p].from(at);
     if (x.ports[p].kind == PortKind::kDelta) {
       columns[p] = {nullptr, in.early, in.late, nullptr, nullptr, nullptr};
     } else {
@@ -184,13 +186,14 @@ inline void pack(const Piece& piece, int32_t* fired, uint32_t* words) {
 
 // Where arrivals of a port lie, with those of stimuli added, except Poisson input. They are added in the room for the sums of this step.
 inline Arrivals arrivals_of(const LifStep& x, int64_t p, int64_t row, const Piece& piece, const float* zero) {
-  if (x.late == nullptr) return {zero, x.early == nullptr ? zero : x.early + row};
+  const float* const early = x.early == nullptr ? nullptr : x.early + row;
+  if (x.late == nullptr) return {zero, early};
   float* const late = x.late + row;
   for (int64_t e = 0; e < x.n_extras; ++e) {
     const Extra& extra = x.extras[e];
     if (extra.kind == ExtraKind::kArrival && extra.port == p) add_values(extra.value, piece.first, piece.n, late);
   }
-  return {late, x.early == nullptr ? zero : x.early + row};
+  return {late, early};
 }
 
 // One kind of drive for a piece: the values of a stimulus where it is alone and has one per neuron, else a sum in `room`, made

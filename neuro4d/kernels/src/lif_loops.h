@@ -61,7 +61,8 @@ struct Receptor {
   explicit Receptor(const Columns& c) : columns(c), decay(c.decay), held(c.held), e_rev(c.e_rev) {}
 
   void operator()(Lanes at, F* g, F* i) const {
-    const F s = get<F>(columns.state, at) + get<F>(columns.early, at);
+    F s = get<F>(columns.state, at);
+    if (columns.early != nullptr) s = s + get<F>(columns.early, at);
     const F mean = s * held(at);
     if (Conductance) {
       *g = *g + mean;
@@ -100,7 +101,8 @@ struct Membrane {
     const I spike = free & at_least(after, v_th(at));
     const I held = Same ? hold : get<I>(m.hold, at);
     put(m.v, select(spike, v_reset(at), after), at);
-    put(m.left, select(spike, held, select(above(left, none), left - splat(1), none)), at);
+    const I less = select(free, none, left - splat(1));
+    put(m.left, select(spike, held, less), at);
     put(m.fired, spike, at);
   }
 

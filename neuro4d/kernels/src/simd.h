@@ -34,7 +34,6 @@ inline I select(I mask, I a, I b) { return mask ? a : b; }
 inline I at_least(F a, F b) { return a >= b; }
 inline I below(F a, F b) { return a < b; }
 inline I equal(I a, I b) { return a == b; }
-inline I above(I a, I b) { return a > b; }
 
 #else  // one lane at a time
 
@@ -50,7 +49,6 @@ inline I select(I mask, I a, I b) { return mask != 0 ? a : b; }
 inline I at_least(F a, F b) { return a >= b ? -1 : 0; }
 inline I below(F a, F b) { return a < b ? -1 : 0; }
 inline I equal(I a, I b) { return a == b ? -1 : 0; }
-inline I above(I a, I b) { return a > b ? -1 : 0; }
 
 #endif
 
@@ -105,15 +103,48 @@ inline F floats_of(I x) {
 #endif
 }
 
+// The larger and the smaller of two numbers; a second one that is NaN stays.
+inline F no_less(F bound, F x) {
+#if defined(__AVX512F__)
+  return same_bits<F>(_mm512_max_ps(same_bits<__m512>(bound), same_bits<__m512>(x)));
+#elif defined(__AVX2__)
+  return same_bits<F>(_mm256_max_ps(same_bits<__m256>(bound), same_bits<__m256>(x)));
+#else
+  return select(below(x, bound), bound, x);
+#endif
+}
+
+inline F at_most(F bound, F x) {
+#if defined(__AVX512F__)
+  return same_bits<F>(_mm512_min_ps(same_bits<__m512>(bound), same_bits<__m512>(x)));
+#elif defined(__AVX2__)
+  return same_bits<F>(_mm256_min_ps(same_bits<__m256>(bound), same_bits<__m256>(x)));
+#else
+  return select(below(bound, x), bound, x);
+#endif
+}
+
+// x * 2^k for whole k, rounded once. Two factors, so that results below the normal range lose no factor on the way.
+inline F times_power_of_two(F x, F whole) {
+#if defined(__AVX512F__)
+  return same_bits<F>(_mm512_scalef_ps(same_bits<__m512>(x), same_bits<__m512>(whole)));
+#else
+  const F round = splat(12582912.0f);
+  const I k = same_bits<I>(whole + round) - same_bits<I>(round);
+  const I half = k >> 1;
+  const F first = same_bits<F>((half + splat(127)) << 23);
+  const F second = same_bits<F>((k - half + splat(127)) << 23);
+  return x * first * second;
+#endif
+}
+
 // e^x to within 1 unit in the last place. The argument is reduced by a multiple of ln 2 in two parts (Cody and Waite,
 // 1980), the rest lies within 0.35 and goes through its Taylor polynomial of degree 7. NaN stays NaN. Only additions and
 // multiplications, never contracted.
 inline F exp_f32(F x) {
   const F round = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to whole numbers
-  x = select(below(x, splat(-104.0f)), splat(-104.0f), x);
-  x = select(below(splat(89.0f), x), splat(89.0f), x);
+  x = at_most(splat(89.0f), no_less(splat(-104.0f), x));
   const F shifted = x * splat(1.44269504f) + round;
-  const I k = same_bits<I>(shifted) - same_bits<I>(round);
   const F whole = shifted - round;
   F r = x - whole * splat(0.693359375f);
   r = r - whole * splat(-2.12194440e-4f);
@@ -125,10 +156,7 @@ inline F exp_f32(F x) {
   p = p * r + splat(0.5f);
   p = p * (r * r) + r;
   p = p + splat(1.0f);
-  const I half = k >> 1;  // two factors, so that results below the normal range lose no factor on the way
-  const F first = same_bits<F>((half + splat(127)) << 23);
-  const F second = same_bits<F>((k - half + splat(127)) << 23);
-  return p * first * second;
+  return times_power_of_two(p, whole);
 }
 
 // The 32-bit mixer of the random words (see neuro4d/_base/_random.py), for one word or a vector of them.
