@@ -9,6 +9,7 @@ import numpy as np
 
 from neuro4d._base import AbstractValue, Given, address, as_value, check_fits, words
 from neuro4d.connect import Ends
+from neuro4d.kernels import native_available
 from neuro4d.lattice import Placement
 from neuro4d.network._assemble import Shape, Strand, assemble, n_cores, weight_kind
 from neuro4d.network._delays import check_delay, distinct_delays
@@ -151,10 +152,11 @@ def _wrap(view: PopulationView) -> np.ndarray | None:
     return placement.lattice.period if isinstance(placement, Placement) else None
 
 
-def block_width(n: int, n_ports: int) -> int:
-    """Neurons of a target block: all in one where they fit, else a multiple of 512, at least one block for each core."""
+def block_width(n: int, n_ports: int, backend: Backend) -> int:
+    """Neurons of a target block: all in one where they fit, else a multiple of 512; with native kernels one block for each core."""
     blocks = max(-(-n * n_ports // BLOCK_TARGETS), 1)
-    blocks = max(blocks, min(n_cores(), n // NEURONS_PER_CORE, 16))
+    if backend is Backend.AUTO and native_available() and jax.default_backend() == "cpu":
+        blocks = max(blocks, min(n_cores(), n // NEURONS_PER_CORE, 16))
     return n if blocks == 1 else -(-n // (blocks * 512)) * 512
 
 
@@ -163,7 +165,7 @@ def make_pathway(key: tuple[str, str, bool], members: list, plan: Plan, sizes: d
     source, target, early = key
     strands = [strand for strand, *_ in members]
     n_ports, n_target, n_source = len(plan.ports[target]), sizes[target], sizes[source]
-    width = block_width(n_target, n_ports)
+    width = block_width(n_target, n_ports, plan.backend)
     delays = np.array([1], np.int32) if early else distinct_delays([(p.delay, low, high) for _, low, high, p in members])
     capacity = sum(_capacity(strand, projection, plan) for strand, _, _, projection in members)
     shape = Shape(n_source, n_target, n_ports, width, -(-n_target // width), delays, capacity)

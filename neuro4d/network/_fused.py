@@ -119,7 +119,7 @@ def _run_native(task: Task, fused: Fused, count: Array | int, length: int) -> Ou
         [_path(path, rings) for path in task.paths],
         [_poisson(bank, table, port) for (bank, table), port in zip(task.banks, task.bank_ports, strict=True)],
         _extras(task),
-        width=task.paths[0].width if task.paths else block_width(task.n, max(len(task.ports), 1)),
+        width=task.paths[0].width if task.paths else block_width(task.n, max(len(task.ports), 1), task.backend),
         length=length,
     )
     receptors = {

@@ -6,6 +6,9 @@ from jaxtyping import Array, Bool, Int32, UInt32
 
 WORD = 32
 
+RANKS = 128
+"""Spikes that are looked up at a time on a CPU."""
+
 
 def n_words(n: int) -> int:
     """How many 32-bit words hold the spikes of `n` neurons."""
@@ -28,7 +31,46 @@ def unpack(words: UInt32[Array, "w"], n: int) -> Bool[Array, "n"]:
 
 
 def ids_of(fired: Bool[Array, "n"], words: UInt32[Array, "w"]) -> tuple[Int32[Array, "n"], Int32[Array, ""]]:
-    """The sorted ids of the neurons that fired, at the front of an array of length `n`, and their number.
+    """The sorted ids of the neurons that fired, at the front of an array of length `n`, and their number."""
+    return jax.lax.platform_dependent(fired, words, cpu=_ids_by_rank, default=_ids_by_neuron)
+
+
+def _ids_by_rank(fired: Bool[Array, "n"], words: UInt32[Array, "w"]) -> tuple[Int32[Array, "n"], Int32[Array, ""]]:
+    """Spike by spike: the word that holds the spike of some rank, then its bit. A block of ranks at a time, until all are found, so
+    that the work follows the spikes and not the neurons."""
+    n = fired.shape[0]
+    block = min(n, RANKS)
+    per_word = jax.lax.population_count(words).astype(jnp.int32)
+    ends = jnp.cumsum(per_word)
+    total = ends[-1]
+
+    def body(carry):
+        first, ids = carry
+        start = jnp.minimum(first, n - block)
+        rank = start + jnp.arange(block, dtype=jnp.int32)
+        word = jnp.minimum(jnp.searchsorted(ends, rank, side="right", method="scan_unrolled"), words.shape[0] - 1)
+        bit = _bit_of_rank(words[word], rank - (ends[word] - per_word[word]))
+        found = jnp.where(rank < total, WORD * word + bit, 0).astype(jnp.int32)
+        return first + block, jax.lax.dynamic_update_slice(ids, found, (start,))
+
+    ids = jax.lax.while_loop(lambda carry: carry[0] < total, body, (jnp.int32(0), jnp.zeros(n, jnp.int32)))[1]
+    return ids, total
+
+
+def _bit_of_rank(word: UInt32[Array, "k"], rank: Int32[Array, "k"]) -> Int32[Array, "k"]:
+    """The position of the bit that has `rank` bits below it, by halving."""
+    position = jnp.zeros(word.shape, jnp.uint32)
+    for width in (16, 8, 4, 2, 1):
+        half = (word >> position) & jnp.uint32((1 << width) - 1)
+        below = jax.lax.population_count(half).astype(jnp.int32)
+        above = rank >= below
+        rank = jnp.where(above, rank - below, rank)
+        position = jnp.where(above, position + jnp.uint32(width), position)
+    return position.astype(jnp.int32)
+
+
+def _ids_by_neuron(fired: Bool[Array, "n"], words: UInt32[Array, "w"]) -> tuple[Int32[Array, "n"], Int32[Array, ""]]:
+    """All neurons at once, without a loop that a host would have to watch: for accelerators.
 
     The rank of a neuron is the population count of all bits below its own: a running sum over words, not over neurons.
     """

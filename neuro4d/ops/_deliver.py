@@ -7,6 +7,8 @@ that arrive, not to the synapses: pairs of (delay, source) are listed, and the s
 a time until none is left, so there is no capacity that could overflow.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32, UInt32
@@ -37,44 +39,33 @@ def deliver(
 
     Differentiable with respect to the weights, and to `history.soft` where the model was built with a surrogate.
     """
-    if native_available() and backend is not Backend.REFERENCE:
-        sums, ids, count = _deliver_any(path, history.ids, history.count, history.soft, step, acc)
-        return sums, History(ids, count, history.soft)
-    return _deliver_plain(path, history.ids, history.count, history.soft, step, acc), history
+    native = native_available() and backend is not Backend.REFERENCE
+    sums, ids, count = _deliver(native, path, history.ids, history.count, history.soft, step, acc)
+    return sums, History(ids, count, history.soft)
 
 
-@jax.custom_jvp
-def _deliver_plain(path, ids, count, soft, step, acc):
-    del soft
-    return _on_platform(path, ids, count, step, acc)
-
-
-@_deliver_plain.defjvp
-def _deliver_plain_jvp(primals, tangents):
-    path, _, _, soft, step, _ = primals
-    out = _deliver_plain(*primals)
-    return out, _tangent(path, primals[1], primals[2], soft, step, tangents[0], tangents[3], tangents[5])
-
-
-@jax.custom_jvp
-def _deliver_any(path, ids, count, soft, step, acc):
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _deliver(native: bool, path, ids, count, soft, step, acc):
     del soft
 
-    def native(ids, count, step, acc):
+    def compiled(ids, count, step, acc):
         return deliver_native(
             step, path.delays, ids, count, path.start, path.offset, path.targets, path.weight, acc, weight_kind=path.weight_kind
         )
 
-    def portable(ids, count, step, acc):
-        return _on_platform(path, ids, count, step, acc), ids, count
+    def cpu(ids, count, step, acc):
+        return reference(path, ids, count, step, acc, CPU_BLOCK)
 
-    return jax.lax.platform_dependent(ids, count, step, acc, cpu=native, default=portable)
+    def accelerator(ids, count, step, acc):
+        return reference(path, ids, count, step, acc, ACCELERATOR_BLOCK)
+
+    return jax.lax.platform_dependent(ids, count, step, acc, cpu=compiled if native else cpu, default=accelerator)
 
 
-@_deliver_any.defjvp
-def _deliver_any_jvp(primals, tangents):
+@_deliver.defjvp
+def _deliver_jvp(native, primals, tangents):
     path, ids, count, soft, step, _ = primals
-    sums, ids_out, count_out = _deliver_any(*primals)
+    sums, ids_out, count_out = _deliver(native, *primals)
     tangent = _tangent(path, ids, count, soft, step, tangents[0], tangents[3], tangents[5])
     zero = (_float0(ids_out), _float0(count_out))
     return (sums, ids_out, count_out), (tangent, *zero)
@@ -86,18 +77,12 @@ def _float0(x):
     return np.zeros(x.shape, jax.dtypes.float0)
 
 
-def _on_platform(path, ids, count, step, acc):
-    def cpu(ids, count, step, acc):
-        return reference(path, ids, count, step, acc, CPU_BLOCK)
-
-    def accelerator(ids, count, step, acc):
-        return reference(path, ids, count, step, acc, ACCELERATOR_BLOCK)
-
-    return jax.lax.platform_dependent(ids, count, step, acc, cpu=cpu, default=accelerator)
-
-
 def reference(path: Pathway, ids: Int32[Array, "depth n"], count: Int32[Array, " depth"], step, acc, block: int):
-    """Delivery in plain XLA: the oracle of every other backend."""
+    """Delivery in plain XLA: the oracle of every other backend.
+
+    Returns the sums, and the ring; its count is made to depend on the loop by adding a 0 that only the loop knows to be one. `push`
+    writes after it has looked at the count, hence after the loop has read, and XLA needs no copy of the ring in each step.
+    """
     depth = count.shape[0]
     rows = ((step - path.delays.astype(jnp.uint32)) & jnp.uint32(depth - 1)).astype(jnp.int32)
     at = count[rows]
@@ -123,12 +108,13 @@ def reference(path: Pathway, ids: Int32[Array, "depth n"], count: Int32[Array, "
         return jnp.where(done, first + pairs, first), jnp.where(done, 0, column + span), flat.reshape(sums.shape)
 
     zero = jnp.int32(0)
-    return jax.lax.while_loop(more, body, (zero, zero, acc))[2]
+    served, _, sums = jax.lax.while_loop(more, body, (zero, zero, acc))
+    return sums, ids, count + jnp.minimum(served, 0)
 
 
 def _segments(path, ids, rows, at, ends, pair):
     """Begin, length and source of the row segments of some (delay, source) pairs, for every target block."""
-    which = jnp.minimum(jnp.searchsorted(ends, pair, side="right"), ends.shape[0] - 1)
+    which = jnp.minimum(jnp.searchsorted(ends, pair, side="right", method="scan_unrolled"), ends.shape[0] - 1)
     slot = pair - (ends[which] - at[which])
     valid = pair < ends[-1]
     source = ids[rows[which], jnp.where(valid, slot, 0)]

@@ -41,7 +41,7 @@ def push(
     history: History, fired: Bool[Array, "n"], words: UInt32[Array, "w"], soft: Float[Array, "n"] | None, step: UInt32[Array, ""]
 ) -> History:
     """Writes the spikes of a step into its row, by index: nothing is shifted."""
-    row = row_of(history, step)
+    row = row_of(history, step) + jnp.minimum(history.count[0], 0)  # never less than 0: a write after all reads, see `reference`
     ids, count = ids_of(fired, words)
     kept = None if history.soft is None else _put(history.soft, jnp.asarray(soft), row)
     return History(_put(history.ids, ids, row), _put(history.count, count, row), kept)
