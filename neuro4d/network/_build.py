@@ -16,7 +16,7 @@ from neuro4d.network._delays import check_delay, distinct_delays
 from neuro4d.network._groups import Span, cast, realise
 from neuro4d.network._population import Population, PopulationView, view_of
 from neuro4d.network._projection import Projection, check_sign
-from neuro4d.ops import Backend, Pathway
+from neuro4d.ops import LARGEST, Backend, Pathway
 from neuro4d.receptors import Delta
 from neuro4d.stimuli import Poisson, RateSteps, SpikeTimes, Target, bank
 
@@ -155,9 +155,22 @@ def _wrap(view: PopulationView) -> np.ndarray | None:
 def block_width(n: int, n_ports: int, backend: Backend) -> int:
     """Neurons of a target block: all in one where they fit, else a multiple of 512; with native kernels one block for each core."""
     blocks = max(-(-n * n_ports // BLOCK_TARGETS), 1)
-    if backend is Backend.AUTO and native_available() and jax.default_backend() == "cpu":
+    if _native(backend):
         blocks = max(blocks, min(n_cores(), n // NEURONS_PER_CORE, 16))
     return n if blocks == 1 else -(-n // (blocks * 512)) * 512
+
+
+def _native(backend: Backend) -> bool:
+    return backend is Backend.AUTO and native_available() and jax.default_backend() == "cpu"
+
+
+def _check_addresses(n_edges: int, names: list[str], backend: Backend) -> None:
+    if n_edges > LARGEST and not _native(backend):
+        raise ValueError(
+            f"projections {', '.join(repr(name) for name in names)} share one pathway of {n_edges:,} synapses; plain XLA addresses at most "
+            f"{LARGEST:,}. The native kernels for the CPU have no such limit: build with `backend=n4.Backend.AUTO`; `neuro4d devices` says "
+            "whether they are there."
+        )
 
 
 def make_pathway(key: tuple[str, str, bool], members: list, plan: Plan, sizes: dict[str, int]) -> Pathway:
@@ -168,6 +181,7 @@ def make_pathway(key: tuple[str, str, bool], members: list, plan: Plan, sizes: d
     width = block_width(n_target, n_ports, plan.backend)
     delays = np.array([1], np.int32) if early else distinct_delays([(p.delay, low, high) for _, low, high, p in members])
     capacity = sum(_capacity(strand, projection, plan) for strand, _, _, projection in members)
+    _check_addresses(capacity, [strand.name for strand in strands], plan.backend)
     shape = Shape(n_source, n_target, n_ports, width, -(-n_target // width), delays, capacity)
     plastic = any(projection.plastic for *_, projection in members)
     kind = "edge" if plastic else weight_kind(strands, n_source)

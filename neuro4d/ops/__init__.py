@@ -4,6 +4,7 @@ from neuro4d.ops._backend import Backend as Backend
 from neuro4d.ops._bits import n_words as n_words
 from neuro4d.ops._bits import pack as pack
 from neuro4d.ops._bits import unpack as unpack
+from neuro4d.ops._deliver import LARGEST as LARGEST
 from neuro4d.ops._deliver import deliver as deliver
 from neuro4d.ops._deliver import edge_table as edge_table
 from neuro4d.ops._pathway import Pathway as Pathway

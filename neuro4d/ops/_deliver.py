@@ -18,6 +18,9 @@ from neuro4d.ops._backend import Backend
 from neuro4d.ops._pathway import Pathway
 from neuro4d.ops._ring import History
 
+LARGEST = 2**31 - 1
+"""As many synapses of one pathway can XLA address; the native kernels know no such limit."""
+
 CPU_BLOCK = 1 << 10
 ACCELERATOR_BLOCK = 1 << 18
 
@@ -59,12 +62,19 @@ def _deliver(native: bool, path, ids, count, soft, step, acc):
     def accelerator(ids, count, step, acc):
         return reference(path, ids, count, step, acc, ACCELERATOR_BLOCK)
 
+    if native and path.targets.shape[0] > LARGEST:
+        return compiled(ids, count, step, acc)
     return jax.lax.platform_dependent(ids, count, step, acc, cpu=compiled if native else cpu, default=accelerator)
 
 
 @_deliver.defjvp
 def _deliver_jvp(native, primals, tangents):
     path, ids, count, soft, step, _ = primals
+    if path.targets.shape[0] > LARGEST:
+        raise ValueError(
+            f"derivatives go through plain XLA, which addresses at most {LARGEST:,} synapses; {path.source!r} to {path.target!r} has "
+            f"{path.targets.shape[0]:,}. Use a smaller network for gradients."
+        )
     sums, ids_out, count_out = _deliver(native, *primals)
     tangent = _tangent(path, ids, count, soft, step, tangents[0], tangents[3], tangents[5])
     zero = (_float0(ids_out), _float0(count_out))

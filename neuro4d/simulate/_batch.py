@@ -8,17 +8,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from neuro4d._base import check_count
 from neuro4d.network import Model, State, set_value
 from neuro4d.recorders import AbstractRecorder, Spikes
 from neuro4d.simulate._memory import check_memory
 from neuro4d.simulate._result import Run
 from neuro4d.simulate._run import (
-    CHUNK,
     Loop,
     Options,
     check_run,
     check_series,
+    chunk_length,
     drive,
     first_carries,
     fit_recorders,
@@ -37,7 +36,7 @@ def batch(
     *,
     inputs: dict[str, Any] | None = None,
     progress: bool | None = None,
-    chunk: int = CHUNK,
+    chunk: int | None = None,
     throw: bool = True,
 ) -> list[Run]:
     """Runs several trials in one program; lane `i` gives bit for bit what a single run with its key gives.
@@ -71,7 +70,7 @@ def batch(
         varying = jax.tree.map(lambda _: None, varying)
     n_steps = check_run(models[0], state, duration, lanes=True)
     probes = fit_recorders(models[0], record, n_steps)
-    length = check_count(chunk, "chunk")
+    length = chunk_length(chunk, models[0].n_neurons * lanes, probes, n_steps, False)
     given = check_series(models[0], inputs, n_steps)
     check_memory(state, probes, n_steps, length, lanes)
 
@@ -117,7 +116,7 @@ def sweep(
     key: Any,
     inputs: dict[str, Any] | None = None,
     progress: bool | None = None,
-    chunk: int = CHUNK,
+    chunk: int | None = None,
     throw: bool = True,
 ) -> list[Run]:
     """Runs one model for several values of a parameter, in one program.

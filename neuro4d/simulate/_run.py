@@ -22,6 +22,14 @@ from neuro4d.simulate._result import Run
 from neuro4d.simulate._scan import run_chunk
 
 CHUNK = 1000
+"""Steps between two visits of the host, unless the network is small."""
+
+LONG_CHUNK = 10_000
+"""The same for networks whose thousand steps would be over in milliseconds."""
+
+LONG_CHUNK_NEURONS = 5000
+LONG_CHUNK_BYTES = 64 << 20
+"""Up to where a chunk may be long: neurons of all lanes, and what recorders need for it."""
 
 
 class SimulationError(RuntimeError):
@@ -58,7 +66,7 @@ def simulate(
     inputs: dict[str, Any] | None = None,
     progress: bool | None = None,
     log_every: Any = None,
-    chunk: int = CHUNK,
+    chunk: int | None = None,
     on_chunk: Callable[[State, int], Any] | None = None,
     throw: bool = True,
 ) -> Run:
@@ -75,7 +83,7 @@ def simulate(
     - `record`: recorders; by default all spikes.
     - `inputs`: values for `Input` ports: a scalar, or an array with one entry per step on its first axis.
     - `progress`: a bar; by default where a person can see it. `log_every`: wall time between log lines. [time]
-    - `chunk`: steps between two visits of the host.
+    - `chunk`: steps between two visits of the host; by default 1,000, or 10,000 for a small network without `on_chunk`.
     - `on_chunk`: called as `on_chunk(state, steps_done)` after every chunk; a place for checkpoints. Copy what you keep.
     - `throw`: whether a fault (a potential that is not finite) raises; it is in `run.state.fault` anyway.
 
@@ -95,7 +103,7 @@ def simulate(
     """
     n_steps = check_run(model, state, duration)
     probes = fit_recorders(model, record, n_steps)
-    length = check_count(chunk, "chunk")
+    length = chunk_length(chunk, model.n_neurons, probes, n_steps, on_chunk is not None)
     given = check_series(model, inputs, n_steps)
     check_memory(state, probes, n_steps, length, 1)
     options = Options(length, progress, log_every, on_chunk, throw)
@@ -111,12 +119,21 @@ def simulate(
     return Run(model, loop.state, model.dt, start, loop.done, records, loop.compile_s, loop.wall_s, loop.completed)
 
 
+def chunk_length(chunk: int | None, n_neurons: int, probes: dict[str, Any], n_steps: int, watched: bool) -> int:
+    """Steps of a chunk: as asked for, else long where neurons are few, nobody watches and no recorder needs much room for it."""
+    if chunk is not None:
+        return check_count(chunk, "chunk")
+    room = sum(probe.bytes(n_steps, LONG_CHUNK)[0] for probe in probes.values())
+    small = n_neurons <= LONG_CHUNK_NEURONS and room <= LONG_CHUNK_BYTES
+    return LONG_CHUNK if small and not watched else CHUNK
+
+
 def drive(call: Callable, probes: dict, state: State, carries: dict, inputs: dict, n_steps: int, dt: float, options: Options) -> Loop:
     """Calls the compiled chunk until the steps are done or the user interrupts."""
     chunks: dict[str, list] = {name: [] for name in probes}
     began = time.perf_counter()
     # No step at all: the program is compiled, or found, and nothing else happens.
-    state, buffers = jax.block_until_ready(call(state, carries, _piece(inputs, 0, 0, options.chunk), jnp.uint32(0), jnp.int32(0)))
+    state, buffers = jax.block_until_ready(call(state, carries, _piece(inputs, 0, 0, options.chunk), np.uint32(0), np.int32(0)))
     compile_s = time.perf_counter() - began
     carries = _carries(probes, buffers)
     done, began = 0, time.perf_counter()
@@ -124,7 +141,7 @@ def drive(call: Callable, probes: dict, state: State, carries: dict, inputs: dic
         while done < n_steps and not stop.is_set():
             n = min(options.chunk, n_steps - done)
             pieces = _piece(inputs, done, n, options.chunk)
-            state, buffers = jax.block_until_ready(call(state, carries, pieces, jnp.uint32(done), jnp.int32(n)))
+            state, buffers = jax.block_until_ready(call(state, carries, pieces, np.uint32(done), np.int32(n)))
             for name, probe in probes.items():
                 chunks[name].append(probe.collect(buffers[name], done, n))
                 if probe.carried:
