@@ -1,6 +1,6 @@
 """A network with more synapses than a 32-bit number can count.
 
-Takes 5 GB and three minutes on two cores: `pytest -m slow tests/network/test_huge.py`.
+Takes 5 GB and two minutes on two cores: `pytest -m full tests/network/test_huge.py`.
 """
 
 import brainunit as u
@@ -27,6 +27,7 @@ def test_plain_xla_refuses_what_it_cannot_address():
         network().build(dt=0.1 * u.ms, seed=0, backend=n4.Backend.REFERENCE)
 
 
+@pytest.mark.full
 @pytest.mark.slow
 @pytest.mark.skipif(not native_available(), reason="the CPU handlers are not built")
 def test_rows_beyond_two_to_the_31_are_delivered():
