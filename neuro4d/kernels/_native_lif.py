@@ -135,7 +135,7 @@ def lif_run_native(
 
     **Arguments:**
 
-    - `count`: how many steps, at most `length`; rows of packed spikes beyond it are left as they were. More than one step needs a
+    - `count`: how many steps, at most `length`; rows of packed spikes beyond it mean nothing. More than one step needs a
       group whose `paths` come from itself, and input that stays the same.
     - `clock`, `v` (mV), `left` (steps still held), `levels`: the neurons.
     - `rings`: the group's own first, then those of other groups that `paths` read from.

@@ -9,7 +9,6 @@ import numpy as np
 
 from neuro4d._base import AbstractValue, Given, address, as_value, check_fits, words
 from neuro4d.connect import Ends
-from neuro4d.kernels import native_available
 from neuro4d.lattice import Placement
 from neuro4d.network._assemble import Shape, Strand, assemble, n_cores, weight_kind
 from neuro4d.network._delays import check_delay, distinct_delays
@@ -155,17 +154,13 @@ def _wrap(view: PopulationView) -> np.ndarray | None:
 def block_width(n: int, n_ports: int, backend: Backend) -> int:
     """Neurons of a target block: all in one where they fit, else a multiple of 512; with native kernels one block for each core."""
     blocks = max(-(-n * n_ports // BLOCK_TARGETS), 1)
-    if _native(backend):
+    if backend.native_here:
         blocks = max(blocks, min(n_cores(), n // NEURONS_PER_CORE, 16))
     return n if blocks == 1 else -(-n // (blocks * 512)) * 512
 
 
-def _native(backend: Backend) -> bool:
-    return backend is Backend.AUTO and native_available() and jax.default_backend() == "cpu"
-
-
 def _check_addresses(n_edges: int, names: list[str], backend: Backend) -> None:
-    if n_edges > LARGEST and not _native(backend):
+    if n_edges > LARGEST and not backend.native_here:
         raise ValueError(
             f"projections {', '.join(repr(name) for name in names)} share one pathway of {n_edges:,} synapses; plain XLA addresses at most "
             f"{LARGEST:,}. The native kernels for the CPU have no such limit: build with `backend=n4.Backend.AUTO`; `neuro4d devices` says "

@@ -20,13 +20,12 @@ from neuro4d.kernels import (
     LifRing,
     PortKind,
     lif_run_native,
-    native_available,
 )
 from neuro4d.network._build import block_width
 from neuro4d.network._groups import fuse
 from neuro4d.network._task import Outcome, Task, portable_step
 from neuro4d.neurons import LIF, LIFState
-from neuro4d.ops import Backend, History
+from neuro4d.ops import History
 from neuro4d.receptors import Delta, ExpConductance, ExpCurrent
 
 KINDS: Mapping[type, PortKind] = MappingProxyType({ExpCurrent: "current", ExpConductance: "conductance", Delta: "delta"})
@@ -49,7 +48,7 @@ def prepare_fused(model: Any, spans: list[Any]) -> Fused | None:
     fits = type(model.neurons[first.name]) is LIF and all(type(r) in KINDS for r in receptors.values())
     if not fits or model.surrogate is not None or model.dtype != np.float32:
         return None
-    if model.layout.backend is Backend.REFERENCE or not native_available():
+    if not model.layout.backend.native:
         return None
     parts = [model.neurons[span.name] for span in spans]
     ports = [[model.receptors[span.name][port] for span in spans] for port in dict(model.layout.ports)[first.group]]

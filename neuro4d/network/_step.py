@@ -4,7 +4,6 @@ from typing import Any
 
 import brainunit as u
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int32, UInt32
 
@@ -81,7 +80,7 @@ def advance(model: Any, prepared: Prepared, state: State, inputs: dict[str, Any]
 def runs_natively(model: Any, prepared: Prepared) -> bool:
     """Whether many steps can be one native call: one group, all of whose input stays the same or is constant Poisson input."""
     one = len(model.layout.sizes) == 1 and all(native is not None for native in prepared.fused.values())
-    return one and all(model.sources[wire.name].steady for wire in model.layout.wires) and jax.default_backend() == "cpu"
+    return one and all(model.sources[wire.name].steady for wire in model.layout.wires) and model.layout.backend.native_here
 
 
 def advance_many(

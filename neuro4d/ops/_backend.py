@@ -2,6 +2,10 @@
 
 import enum
 
+import jax
+
+from neuro4d.kernels import native_available
+
 
 class Backend(enum.Enum):
     """How a model is computed.
@@ -12,3 +16,13 @@ class Backend(enum.Enum):
 
     AUTO = "auto"
     REFERENCE = "reference"
+
+    @property
+    def native(self) -> bool:
+        """Whether programs for a CPU use the native kernels."""
+        return self is Backend.AUTO and native_available()
+
+    @property
+    def native_here(self) -> bool:
+        """The same, and programs are for a CPU unless somebody asks for another platform."""
+        return self.native and jax.default_backend() == "cpu"

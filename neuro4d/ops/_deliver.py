@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32, UInt32
 
-from neuro4d.kernels import deliver_native, native_available
+from neuro4d.kernels import deliver_native
 from neuro4d.ops._backend import Backend
 from neuro4d.ops._pathway import Pathway
 from neuro4d.ops._ring import History
@@ -42,8 +42,7 @@ def deliver(
 
     Differentiable with respect to the weights, and to `history.soft` where the model was built with a surrogate.
     """
-    native = native_available() and backend is not Backend.REFERENCE
-    sums, ids, count = _deliver(native, path, history.ids, history.count, history.soft, step, acc)
+    sums, ids, count = _deliver(backend.native, path, history.ids, history.count, history.soft, step, acc)
     return sums, History(ids, count, history.soft)
 
 

@@ -4,6 +4,7 @@ import functools
 
 import brainunit as u
 import jax
+import jax.export
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 import neuro4d as n4
 from neuro4d.kernels import LifClock, LifLevels, LifPort, LifRing, lif_run_native, native_available
-from neuro4d.network import _fused, advance, advance_many, prepare, runs_natively
+from neuro4d.network import _fused, _step, advance, advance_many, prepare, runs_natively
 from neuro4d.ops import Backend
 
 pytestmark = pytest.mark.skipif(not native_available(), reason="the CPU handlers are not built")
@@ -179,6 +180,22 @@ def test_many_steps_in_one_call_equal_single_steps(make):
         equal_trees((jax.tree.map(lambda x, i=i: x[i], batch), lanes[group][i, :90]), (single, rows[group][:90]))
 
 
+def test_many_steps_in_plain_xla_equal_single_steps():
+    """What takes the place of the native call where a program is lowered for another platform."""
+    model = coba().build(dt=0.1 * u.ms, seed=1)
+    ((group, _),) = model.layout.sizes
+    state = model.init(jr.key(0))
+    task = _step._task(model, prepare(model), state, dict(state.history), _step._stimulate(model, prepare(model), state, {})[group], group, 300)
+    out = jax.jit(lambda t, n: _fused._run_portable(t, n, 80))(task, jnp.int32(60))
+    plain = coba().build(dt=0.1 * u.ms, seed=1, backend=Backend.REFERENCE)
+    _, words = jax.jit(run_of(plain, 60))(plain.init(jr.key(0)))
+    assert np.asarray(words[group]).any()
+    np.testing.assert_array_equal(out.words[:60], words[group])
+    many = jax.jit(lambda m, s: advance_many(m, prepare(m), s, jnp.int32(3), 5))
+    for platform in ("cuda", "rocm", "tpu"):
+        assert "n4_lif_run" not in jax.export.export(many, platforms=[platform])(model, state).mlir_module()
+
+
 def bare_step(v, left, levels, ports=(), extras=(), width=None, isa="best", count=1, length=1, rings=1):
     n = v.shape[0]
     ring = LifRing(jnp.zeros((1, n), jnp.int32), jnp.zeros(1, jnp.int32))
@@ -249,3 +266,14 @@ def test_in_a_loop_nothing_large_is_copied():
     body = next(part for part in text.split("\n\n") if "custom-call" in part and "n4_lif_run" in part)
     copies = [line for line in body.splitlines() if " copy(" in line and "[]" not in line.split("=")[1].split("copy")[0]]
     assert copies == []
+
+
+def test_plain_xla_does_not_copy_the_past_in_a_loop():
+    model = coba().build(dt=0.1 * u.ms, seed=1, backend=Backend.REFERENCE)
+    state = model.init(jr.key(0))
+    ((group, _),) = model.layout.sizes
+    depth, n = state.history[group].ids.shape
+    text = jax.jit(run_of(model, 10), donate_argnums=0).lower(state).compile().as_text()
+    loops = [part for part in text.split("\n\n") if not part.lstrip().startswith("ENTRY")]
+    assert any(f"s32[{depth},{n}]" in part for part in loops)
+    assert not [line for part in loops for line in part.splitlines() if f"= s32[{depth},{n}]" in line and " copy(" in line]

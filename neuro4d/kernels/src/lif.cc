@@ -32,24 +32,32 @@ LifBlock block_function(int64_t wanted) {
   return lif_block_baseline;
 }
 
-// What a thread needs to itself: the description of the step that it is at. Apart from that of its neighbours.
-struct alignas(128) Desk {
+// What a thread needs to itself: the description of the step that it is at, and room. It stays from call to call, since a call for
+// one step of a small network takes no longer than making it.
+struct Desk {
   LifStep step;
   std::vector<Delivery> deliveries;
   std::vector<std::vector<Arrival>> arrivals;
   LifRoom room;
-  int64_t at = -1;
+  uint64_t owner = 0;  // the number of the `Steps` that it is laid out for
+  int64_t at = -1;     // the step that it describes
 };
+
+uint64_t next_number() {
+  static std::atomic<uint64_t> given{0};
+  return ++given;
+}
 
 // The steps of one element: delivers into the sums of a block and steps its neurons while they are in cache.
 class Steps {
  public:
-  Steps(const LifCall& call, const Element& element, LifBlock run, int64_t members)
-      : call_(call), element_(element), run_(run), mode_(float_mode()), desks_(static_cast<size_t>(members)) {}
+  Steps(const LifCall& call, const Element& element, LifBlock run)
+      : call_(call), element_(element), run_(run), mode_(float_mode()), number_(next_number()) {}
 
-  void block(int64_t k, int64_t block, int64_t member) {
-    Desk& desk = desks_[static_cast<size_t>(member)];
+  void block(int64_t k, int64_t block) {
+    thread_local Desk desk;
     const ScopedFloatMode same_as_caller(mode_);
+    if (desk.owner != number_) lay_out(&desk);
     if (desk.at != k) move_to(k, &desk);
     const LifStep& x = desk.step;
     const size_t bytes = static_cast<size_t>(call_.block_size()) * sizeof(float);
@@ -78,12 +86,16 @@ class Steps {
   }
 
  private:
+  void lay_out(Desk* desk) const {
+    desk->step = element_.step;
+    desk->deliveries = element_.deliveries;
+    desk->arrivals.resize(desk->deliveries.size());
+    for (LifRoom::Laid& drive : desk->room.drive) drive.done = false;
+    desk->owner = number_;
+    desk->at = -1;
+  }
+
   void move_to(int64_t k, Desk* desk) const {
-    if (desk->at < 0) {
-      desk->step = element_.step;
-      desk->deliveries = element_.deliveries;
-      desk->arrivals.resize(desk->deliveries.size());
-    }
     desk->at = k;
     desk->step.elapsed = element_.step.elapsed + static_cast<uint32_t>(k);
     desk->step.words = element_.step.words + k * call_.n_words();
@@ -97,11 +109,13 @@ class Steps {
   const Element& element_;
   const LifBlock run_;
   const FloatMode mode_;
-  std::vector<Desk> desks_;
+  const uint64_t number_;
   std::atomic<bool> failed_{false};
   Failure failure_;
   size_t failed_path_ = 0;
 };
+
+constexpr double kMeeting = 2e3;  // ns of work from which on it pays that threads meet after a step
 
 // Elements of a batch are independent over all steps, so threads share them out, if there are enough; else they share the
 // blocks of each step.
@@ -114,11 +128,11 @@ ffi::Error run_elements(ffi::ThreadPool& pool, const LifCall& call, const std::v
     least = std::min(least, e.expected);
   }
   const bool apart = batch >= threads || call.n_blocks < 2;
-  const int64_t members = !apart && worth_sharing(expected) && (call.length == 1 || least > 2e3) ? std::min(threads, call.n_blocks) : 1;
+  const int64_t members = !apart && worth_sharing(expected) && (call.length == 1 || least > kMeeting) ? std::min(threads, call.n_blocks) : 1;
   std::vector<ffi::Error> outcomes(static_cast<size_t>(batch));
   auto one = [&](int64_t b) {
     const Element& e = elements[static_cast<size_t>(b)];
-    Steps steps(call, e, run, members);
+    Steps steps(call, e, run);
     run_steps(pool, e.n_steps, call.n_blocks, members, steps);
     outcomes[static_cast<size_t>(b)] = steps.outcome();
   };

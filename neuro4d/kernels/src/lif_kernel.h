@@ -128,8 +128,8 @@ inline StepRun run_for(const LifStep& x) {
   for (int64_t p = 0; p < x.n_ports; ++p) {
     if (x.ports[p].kind != (x.with_g ? PortKind::kConductance : PortKind::kCurrent)) return nullptr;
   }
-  static constexpr StepRun kRuns[2][kFastPorts] = {{step_run_1<false>, step_run_2<false>, step_run_3<false>},
-                                                   {step_run_1<true>, step_run_2<true>, step_run_3<true>}};
+  static constexpr StepRun kRuns[2][kFastPorts] = {{step_run<1, false>, step_run<2, false>, step_run<3, false>},
+                                                   {step_run<1, true>, step_run<2, true>, step_run<3, true>}};
   return kRuns[x.with_g ? 1 : 0][x.n_ports - 1];
 }
 
@@ -198,7 +198,7 @@ inline Arrivals arrivals_of(const LifStep& x, int64_t p, int64_t row, const Piec
 
 // One kind of drive for a piece: the values of a stimulus where it is alone and has one per neuron, else a sum in `room`, made
 // once where it is the same for all neurons.
-inline const float* drive_of(const LifStep& x, ExtraKind kind, const Piece& piece, LifRoom::Laid* room) {
+inline const float* drive_of(const LifStep& x, ExtraKind kind, const Piece& piece, LifRoom::Laid* room, const float* zero) {
   const Extra* only = nullptr;
   int64_t found = 0;
   bool each = false;
@@ -208,6 +208,7 @@ inline const float* drive_of(const LifStep& x, ExtraKind kind, const Piece& piec
     each = each || only->value.mode == Param::kNeuron;
     ++found;
   }
+  if (found == 0) return zero;
   if (found == 1 && each) return only->value.data + piece.first;
   if (room->done) return room->sum;
   std::memset(room->sum, 0, sizeof room->sum);
@@ -229,8 +230,9 @@ inline void lif_block(const LifStep& x, int64_t block, LifRoom* w) {
   }
   for (int64_t first = low; first < high; first += kPiece) {
     const Piece piece{first, high - first < kPiece ? high - first : kPiece};
-    const Drive drive{drive_of(x, ExtraKind::kConductance, piece, &w->drive[0]), drive_of(x, ExtraKind::kCurrent, piece, &w->drive[1]),
-                      drive_of(x, ExtraKind::kJump, piece, &w->drive[2])};
+    const Drive drive{drive_of(x, ExtraKind::kConductance, piece, &w->drive[0], w->zero),
+                      drive_of(x, ExtraKind::kCurrent, piece, &w->drive[1], w->zero),
+                      drive_of(x, ExtraKind::kJump, piece, &w->drive[2], w->zero)};
     for (int64_t p = 0; p < x.n_ports; ++p) {
       const int64_t row = (block * x.n_ports + p) * x.width + (first - low);
       arrivals[p] = arrivals_of(x, p, row, piece, w->zero);

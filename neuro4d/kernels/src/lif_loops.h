@@ -4,7 +4,9 @@
 // The sums and products are those of `LIF.step`, `ExpCurrent.step`, `ExpConductance.step` and `Delta.step`, in their order.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "lif_types.h"
 #include "simd.h"
@@ -143,45 +145,23 @@ struct Drive {
 // The drive of stimuli is added to 0, as elsewhere, so that its zeros have the same sign.
 inline F from_zero(const float* p, Lanes at) { return splat(0.0f) + get<F>(p, at); }
 
-// The common cases in one pass, with the same constants for all neurons of the run: one to three receptors of one kind, or one
-// that makes the potential jump.
-template <bool Conductance>
-void step_run_1(const Columns* c, const Membranes& m, int64_t n, const Drive& d) {
-  const Receptor<true, Conductance> first(c[0]);
+// The common cases in one pass, with the same constants for all neurons of the run: some receptors of one kind, or one that makes
+// the potential jump.
+template <bool Conductance, std::size_t... P>
+void step_ports(const Columns* c, const Membranes& m, int64_t n, const Drive& d, std::index_sequence<P...>) {
+  const Receptor<true, Conductance> receptors[] = {Receptor<true, Conductance>(c[P])...};
   const Membrane<true, Conductance> fire(m);
   const Drive drive = d;
   each_vector(n, [&](Lanes at) {
     F g = Conductance ? from_zero(drive.g, at) : F{}, i = from_zero(drive.i, at);
-    first(at, &g, &i);
+    (receptors[P](at, &g, &i), ...);
     fire(at, g, i, splat(0.0f));
   });
 }
 
-template <bool Conductance>
-void step_run_2(const Columns* c, const Membranes& m, int64_t n, const Drive& d) {
-  const Receptor<true, Conductance> first(c[0]), second(c[1]);
-  const Membrane<true, Conductance> fire(m);
-  const Drive drive = d;
-  each_vector(n, [&](Lanes at) {
-    F g = Conductance ? from_zero(drive.g, at) : F{}, i = from_zero(drive.i, at);
-    first(at, &g, &i);
-    second(at, &g, &i);
-    fire(at, g, i, splat(0.0f));
-  });
-}
-
-template <bool Conductance>
-void step_run_3(const Columns* c, const Membranes& m, int64_t n, const Drive& d) {
-  const Receptor<true, Conductance> first(c[0]), second(c[1]), third(c[2]);
-  const Membrane<true, Conductance> fire(m);
-  const Drive drive = d;
-  each_vector(n, [&](Lanes at) {
-    F g = Conductance ? from_zero(drive.g, at) : F{}, i = from_zero(drive.i, at);
-    first(at, &g, &i);
-    second(at, &g, &i);
-    third(at, &g, &i);
-    fire(at, g, i, splat(0.0f));
-  });
+template <int Ports, bool Conductance>
+void step_run(const Columns* c, const Membranes& m, int64_t n, const Drive& d) {
+  step_ports<Conductance>(c, m, n, d, std::make_index_sequence<Ports>());
 }
 
 inline void step_run_jumps(const Columns* c, const Membranes& m, int64_t n, const Drive& d) {

@@ -82,7 +82,7 @@ struct LifStep {
 
 constexpr int64_t kPiece = 512;  // neurons at a time: everything about them stays in the first cache
 
-// Room for the neurons of one piece, owned by one thread for one call.
+// Room for the neurons of one piece, owned by one thread.
 struct LifRoom {
   struct Laid {
     float sum[kPiece];

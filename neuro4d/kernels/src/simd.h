@@ -103,24 +103,15 @@ inline F floats_of(I x) {
 #endif
 }
 
-// The larger and the smaller of two numbers; a second one that is NaN stays.
-inline F no_less(F bound, F x) {
+// x, or the bound that it passes; NaN stays.
+inline F within(F low, F high, F x) {
 #if defined(__AVX512F__)
-  return same_bits<F>(_mm512_max_ps(same_bits<__m512>(bound), same_bits<__m512>(x)));
+  return same_bits<F>(_mm512_min_ps(same_bits<__m512>(high), _mm512_max_ps(same_bits<__m512>(low), same_bits<__m512>(x))));
 #elif defined(__AVX2__)
-  return same_bits<F>(_mm256_max_ps(same_bits<__m256>(bound), same_bits<__m256>(x)));
+  return same_bits<F>(_mm256_min_ps(same_bits<__m256>(high), _mm256_max_ps(same_bits<__m256>(low), same_bits<__m256>(x))));
 #else
-  return select(below(x, bound), bound, x);
-#endif
-}
-
-inline F at_most(F bound, F x) {
-#if defined(__AVX512F__)
-  return same_bits<F>(_mm512_min_ps(same_bits<__m512>(bound), same_bits<__m512>(x)));
-#elif defined(__AVX2__)
-  return same_bits<F>(_mm256_min_ps(same_bits<__m256>(bound), same_bits<__m256>(x)));
-#else
-  return select(below(bound, x), bound, x);
+  x = select(below(x, low), low, x);
+  return select(below(high, x), high, x);
 #endif
 }
 
@@ -143,7 +134,7 @@ inline F times_power_of_two(F x, F whole) {
 // multiplications, never contracted.
 inline F exp_f32(F x) {
   const F round = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to whole numbers
-  x = at_most(splat(89.0f), no_less(splat(-104.0f), x));
+  x = within(splat(-104.0f), splat(89.0f), x);
   const F shifted = x * splat(1.44269504f) + round;
   const F whole = shifted - round;
   F r = x - whole * splat(0.693359375f);

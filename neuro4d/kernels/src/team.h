@@ -58,7 +58,7 @@ class Team {
       std::atomic<int64_t>& next = claims_[static_cast<size_t>(block)].next;
       int64_t expected = step;
       if (next.load(std::memory_order_relaxed) != step || !next.compare_exchange_strong(expected, step + 1)) continue;
-      work_->block(step, block, member);
+      work_->block(step, block);
       ++mine;
     }
     return mine;
@@ -87,13 +87,13 @@ class Team {
 
 }  // namespace detail
 
-// For every step from 0 on: `work.block(step, block, member)` for all blocks, each by one of at most `members` threads, then
+// For every step from 0 on: `work.block(step, block)` for all blocks, each by one of at most `members` threads, then
 // `work.close(step)` by one of them; stops early where that returns false. Returns when all is done.
 template <typename Pool, typename Work>
 void run_steps(Pool& pool, int64_t n_steps, int64_t n_blocks, int64_t members, Work& work) {
   if (members < 2 || n_blocks < 2) {
     for (int64_t step = 0; step < n_steps; ++step) {
-      for (int64_t block = 0; block < n_blocks; ++block) work.block(step, block, 0);
+      for (int64_t block = 0; block < n_blocks; ++block) work.block(step, block);
       if (!work.close(step)) return;
     }
     return;
