@@ -269,7 +269,8 @@ def test_in_a_loop_nothing_large_is_copied():
 
 
 def test_plain_xla_does_not_copy_the_past_in_a_loop():
-    model = coba().build(dt=0.1 * u.ms, seed=1, backend=Backend.REFERENCE)
+    # Without delays of 0: there the spikes of a step do not wait for what arrives in it.
+    model = cuba().build(dt=0.1 * u.ms, seed=1, backend=Backend.REFERENCE)
     state = model.init(jr.key(0))
     ((group, _),) = model.layout.sizes
     depth, n = state.history[group].ids.shape
