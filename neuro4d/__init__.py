@@ -1,5 +1,6 @@
 """neuro4d: spiking neural networks on a four-dimensional lattice, in JAX."""
 
+from neuro4d import analysis as analysis
 from neuro4d import io as io
 from neuro4d import zoo as zoo
 from neuro4d._base import Constant as Constant
@@ -25,21 +26,26 @@ from neuro4d.io import load_config as load_config
 from neuro4d.lattice import Box as Box
 from neuro4d.lattice import Lattice as Lattice
 from neuro4d.lattice import Mask as Mask
-from neuro4d.network import Edges as Edges
-from neuro4d.network import Model as Model
+from neuro4d.model import Edges as Edges
+from neuro4d.model import Model as Model
+from neuro4d.model import Span as Span
+from neuro4d.model import State as State
+from neuro4d.model import Weights as Weights
+from neuro4d.model import set_value as set
+from neuro4d.model import set_weights as set_weights
+from neuro4d.model import with_neurons as with_neurons
 from neuro4d.network import Network as Network
 from neuro4d.network import Population as Population
 from neuro4d.network import PopulationView as PopulationView
 from neuro4d.network import Projection as Projection
-from neuro4d.network import State as State
-from neuro4d.network import set_value as set
-from neuro4d.network import with_neurons as with_neurons
 from neuro4d.neurons import LIF as LIF
 from neuro4d.neurons import Izhikevich as Izhikevich
 from neuro4d.neurons import Relay as Relay
 from neuro4d.ops import Backend as Backend
 from neuro4d.ops import SuperSpike as SuperSpike
 from neuro4d.ops import Triangle as Triangle
+from neuro4d.plasticity import Free as Free
+from neuro4d.plasticity import Hebbian as Hebbian
 from neuro4d.receptors import AlphaConductance as AlphaConductance
 from neuro4d.receptors import AlphaCurrent as AlphaCurrent
 from neuro4d.receptors import Delta as Delta
@@ -48,12 +54,12 @@ from neuro4d.receptors import ExpCurrent as ExpCurrent
 from neuro4d.receptors import PulseCurrent as PulseCurrent
 from neuro4d.recorders import Counts as Counts
 from neuro4d.recorders import Spikes as Spikes
+from neuro4d.recorders import SpikeTable as SpikeTable
 from neuro4d.recorders import Trace as Trace
 from neuro4d.recorders import Window as Window
+from neuro4d.results import Run as Run
 from neuro4d.simulate import MemoryBudgetError as MemoryBudgetError
-from neuro4d.simulate import Run as Run
 from neuro4d.simulate import SimulationError as SimulationError
-from neuro4d.simulate import SpikeTable as SpikeTable
 from neuro4d.simulate import batch as batch
 from neuro4d.simulate import scan as scan
 from neuro4d.simulate import simulate as simulate

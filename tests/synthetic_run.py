@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neuro4d.simulate._records import SpikeRecord
-from neuro4d.simulate._result import Run
+from neuro4d.recorders import SpikeRecord
+from neuro4d.results import Run
 
 
 class Span(NamedTuple):

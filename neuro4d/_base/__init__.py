@@ -1,5 +1,7 @@
 """L0: units, parts, values, drives, fault codes and randomness by address."""
 
+from neuro4d._base._bar import progress_bar as progress_bar
+from neuro4d._base._bar import watched as watched
 from neuro4d._base._drive import Drive as Drive
 from neuro4d._base._errors import UnitError as UnitError
 from neuro4d._base._errors import UnknownNameError as UnknownNameError
@@ -10,6 +12,13 @@ from neuro4d._base._errors import first_bad as first_bad
 from neuro4d._base._errors import lookup as lookup
 from neuro4d._base._fault import Fault as Fault
 from neuro4d._base._grid import steps_of as steps_of
+from neuro4d._base._html import PALETTE as PALETTE
+from neuro4d._base._html import card as card
+from neuro4d._base._html import html_table as html_table
+from neuro4d._base._html import mini_raster as mini_raster
+from neuro4d._base._machine import cores as cores
+from neuro4d._base._machine import n_cores as n_cores
+from neuro4d._base._machine import peak_resident_gb as peak_resident_gb
 from neuro4d._base._memory import MemoryBudgetError as MemoryBudgetError
 from neuro4d._base._memory import available_bytes as available_bytes
 from neuro4d._base._memory import bytes_text as bytes_text

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from neuro4d.bench._machine import cores
+from neuro4d._base import cores
 from neuro4d.bench._peers import PEERS, ask
 from neuro4d.bench._processes import BenchmarkError, accelerator, measure
 from neuro4d.bench._result import Check, Column, Outcome, median

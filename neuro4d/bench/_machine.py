@@ -8,6 +8,8 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from neuro4d._base import cores
+
 PACKAGES = ("jax", "jaxlib", "numpy", "brainunit", "equinox")
 
 
@@ -34,12 +36,6 @@ def versions() -> dict[str, str]:
 def now() -> str:
     """Date and time in UTC, to the second."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-
-
-def cores() -> list[int]:
-    """The cores that this process may run on."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return list(range(os.cpu_count() or 1)) if affinity is None else sorted(affinity(0))
 
 
 def cpu_model() -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from types import MappingProxyType
 from typing import Any
 
 import brainunit as u
@@ -11,10 +12,11 @@ import numpy as np
 
 from neuro4d.bench._networks import network
 from neuro4d.kernels import native_status
-from neuro4d.network import Model
+from neuro4d.model import Model
 from neuro4d.ops import Backend
 from neuro4d.recorders import Spikes
-from neuro4d.simulate import Run, batch, scan, simulate
+from neuro4d.results import Run
+from neuro4d.simulate import batch, scan, simulate
 
 
 def build(job: dict[str, Any]) -> tuple[Model, dict[str, Any]]:
@@ -28,7 +30,7 @@ def build(job: dict[str, Any]) -> tuple[Model, dict[str, Any]]:
         dt=job.get("dt_ms", 0.1) * u.ms,
         seed=job.get("seed", 0),
         precision=job.get("precision", "float32"),
-        backend=Backend(job.get("backend", "auto")),
+        backend=BACKENDS[job.get("backend", "auto")],
     )
     jax.block_until_ready(model)
     facts = {
@@ -40,6 +42,9 @@ def build(job: dict[str, Any]) -> tuple[Model, dict[str, Any]]:
         "kernels": native_status() if model.layout.backend is Backend.AUTO and jax.default_backend() == "cpu" else "plain XLA",
     }
     return model, facts
+
+
+BACKENDS = MappingProxyType({"auto": Backend.AUTO, "reference": Backend.REFERENCE})
 
 
 def measure_network(job: dict[str, Any]) -> dict[str, Any]:
@@ -103,7 +108,7 @@ def measure_steps(job: dict[str, Any]) -> dict[str, Any]:
         scanned.append(time.perf_counter() - began)
     recorded, spikes = [], 0
     for _ in range(repeats):
-        run = simulate(model, state, steps * model.dt * u.ms, (Spikes(),), progress=False)
+        run = simulate(model, state, steps * model.dt, (Spikes(),), progress=False)
         recorded.append(run.wall_s)
         spikes += sum(spike_counts(run).values())
     one = jax.jit(lambda m, s: m.step(s)[0])

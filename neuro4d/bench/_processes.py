@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from neuro4d.bench._machine import cores
+from neuro4d._base import cores
 
 TIMEOUT = 3600.0
 WORKER = "neuro4d.bench._worker"

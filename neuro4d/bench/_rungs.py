@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from neuro4d.bench._measure import build, measure_network
-from neuro4d.network import Model
+from neuro4d.model import Model
 
 
 class Problem(NamedTuple):
@@ -45,7 +45,7 @@ def measure_rung(job: dict[str, Any]) -> dict[str, Any]:
         fields = measure_network(job)
         return {**fields, "rate": fields["rates"]["cells"]}
     model, facts = build(job)
-    problem, steps = problem_of(model), round(job["duration_ms"] / model.dt)
+    problem, steps = problem_of(model), round(job["duration_ms"] / model.dt_ms)
     program, compile_s = RUNGS[job["rung"]](problem, steps)
     seconds = []
     for _ in range(job["repeats"]):
@@ -64,8 +64,8 @@ def problem_of(model: Model) -> Problem:
     weight = np.concatenate([np.full(len(one.pre), w) for one, w in zip(lists, (0.125, -0.75), strict=True)])
     lif = model.neurons["cells"]
     v0 = np.asarray(model.init(jax.random.key(0)).neurons["cells"].v)
-    decay = float(np.exp(-model.dt / float(lif.tau)))
-    hold = round(float(lif.t_ref) / model.dt)
+    decay = float(np.exp(-model.dt_ms / float(lif.tau)))
+    hold = round(float(lif.t_ref) / model.dt_ms)
     return Problem(pre, post, weight, v0, decay, float(lif.v_rest), float(lif.v_th), float(lif.v_reset), hold)
 
 

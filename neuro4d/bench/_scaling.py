@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from neuro4d.bench._machine import cores
+from neuro4d._base import cores
 from neuro4d.bench._processes import measure
 from neuro4d.bench._result import Check, Column, Outcome, median
 

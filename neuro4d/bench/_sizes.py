@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from neuro4d.bench._machine import cores
+from neuro4d._base import cores
 from neuro4d.bench._processes import accelerator, measure
 from neuro4d.bench._result import Check, Column, Outcome, median
 

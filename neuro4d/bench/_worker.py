@@ -10,6 +10,8 @@ import time
 from types import MappingProxyType
 from typing import Any
 
+from neuro4d._base import peak_resident_gb
+
 KINDS = MappingProxyType(
     {
         "network": ("neuro4d.bench._measure", "measure_network"),
@@ -32,16 +34,7 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
     began = time.perf_counter()
     module, function = KINDS[job["kind"]]
     fields = getattr(importlib.import_module(module), function)(job)
-    return {**fields, "peak_gb": _peak_gb(), "process_s": time.perf_counter() - began}
-
-
-def _peak_gb() -> float | None:
-    try:
-        resource = importlib.import_module("resource")
-    except ImportError:
-        return None
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+    return {**fields, "peak_gb": peak_resident_gb(), "process_s": time.perf_counter() - began}
 
 
 if __name__ == "__main__":

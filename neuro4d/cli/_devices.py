@@ -4,7 +4,8 @@ import platform
 
 import jax
 
-from neuro4d.cli._machine import available_cores, cache_folder, granted_cores
+from neuro4d._base import n_cores
+from neuro4d.cli._machine import cache_folder, granted_cores
 from neuro4d.cli._run import package_version
 from neuro4d.cli._table import table
 from neuro4d.kernels import native_status
@@ -15,7 +16,7 @@ def show() -> int:
     rows = [(str(device.id), device.platform, device.device_kind, _memory(device)) for device in jax.devices()]
     print(f"neuro4d {package_version()}, jax {jax.__version__}, Python {platform.python_version()}, {platform.machine()}\n")
     print(table(("device", "platform", "kind", "memory (GB)"), rows, left=3))
-    print(f"\ncores      {granted_cores()} granted of {len(available_cores())}")
+    print(f"\ncores      {granted_cores()} granted of {n_cores()}")
     print(f"kernels    {native_status()}")
     print(f"compiled   kept in {cache_folder()}")
     return 0

@@ -1,12 +1,12 @@
 """What has to be settled before JAX starts: cores, device, precision, the store of compiled programs."""
 
-import importlib
 import os
 import sys
 from pathlib import Path
 
 import jax
 
+from neuro4d._base import cores, n_cores, peak_resident_gb
 from neuro4d.cli._quantity import UserError
 
 CGROUP = Path("/sys/fs/cgroup/cpu.max")
@@ -22,14 +22,14 @@ def prepare(device: str, threads: str, precision: str) -> int:
 
     **Raises:** `UserError` for a number of threads or a device that this machine does not have.
     """
-    cores = use_cores(threads)
+    granted = use_cores(threads)
     jax.config.update("jax_enable_x64", precision == "float64")
     if device == "cpu":
         jax.config.update("jax_platforms", "cpu")
     elif device != "auto":
         jax.config.update("jax_default_device", find_device(device))
     keep_compiled()
-    return cores
+    return granted
 
 
 def find_device(kind: str) -> jax.Device:
@@ -46,25 +46,19 @@ def find_device(kind: str) -> jax.Device:
         ) from None
 
 
-def available_cores() -> set[int]:
-    """The cores this process may run on."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return set(range(os.cpu_count() or 1)) if affinity is None else set(affinity(0))
-
-
 def granted_cores() -> int:
     """Cores that are worth a thread: those of the affinity, fewer if a container's quota allows less."""
-    cores = len(available_cores())
+    granted = n_cores()
     try:
         quota, period = CGROUP.read_text().split()[:2]
-        return cores if quota == "max" else max(1, min(cores, round(int(quota) / int(period))))
+        return granted if quota == "max" else max(1, min(granted, round(int(quota) / int(period))))
     except (OSError, ValueError):
-        return cores
+        return granted
 
 
 def use_cores(threads: str) -> int:
     """Restricts the process to so many cores (`auto`: all that are granted)."""
-    available = available_cores()
+    available = cores()
     if threads == "auto":
         wanted = granted_cores()
     elif threads.isascii() and threads.isdigit() and int(threads) > 0:
@@ -107,9 +101,4 @@ def peak_memory_gb() -> float | None:
     stats = jax.devices()[0].memory_stats()
     if stats and "peak_bytes_in_use" in stats:
         return stats["peak_bytes_in_use"] / 1e9
-    try:
-        resource = importlib.import_module("resource")
-    except ImportError:
-        return None
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+    return peak_resident_gb()

@@ -1,24 +1,21 @@
 """Delivery of spikes by the compiled handler `n4_deliver`, with its rule for `vmap`."""
 
-import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Literal
 
-import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Float, Int32, UInt, UInt32
+
+from neuro4d.kernels._call import Operand, call
 
 WeightKind = Literal["one", "source", "edge"]
 Isa = Literal["best", "baseline", "avx2", "avx512"]
 
 _KINDS = MappingProxyType({"one": 0, "source": 1, "edge": 2})
 _ISAS = MappingProxyType({"best": -1, "baseline": 0, "avx2": 1, "avx512": 2})
-_NAMES = ("step", "delays", "ring_ids", "ring_count", "start", "offset", "targets", "weight", "acc")
-_RANKS = (0, 1, 2, 1, 3, 3, 1, None, 2)
-_RING_IDS, _RING_COUNT, _ACC = 2, 3, 8
+_NAMES = ("step", "delays", "ring_ids", "ring_count", "start", "bounds", "targets", "weight", "acc")
+_RANKS = (0, 1, 2, 1, 2, 2, 1, None, 2)
 
 
 def deliver_native(
@@ -26,8 +23,8 @@ def deliver_native(
     delays: Int32[Array, " n_delays"],
     ring_ids: Int32[Array, "depth n"],
     ring_count: Int32[Array, " depth"],
-    start: UInt32[Array, "n_blocks n_source 2"],
-    offset: UInt32[Array, "n_blocks n_source n_delays+1"],
+    start: UInt32[Array, "n_source 2"],
+    bounds: UInt32[Array, "n_source n_delays*n_blocks+1"],
     targets: UInt[Array, " n_edges"],
     weight: Float[Array, "..."],
     acc: Float[Array, "n_blocks block"],
@@ -45,7 +42,8 @@ def deliver_native(
     - `step`: the step that is served; spikes of step `k` lie in ring row `k & (depth - 1)`.
     - `delays`: in steps, ascending, from 1 to `depth`.
     - `ring_ids`, `ring_count`: the spikes of past steps, sorted in each row. `depth` is a power of two.
-    - `start`: first edge of each row as low and high word; `offset`: bounds of the delays relative to it.
+    - `start`: first edge of each row as low and high word; `bounds`: where the pieces of the row begin relative to it, by delay and
+      then by block.
     - `targets`: uint16 or uint32, inside a block.
     - `weight`: a scalar, one per source or one per edge, as `weight_kind` says. float32, float16 and bfloat16 are
       widened exactly; float64 needs float64 accumulators.
@@ -63,13 +61,33 @@ def deliver_native(
     **Raises:** `ValueError` for wrong shapes; at run time an error of XLA that names the index when a spike, a row or
     a target lies out of range.
     """
-    isa_code = isa_number(isa)
-    operands = tuple(jnp.asarray(x) for x in (step, delays, ring_ids, ring_count, start, offset, targets, weight, acc))
+    operands = tuple(jnp.asarray(x) for x in (step, delays, ring_ids, ring_count, start, bounds, targets, weight, acc))
     for name, rank, x in zip(_NAMES, _RANKS, operands, strict=True):
         if rank is not None and x.ndim != rank:
             raise ValueError(f"`{name}` has {rank} axes; got shape {x.shape}.")
     kind = kind_number(weight_kind or _kind_of(operands[7].shape, operands[6].shape))
-    return _mapped(Plan(kind, isa_code, levels=(), mapped=(0,) * len(_NAMES)))(*operands)
+    return _call(operands, kind, isa_number(isa))
+
+
+def _call(operands: tuple[Array, ...], kind: int, isa: int) -> tuple[Array, Array, Array]:
+    step, delays, ring_ids, ring_count, start, bounds, targets, weight, acc = operands
+    out = call(
+        "n4_deliver",
+        {
+            "step": Operand(step),
+            "ring.ids": Operand(ring_ids, back=True),
+            "ring.count": Operand(ring_count, back=True),
+            "path.delays": Operand(delays),
+            "path.start": Operand(start),
+            "path.bounds": Operand(bounds),
+            "path.targets": Operand(targets),
+            "path.weight": Operand(weight),
+            "acc": Operand(acc, back=True, changes=True),
+        },
+        {},
+        {"isa": isa, "weight_kind": kind},
+    )
+    return out["acc"], out["ring.ids"], out["ring.count"]
 
 
 def kind_number(kind: str) -> int:
@@ -92,57 +110,3 @@ def _kind_of(weight: tuple[int, ...], targets: tuple[int, ...]) -> WeightKind:
     if weight == ():
         return "one"
     return "edge" if weight == targets else "source"
-
-
-class Plan(NamedTuple):
-    """What is static about one call.
-
-    `levels` are the sizes of the `vmap`s around it, outermost first. Bit `i` of `mapped[j]` says that operand `j` has an
-    axis for level `i`; those axes lead its shape in the order of the levels. Nothing is reshaped or repeated: XLA
-    would copy an aliased operand that reaches the handler through a reshape.
-    """
-
-    weight_kind: int
-    isa: int
-    levels: tuple[int, ...]
-    mapped: tuple[int, ...]
-
-
-@functools.lru_cache(maxsize=256)
-def _mapped(plan: Plan):
-    """The call below the `vmap`s of a plan, and its rule for one more."""
-
-    @custom_vmap
-    def deliver(*operands):
-        return _ffi(plan, operands)
-
-    @deliver.def_vmap
-    def rule(axis_size: int, in_batched: Sequence[bool], *operands):
-        arrays = list(operands)
-        flags = list(in_batched)
-        if not flags[_ACC]:  # the sums differ as soon as anything does
-            arrays[_ACC] = jnp.broadcast_to(arrays[_ACC], (axis_size, *arrays[_ACC].shape))
-            flags[_ACC] = True
-        mapped = tuple(bits << 1 | flag for bits, flag in zip(plan.mapped, flags, strict=True))
-        outer = plan._replace(levels=(axis_size, *plan.levels), mapped=mapped)
-        return _mapped(outer)(*arrays), (True, flags[_RING_IDS], flags[_RING_COUNT])
-
-    return deliver
-
-
-def _ffi(plan: Plan, operands: Sequence[Array]) -> tuple[Array, Array, Array]:
-    ids, count, acc = operands[_RING_IDS], operands[_RING_COUNT], operands[_ACC]
-    call = jax.ffi.ffi_call(
-        "n4_deliver",
-        tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in (acc, ids, count)),
-        input_output_aliases={_ACC: 0, _RING_IDS: 1, _RING_COUNT: 2},
-    )
-    return tuple(  # type: ignore[return-value]
-        call(
-            *operands,
-            levels=np.asarray(plan.levels, np.int64),
-            mapped=np.asarray(plan.mapped, np.int64),
-            isa=np.int64(plan.isa),
-            weight_kind=np.int64(plan.weight_kind),
-        )
-    )

@@ -5,17 +5,14 @@ receptors decay and remembers the spikes, block by block on XLA's own threads. A
 in one call, during which each thread keeps to the same neurons.
 """
 
-import functools
 from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Float, Int32, UInt, UInt32
 
+from neuro4d.kernels._call import Made, Operand, call
 from neuro4d.kernels._native_deliver import Isa, WeightKind, isa_number, kind_number
 
 PortKind = Literal["current", "conductance", "delta"]
@@ -33,8 +30,8 @@ class LifClock(NamedTuple):
     key: UInt32[Array, "2"]
 
 
-class LifLevels(NamedTuple):
-    """Propagators and levels of `LIF`, each with one value, one per span or one per neuron; `bounds` int32 `(spans + 1,)`."""
+class LifParams(NamedTuple):
+    """Propagators and parameters of `LIF`, each with one value, one per span or one per neuron; `bounds` int32 `(spans + 1,)`."""
 
     decay: Float[Array, "*s"]
     gain: Float[Array, "*s"]
@@ -51,7 +48,7 @@ class LifRing(NamedTuple):
     """The past of a group: sorted ids of the spikes of each step, and their number."""
 
     ids: Int32[Array, "depth n"]
-    count: Int32[Array, " depth"]  # type: ignore[assignment]
+    n_fired: Int32[Array, " depth"]
 
 
 class LifPort(NamedTuple):
@@ -71,8 +68,8 @@ class LifPath(NamedTuple):
     early: bool
     weight_kind: WeightKind
     delays: Int32[Array, " d"]
-    start: UInt32[Array, "n_blocks n_source 2"]
-    offset: UInt32[Array, "n_blocks n_source d+1"]
+    start: UInt32[Array, "n_source 2"]
+    bounds: UInt32[Array, "n_source d*n_blocks+1"]
     targets: UInt[Array, " e"]
     weight: Float[Array, "*e"]
 
@@ -116,13 +113,14 @@ def lif_run_native(
     clock: LifClock,
     v: Float[Array, " n"],
     left: Int32[Array, " n"],
-    levels: LifLevels,
+    params: LifParams,
     rings: Sequence[LifRing],
     ports: Sequence[LifPort],
     paths: Sequence[LifPath],
     poisson: Sequence[LifPoisson],
     extras: Sequence[LifExtra],
     *,
+    alive: UInt32[Array, " w"] | None = None,
     width: int,
     length: int = 1,
     isa: Isa = "best",
@@ -137,9 +135,10 @@ def lif_run_native(
 
     - `count`: how many steps, at most `length`; rows of packed spikes beyond it mean nothing. More than one step needs a
       group whose `paths` come from itself, and input that stays the same.
-    - `clock`, `v` (mV), `left` (steps still held), `levels`: the neurons.
+    - `clock`, `v` (mV), `left` (steps still held), `params`: the neurons.
     - `rings`: the group's own first, then those of other groups that `paths` read from.
     - `ports`, `paths`, `poisson`, `extras`: in the order in which XLA adds them.
+    - `alive`: packed bits; the others fire nothing. `None`: all are alive.
     - `width`: neurons per target block; a multiple of 32 if there are several blocks.
     - `isa`: only to compare instruction sets.
 
@@ -148,118 +147,64 @@ def lif_run_native(
     `vmap` works over any operands; synapses that are not mapped are shared by the batch. There is no derivative here. Ask
     `native_available()` first: it registers the handler.
     """
-    operands, slots = _lay_out(jnp.asarray(count, jnp.int32), clock, v, left, levels, rings, ports, paths, poisson, extras)
-    plan = Plan(
-        levels=(),
-        mapped=(0,) * len(operands),
-        carried=slots.carried,
-        changed=slots.changed,
-        made=_made(v.shape[-1], length, width, ports, paths, poisson, extras),
-        ports=tuple(_PORTS[port.kind] for port in ports),
-        paths=tuple(n for path in paths for n in (path.ring, kind_number(path.weight_kind), int(path.early))),
-        poisson=tuple(bank.port for bank in poisson),
-        extras=tuple(n for extra in extras for n in (_EXTRAS[extra.kind], extra.port)),
-        rings=len(rings),
-        width=width,
-        length=length,
-        isa=isa_number(isa),
+    operands = _operands(jnp.asarray(count, jnp.int32), clock, v, left, params, alive, rings, ports, paths, poisson, extras)
+    static: dict[str, int | tuple[int, ...]] = {
+        "ports": tuple(_PORTS[port.kind] for port in ports),
+        "paths": tuple(n for path in paths for n in (path.ring, kind_number(path.weight_kind), int(path.early))),
+        "poisson": tuple(bank.port for bank in poisson),
+        "extras": tuple(n for extra in extras for n in (_EXTRAS[extra.kind], extra.port)),
+        "rings": len(rings),
+        "mortal": int(alive is not None),
+        "width": width,
+        "length": length,
+        "isa": isa_number(isa),
+    }
+    out = call("n4_lif_run", operands, _made(v.shape[-1], length, width, ports, paths, poisson, extras), static)
+    held = tuple(None if port.kind == "delta" else out[f"port.state:{number}"] for number, port in enumerate(ports))
+    return LifStepped(
+        out["v"],
+        out["left"],
+        held,
+        out["words"],
+        tuple(LifRing(out[f"ring.ids:{number}"], out[f"ring.count:{number}"]) for number in range(len(rings))),
     )
-    out = _mapped(plan)(*(jnp.asarray(x) for x in operands))
-    return _stepped(out, len(rings), ports)
 
 
-def _made(n: int, length: int, width: int, ports, paths, poisson, extras) -> tuple[tuple[tuple[int, ...], str], ...]:
+def _made(n: int, length: int, width: int, ports, paths, poisson, extras) -> dict[str, Made]:
     """Results that are no operands: the packed spikes, and room for what arrives at the end and at the beginning of a step."""
-    words = ((length, -(-n // 32)), "uint32")
-    sums = ((-(-n // width), len(ports) * width), "float32")
-    late = any(not path.early for path in paths) or bool(poisson) or any(extra.kind == "arrival" for extra in extras)
-    early = any(path.early for path in paths)
-    return (words, *([sums] if late else []), *([sums] if early else []))
+    made = {"words": Made((length, -(-n // 32)), "uint32")}
+    sums = Made((-(-n // width), len(ports) * width), "float32")
+    if any(not path.early for path in paths) or poisson or any(extra.kind == "arrival" for extra in extras):
+        made["late"] = sums
+    if any(path.early for path in paths):
+        made["early"] = sums
+    return made
 
 
-def _stepped(out: tuple[Array, ...], n_rings: int, ports: Sequence[LifPort]) -> LifStepped:
-    """The results of the handler by name: v, left, rings, states of ports, words."""
-    first = 2 + 2 * n_rings
-    states = iter(out[first:])
-    held = tuple(None if port.kind == "delta" else next(states) for port in ports)
-    rings = tuple(LifRing(out[i], out[i + 1]) for i in range(2, first, 2))
-    return LifStepped(out[0], out[1], held, next(states), rings)
-
-
-class _Slots(NamedTuple):
-    carried: tuple[int, ...]
-    changed: tuple[int, ...]
-
-
-def _lay_out(count, clock, v, left, levels, rings, ports, paths, poisson, extras) -> tuple[list[Array], _Slots]:
-    """The operands in the order of the handler, and which of them come back: aliased, and among those the changed ones."""
-    operands = [count, *clock, v, left, *levels]
-    carried, changed = [4, 5], [4, 5]
+def _operands(count, clock, v, left, params, alive, rings, ports, paths, poisson, extras) -> dict[str, Operand]:
+    """All operands by name. Those that the call changes differ between the lanes of a batch."""
+    operands = {"count": Operand(count)}
+    operands |= {name: Operand(value) for name, value in clock._asdict().items()}
+    operands |= {"v": Operand(v, True, True), "left": Operand(left, True, True)}
+    operands |= {name: Operand(value) for name, value in params._asdict().items()}
+    if alive is not None:
+        operands["alive"] = Operand(alive)
     for number, ring in enumerate(rings):
-        carried += [len(operands), len(operands) + 1]
-        changed += [] if number else carried[-2:]
-        operands += ring
-    for port in ports:
-        if port.kind == "delta":
-            continue
-        carried.append(len(operands))
-        changed.append(len(operands))
-        operands += [port.state, port.decay, port.held]
-        operands += [port.e_rev] if port.kind == "conductance" else []
-    for path in paths:
-        operands += [path.delays, path.start, path.offset, path.targets, path.weight]
-    for bank in poisson:
-        operands += [bank.runs, bank.thresholds, bank.weight, bank.a0, bank.b0]
-    operands += [extra.value for extra in extras]
-    return operands, _Slots(tuple(carried), tuple(changed))
-
-
-class Plan(NamedTuple):
-    """What is static about a call: the `vmap`s around it as in `deliver_native`, which operands return, and the structure."""
-
-    levels: tuple[int, ...]
-    mapped: tuple[int, ...]
-    carried: tuple[int, ...]
-    changed: tuple[int, ...]
-    made: tuple[tuple[tuple[int, ...], str], ...]
-    ports: tuple[int, ...]
-    paths: tuple[int, ...]
-    poisson: tuple[int, ...]
-    extras: tuple[int, ...]
-    rings: int
-    width: int
-    length: int
-    isa: int
-
-
-@functools.lru_cache(maxsize=256)
-def _mapped(plan: Plan):
-    """The call below the `vmap`s of a plan, and its rule for one more."""
-
-    @custom_vmap
-    def step(*operands):
-        return _ffi(plan, operands)
-
-    @step.def_vmap
-    def rule(axis_size: int, in_batched: Sequence[bool], *operands):
-        arrays, flags = list(operands), list(in_batched)
-        for i in plan.changed:
-            if not flags[i]:  # the state differs as soon as anything does
-                arrays[i] = jnp.broadcast_to(arrays[i], (axis_size, *arrays[i].shape))
-                flags[i] = True
-        mapped = tuple(bits << 1 | flag for bits, flag in zip(plan.mapped, flags, strict=True))
-        out = _mapped(plan._replace(levels=(axis_size, *plan.levels), mapped=mapped))(*arrays)
-        return out, tuple(flags[i] for i in plan.carried) + (True,) * len(plan.made)
-
-    return step
-
-
-def _ffi(plan: Plan, operands: Sequence[Array]) -> tuple[Array, ...]:
-    carried = tuple(jax.ShapeDtypeStruct(operands[i].shape, operands[i].dtype) for i in plan.carried)
-    made = tuple(jax.ShapeDtypeStruct((*plan.levels, *shape), dtype) for shape, dtype in plan.made)
-    call = jax.ffi.ffi_call(
-        "n4_lif_run", (*carried, *made), input_output_aliases={operand: result for result, operand in enumerate(plan.carried)}
-    )
-    static = {name: np.asarray(getattr(plan, name), np.int64) for name in ("levels", "mapped", "ports", "paths", "poisson", "extras")}
-    numbers = {name: np.int64(getattr(plan, name)) for name in ("rings", "width", "length", "isa")}
-    return tuple(call(*operands, **static, **numbers))
+        operands[f"ring.ids:{number}"] = Operand(ring.ids, True, number == 0)
+        operands[f"ring.count:{number}"] = Operand(ring.n_fired, True, number == 0)
+    for number, port in enumerate(ports):
+        if port.kind != "delta":
+            operands[f"port.state:{number}"] = Operand(port.state, True, True)
+            operands[f"port.decay:{number}"] = Operand(port.decay)
+            operands[f"port.held:{number}"] = Operand(port.held)
+        if port.kind == "conductance":
+            operands[f"port.e_rev:{number}"] = Operand(port.e_rev)
+    for number, path in enumerate(paths):
+        for name in ("delays", "start", "bounds", "targets", "weight"):
+            operands[f"path.{name}:{number}"] = Operand(getattr(path, name))
+    for number, bank in enumerate(poisson):
+        for name in ("runs", "thresholds", "weight", "a0", "b0"):
+            operands[f"poisson.{name}:{number}"] = Operand(getattr(bank, name))
+    for number, extra in enumerate(extras):
+        operands[f"extra.value:{number}"] = Operand(extra.value)
+    return operands

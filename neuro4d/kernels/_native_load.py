@@ -7,13 +7,13 @@ the sums done by hand. Any surprise on that way means that plain XLA serves inst
 
 import functools
 import importlib
-import os
 from types import ModuleType
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
+from neuro4d._base import n_cores
 from neuro4d.kernels._native_deliver import deliver_native
 
 
@@ -86,8 +86,8 @@ def _self_test() -> str:
         np.array([1, 2], np.int32),
         np.array([[1, 0], [0, 1]], np.int32),
         np.array([2, 1], np.int32),
-        np.array([[[0, 0], [2, 0]]], np.uint32),
-        np.array([[[0, 1, 2], [0, 1, 2]]], np.uint32),
+        np.array([[0, 0], [2, 0]], np.uint32),
+        np.array([[0, 1, 2], [0, 1, 2]], np.uint32),
         np.array([0, 2, 1, 2], np.uint16),
         np.array([0.5, 1.25, 2.0, 4.0], np.float32),
         np.array([[1.0, 1.0, 1.0]], np.float32),
@@ -101,8 +101,7 @@ def _self_test() -> str:
 
 
 def _threads() -> str:
-    affinity = getattr(os, "sched_getaffinity", None)  # Linux; XLA sizes its pool by it
-    n = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    n = n_cores()  # XLA sizes its pool by it
     return "1 thread" if n == 1 else f"{n} threads"
 
 

@@ -8,14 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from neuro4d._base import check_seed, strip
-from neuro4d.lattice import Placement
-from neuro4d.network._build import Plan, group_sizes, make_pathway, make_sources, place, realise_parts, strands_of
-from neuro4d.network._groups import arrange
-from neuro4d.network._model import Layout, Link, Model, Wire
+from neuro4d.model import Model
+from neuro4d.network._build import build
 from neuro4d.network._population import Population, view_of
-from neuro4d.network._predict import check_build
 from neuro4d.network._projection import Projection, check_port
-from neuro4d.ops import AbstractSurrogate, Backend, depth_for
+from neuro4d.network._spec import make_spec
+from neuro4d.ops import AbstractSurrogate, Backend
 from neuro4d.stimuli import AbstractStimulus
 
 
@@ -95,6 +93,7 @@ class Network:
         backend: Backend = Backend.AUTO,
         surrogate: AbstractSurrogate | None = None,
         store_weights: Any = None,
+        progress: bool | None = None,
     ) -> Model:
         """Draws the structure and gives a model: the only place where randomness meets structure.
 
@@ -107,6 +106,7 @@ class Network:
         - `surrogate`: gives spikes a gradient, for example `n4.SuperSpike()`; without it gradients stop at spikes.
         - `store_weights`: the type in which weights that differ between edges are kept; by default that of `precision`.
           `jnp.float16` or `jnp.bfloat16` halve their memory and round each weight (11 or 8 significant bits); sums stay in `precision`.
+        - `progress`: a bar while synapses are made; by default where a person can see it and there are many.
 
         **Raises:** `UnitError`, `TypeError`, `ValueError`: an argument out of range, a period or delay off the grid of steps, a rule
         that cannot be met; `MemoryBudgetError` if the model cannot fit into memory, before it is allocated. Nothing is changed.
@@ -118,68 +118,8 @@ class Network:
         if surrogate is not None and not isinstance(surrogate, AbstractSurrogate):
             raise TypeError(f"surrogate is None or, for example, `n4.SuperSpike()`; got {surrogate!r}.")
         populations = list(self.populations)
-        sizes, sites = place(populations, seed)
-        spans = arrange(populations, sizes)
-        ports = {spans[p.name].group: tuple(sorted(p.receptors)) for p in populations}
-        plan = Plan(step, int(seed), dtype, spans, sizes, sites, ports, backend, _check_storage(store_weights, dtype))
-        return _build(self, plan, surrogate)
-
-
-def _build(network: Network, plan: Plan, surrogate: AbstractSurrogate | None) -> Model:
-    populations = list(network.populations)
-    totals = group_sizes(plan.spans)
-    check_build(network, plan, totals)
-    neurons, receptors = realise_parts(populations, plan)
-    sources, banks = make_sources(list(network.stimuli), plan, totals)
-    members = strands_of(list(network.projections), plan)
-    names = {key: f"{key[0]}->{key[1]}{' (early)' if key[2] else ''}" for key in members}
-    pathways = {names[key]: make_pathway(key, parts, plan, totals) for key, parts in members.items()}
-    depths = dict.fromkeys(totals, 0)
-    for path in pathways.values():
-        depths[path.source] = max(depths[path.source], int(path.delays[-1]))
-    placed = [p.size.lattice for p in populations if isinstance(p.size, Placement)]
-    links = [_link(names[key], strand, projection, plan) for key, parts in members.items() for strand, _, _, projection in parts]
-    layout = Layout(
-        dt=plan.dt,
-        dtype=plan.dtype,
-        backend=plan.backend,
-        spans=tuple(plan.spans.values()),
-        sizes=tuple(totals.items()),
-        ports=tuple(plan.ports.items()),
-        depths=tuple((group, depth_for(depth)) for group, depth in depths.items()),
-        wires=tuple(Wire(name, *where) for name, (*where, _) in sources.items()),
-        bank_ports=tuple((name, group, port) for name, (group, port, _) in banks.items()),
-        links=tuple(links),
-        served=frozenset((key[1], p.port, key[2]) for key, parts in members.items() for *_, p in parts),
-        lattice_shape=tuple(placed[0].shape) if placed else None,
-        axes=tuple(placed[0].axes) if placed else None,
-    )
-    return Model(
-        neurons=neurons,
-        receptors=receptors,
-        initial={p.name: dict(p.initial) for p in populations},
-        pathways=pathways,
-        sources={name: source for name, (*_, source) in sources.items()},
-        banks={name: bank for name, (_, _, bank) in banks.items()},
-        sites={name: jnp.asarray(s, jnp.int32) for name, s in plan.sites.items() if s is not None},
-        surrogate=surrogate,
-        layout=layout,
-    )
-
-
-def _link(pathway: str, strand: Any, projection: Projection, plan: Plan) -> Link:
-    pre, post = projection.source, projection.target
-    pre_start, n_pre = pre.resolve(plan.sizes[pre.population.name])
-    post_start, n_post = post.resolve(plan.sizes[post.population.name])
-    return Link(
-        projection.name,
-        pathway,
-        projection.port,
-        (strand.source_start, n_pre),
-        (strand.target_start, n_post),
-        (pre.population.name, pre_start),
-        (post.population.name, post_start),
-    )
+        spec = make_spec(populations, step, int(seed), dtype, backend, _check_storage(store_weights, dtype))
+        return build(populations, list(self.projections), list(self.stimuli), spec, surrogate, progress)
 
 
 def _kind(part: Any) -> str:

@@ -1,7 +1,9 @@
 """Populations: neurons of one kind under one name."""
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from neuro4d._base import AbstractValue, as_value, check_count, check_name, did_you_mean, example
 from neuro4d.lattice import Placement
@@ -9,26 +11,108 @@ from neuro4d.neurons import AbstractNeuron
 from neuro4d.receptors import AbstractReceptor
 
 
+class Chosen(NamedTuple):
+    """Neurons of a population whose size is known: a range, or an ascending array of ids."""
+
+    ids: range | np.ndarray
+
+    @property
+    def n(self) -> int:
+        """How many."""
+        return len(self.ids)
+
+    @property
+    def first(self) -> int:
+        return int(self.ids[0])
+
+    @property
+    def extent(self) -> int:
+        """How far they reach, from the first to the last."""
+        return int(self.ids[-1]) - self.first + 1
+
+    @property
+    def contiguous(self) -> bool:
+        return self.n == self.extent
+
+    @property
+    def selection(self) -> slice | np.ndarray:
+        """As an index into the arrays of the population."""
+        return slice(self.first, self.first + self.n) if self.contiguous else np.asarray(self.ids)
+
+    def in_group(self, start: int) -> int | np.ndarray:
+        """The first neuron of the group, or all of them if some in between are left out; the population begins at `start`."""
+        return start + self.first if self.contiguous else np.asarray(self.ids) + start
+
+    def shift_to(self, other: "Chosen") -> int | None:
+        """The number that turns an index here into the index of the same neuron there; `None` if no neuron is in both.
+
+        **Raises:** `ValueError` if there is no one number.
+        """
+        _, here, there = np.intersect1d(np.asarray(self.ids), np.asarray(other.ids), assume_unique=True, return_indices=True)
+        if not len(here):
+            return None
+        shift = int(there[0] - here[0])
+        if not (there - here == shift).all() or not _same_beyond(self, other, shift, len(here)):
+            raise ValueError("the two ends share neurons in an irregular way, so that connections of a neuron to itself cannot be left out")
+        return shift
+
+
+def _same_beyond(a: Chosen, b: Chosen, shift: int, shared: int) -> bool:
+    """Whether every pair of positions that are `shift` apart is the same neuron."""
+    return shared == max(min(a.n + shift, b.n) - max(shift, 0), 0)
+
+
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class PopulationView:
-    """Neurons `start` to `stop - 1` of a population (`stop` is `None` for the end)."""
+    """Some neurons of a population: a slice with a positive stride, or ascending ids."""
 
     population: "Population"
-    start: int
-    stop: int | None
+    chosen: slice | np.ndarray
 
     def __repr__(self):
-        return f"{self.population.name}[{self.start}:{'' if self.stop is None else self.stop}]"
+        if isinstance(self.chosen, slice):
+            start, stop, step = self.chosen.start, self.chosen.stop, self.chosen.step
+            text = f"{start or 0}:{'' if stop is None else stop}{'' if step in (None, 1) else f':{step}'}"
+        else:
+            text = f"{len(self.chosen)} ids from {self.chosen[0]} to {self.chosen[-1]}"
+        return f"{self.population.name}[{text}]"
 
-    def resolve(self, size: int) -> tuple[int, int]:
-        """First neuron and number of neurons, once the size of the population is known.
+    def resolve(self, size: int) -> Chosen:
+        """The neurons, once the size of the population is known.
 
-        **Raises:** `IndexError` if the view reaches past the end.
+        **Raises:** `IndexError` if the view reaches past the end, or holds nothing.
         """
-        stop = size if self.stop is None else self.stop
-        if not 0 <= self.start < stop <= size:
-            raise IndexError(f"{self!r}: population {self.population.name!r} has neurons 0 to {size - 1}.")
-        return self.start, stop - self.start
+        chosen, text = self.chosen, f"{self!r}: population {self.population.name!r} has neurons 0 to {size - 1}."
+        if isinstance(chosen, slice):
+            if any(bound is not None and abs(bound) > size for bound in (chosen.start, chosen.stop)) or not len(range(size)[chosen]):
+                raise IndexError(text)
+            return Chosen(range(size)[chosen])
+        if chosen[-1] >= size:
+            raise IndexError(text)
+        return Chosen(chosen)
+
+
+def _choice(name: str, index: Any) -> slice | np.ndarray:
+    """An index as a slice or ascending ids.
+
+    **Raises:** `TypeError` for another kind of index, `ValueError` for a stride below 1 or ids that do not ascend.
+    """
+    where = f"{name}[{index!r}]"
+    if isinstance(index, slice):
+        for bound in (index.start, index.stop, index.step):
+            if bound is not None and (isinstance(bound, bool) or not isinstance(bound, int | np.integer)):
+                raise TypeError(f"a bound of {where} is a whole number, for example `{name}[0:10]`; got {bound!r}.")
+        if index.step is not None and not index.step > 0:
+            raise ValueError(f"{where}: the stride is at least 1, for example `{name}[::2]`; neurons keep their order.")
+        return index
+    ids = np.asarray(index) if isinstance(index, list | tuple | np.ndarray) else np.zeros(0)
+    if ids.dtype == bool and ids.ndim == 1:
+        ids = np.flatnonzero(ids)
+    if ids.ndim != 1 or ids.dtype.kind not in "iu" or not ids.size:
+        raise TypeError(f"{name!r} takes a slice or whole numbers, for example `{name}[0:10]`, `{name}[-3:]` or `{name}[[1, 4, 6]]`; got [{index!r}].")
+    if ids[0] < 0 or not (np.diff(ids) > 0).all():
+        raise ValueError(f"{where}: ids are 0 or more and ascend, each once; sort them, for example `{name}[np.unique(ids)]`.")
+    return ids.astype(np.int64)
 
 
 class Population:
@@ -43,7 +127,7 @@ class Population:
     - `v0`: initial membrane potential: a quantity, one entry per neuron, or a distribution; by default the rest of the model.
     - `init`: initial values of other variables, `{"u": ..., "exc.g": ...}`; by default rest and 0.
 
-    `cells[a:b]` is a view of some of the neurons, accepted wherever a population is.
+    `cells[a:b]`, `cells[-3:]`, `cells[::2]` and `cells[[1, 4, 6]]` are views of some of the neurons, accepted wherever a population is.
 
     **Raises:** `TypeError` or `ValueError` for anything else, naming the population.
 
@@ -84,15 +168,10 @@ class Population:
         return f"Population({self.name!r}, {self.size}, {type(self.neuron).__name__}, {{{ports}}})"
 
     def __getitem__(self, index) -> PopulationView:
-        if not isinstance(index, slice) or index.step not in (None, 1):
-            raise TypeError(f"{self.name!r} can only be sliced with stride 1, for example `{self.name}[0:10]`; got [{index!r}].")
-        start = 0 if index.start is None else index.start
-        for bound in (start, index.stop):
-            if bound is not None:
-                check_count(bound, f"a bound of {self.name}[{index.start}:{index.stop}]", low=0)
+        view = PopulationView(self, _choice(self.name, index))
         if isinstance(self.size, int):
-            PopulationView(self, start, index.stop).resolve(self.size)
-        return PopulationView(self, start, index.stop)
+            view.resolve(self.size)
+        return view
 
     def variables(self) -> dict[str, Any]:
         """Everything that can be initialised or recorded, with its unit: `v`, `exc.g`, ..."""
@@ -107,7 +186,7 @@ def view_of(x: Any, what: str) -> PopulationView:
     if isinstance(x, PopulationView):
         return x
     if isinstance(x, Population):
-        return PopulationView(x, 0, None)
+        return PopulationView(x, slice(None))
     raise TypeError(f"{what}: expected a population or a slice of one, for example `cells[:80]`; got {x!r}.")
 
 

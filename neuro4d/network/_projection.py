@@ -8,6 +8,7 @@ import brainunit as u
 from neuro4d._base import AbstractValue, Constant, Given, as_value, attach, check_name, did_you_mean
 from neuro4d.connect import AbstractRule
 from neuro4d.network._population import PopulationView, view_of
+from neuro4d.plasticity import AbstractPlasticity, Free
 
 
 class Projection:
@@ -23,8 +24,8 @@ class Projection:
     - `delay`: 0 (the default: as early as causality permits, in the next step) or a multiple of the time step; a quantity, one entry
       per edge, or a distribution, whose draws are taken to the nearest multiple. [time]
 
-    - `plastic`: whether its weights live in the `State`, one per edge, where a rule or the user may change them between steps
-      (`state.weights`); the edges of one pathway are plastic together.
+    - `plasticity`: a rule such as `n4.Hebbian(...)`, by which its weights change, or `n4.Free()` if only the user changes them; they
+      then live in the `State`, one per edge. `None` (the default): the weights are part of the model and cost the least.
 
     **Raises:** `UnitError` for a weight in another unit than the receptor's, `UnknownNameError` for a port that the target does not
     have, `ValueError` for a negative delay, for a weight that is not finite, and for a negative conductance (a `UserWarning` for a
@@ -39,7 +40,7 @@ class Projection:
         Projection('e', cells[0:80] -> cells[0:].exc, FixedProb)
     """
 
-    __slots__ = ("name", "source", "target", "port", "rule", "weight", "delay", "plastic")
+    __slots__ = ("name", "source", "target", "port", "rule", "weight", "delay", "plasticity")
     name: str
     source: PopulationView
     target: PopulationView
@@ -47,9 +48,9 @@ class Projection:
     rule: AbstractRule
     weight: AbstractValue
     delay: AbstractValue
-    plastic: bool
+    plasticity: AbstractPlasticity | None
 
-    def __init__(self, name, source, target, port, rule, *, weight, delay=0 * u.ms, plastic=False):
+    def __init__(self, name, source, target, port, rule, *, weight, delay=0 * u.ms, plasticity=None, plastic=None):
         put = object.__setattr__
         put(self, "name", check_name(name, "projection"))
         put(self, "source", view_of(source, f"projection {name!r}: source"))
@@ -62,9 +63,7 @@ class Projection:
         label = f"projection {name!r}: receptor {port!r} of {self.target.population.name!r} takes weights in {receptor.weight_unit}; weight"
         put(self, "weight", as_value(weight, receptor.weight_unit, label))
         check_sign(receptor, self.weight, f"projection {name!r}: weight")
-        if not isinstance(plastic, bool):
-            raise TypeError(f"projection {name!r}: plastic is True or False; got {plastic!r}.")
-        put(self, "plastic", plastic)
+        put(self, "plasticity", _check_plasticity(name, plasticity, plastic, receptor))
         put(self, "delay", _check_delay(as_value(delay, u.ms, f"projection {name!r}: delay"), name))
 
     def __setattr__(self, key, value):
@@ -72,6 +71,20 @@ class Projection:
 
     def __repr__(self):
         return f"Projection({self.name!r}, {self.source} -> {self.target}.{self.port}, {type(self.rule).__name__})"
+
+
+def _check_plasticity(name: str, rule: Any, plastic: Any, receptor: Any) -> AbstractPlasticity | None:
+    if plastic is not None:
+        if not isinstance(plastic, bool):
+            raise TypeError(f"projection {name!r}: plastic is True or False; got {plastic!r}.")
+        warnings.warn(f"projection {name!r}: `plastic=True` is now `plasticity=n4.Free()`.", DeprecationWarning, stacklevel=4)
+        rule = Free() if plastic and rule is None else rule
+    if rule is None:
+        return None
+    if not isinstance(rule, AbstractPlasticity):
+        raise TypeError(f"projection {name!r}: plasticity is None or a rule such as `n4.Free()`; got {rule!r}.")
+    rule.check(receptor.weight_unit, f"projection {name!r}: plasticity")
+    return rule
 
 
 def check_port(target: PopulationView, port: Any, where: str) -> str:

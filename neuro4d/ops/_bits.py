@@ -53,7 +53,8 @@ def _ids_by_rank(fired: Bool[Array, "n"], words: UInt32[Array, "w"]) -> tuple[In
         found = jnp.where(rank < total, WORD * word + bit, 0).astype(jnp.int32)
         return first + block, jax.lax.dynamic_update_slice(ids, found, (start,))
 
-    ids = jax.lax.while_loop(lambda carry: carry[0] < total, body, (jnp.int32(0), jnp.zeros(n, jnp.int32)))[1]
+    zero = total * 0  # varies over devices as the spikes do, where they are mapped
+    ids = jax.lax.while_loop(lambda carry: carry[0] < total, body, (zero, jnp.full(n, zero)))[1]
     return ids, total
 
 

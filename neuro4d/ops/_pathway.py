@@ -3,36 +3,44 @@
 import equinox as eqx
 from jaxtyping import Array, Float, Int32, UInt, UInt32
 
+from neuro4d.kernels import WeightKind
+
 
 class Pathway(eqx.Module):
     """All synapses from one group of neurons to the ports of another.
 
-    Edges are ordered by (target block, source, delay, target). A target block is `width` neurons with all their ports:
-    the local id of a target is `port * width + (neuron - block * width)`, so that the sums of one block lie together.
+    Edges are ordered by (source, delay, target, port, definition), whatever the machine: a state or an array of weights means the
+    same on any number of cores and any backend. Targets are cut into blocks of `width` neurons with all their ports. The edges of
+    one source and delay that go to one block follow each other, so a block is served by reading one piece of each row that
+    arrives. Inside a block the local id of a target is `port * width + (neuron - block * width)`, so that the sums of one block
+    lie together.
 
     **Fields:**
 
     - `targets`: local ids, uint16 where `n_ports * width` allows, else uint32; `(nnz,)`, possibly padded at the end.
     - `weight`: `()` one for all, `(n_source,)` one per source, or `(nnz,)`, in the unit of the receptor.
     - `delays`: int32 `(D,)`, ascending, in steps, at least 1.
+    - `start`: uint32 `(n_source, 2)`, where a row begins, as the low and high half of 64 bits.
+    - `bounds`: uint32 `(n_source, D * n_blocks + 1)`, where the pieces of a row begin, relative to it: piece `d * n_blocks + b`
+      holds the edges of delay number `d` to block `b`.
+    - `owner`: `(nnz,)`, the number of the projection that an edge belongs to, or `None` where the ends say it.
     - `weight_kind`: `"one"`, `"source"` or `"edge"`: what the shape of `weight` means.
     - `plastic`: whether the weights that count are those of the state.
-    - `start`: uint32 `(n_blocks, n_source, 2)`, where a row begins, as the low and high half of 64 bits.
-    - `offset`: uint32 `(n_blocks, n_source, D + 1)`, where its delay segments begin, relative to the row.
     """
 
     targets: UInt[Array, " nnz"]
     weight: Float[Array, "*nnz"]
     delays: Int32[Array, " D"]
-    start: UInt32[Array, "blocks n_source 2"]
-    offset: UInt32[Array, "blocks n_source D+1"]
+    start: UInt32[Array, "n_source 2"]
+    bounds: UInt32[Array, "n_source pieces+1"]
+    owner: UInt[Array, " nnz"] | None
     source: str = eqx.field(static=True)
     target: str = eqx.field(static=True)
     early: bool = eqx.field(static=True)
     n_target: int = eqx.field(static=True)
     n_ports: int = eqx.field(static=True)
     width: int = eqx.field(static=True)
-    weight_kind: str = eqx.field(static=True)
+    weight_kind: WeightKind = eqx.field(static=True)
     plastic: bool = eqx.field(static=True)
     row_hint: int = eqx.field(static=True)
 
@@ -42,7 +50,8 @@ class Pathway(eqx.Module):
 
     @property
     def n_blocks(self) -> int:
-        return self.start.shape[-3]
+        """Blocks of targets."""
+        return -(-self.n_target // self.width)
 
     @property
     def block_size(self) -> int:

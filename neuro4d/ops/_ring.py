@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32, UInt32
 
 from neuro4d.ops._bits import ids_of
+from neuro4d.ops._order import after
 
 
 class History(eqx.Module):
@@ -41,7 +42,7 @@ def push(
     history: History, fired: Bool[Array, "n"], words: UInt32[Array, "w"], soft: Float[Array, "n"] | None, step: UInt32[Array, ""]
 ) -> History:
     """Writes the spikes of a step into its row, by index: nothing is shifted."""
-    row = row_of(history, step) + jnp.minimum(history.count[0], 0)  # never less than 0: a write after all reads, see `reference`
+    row = after(row_of(history, step), history.count[0])
     ids, count = ids_of(fired, words)
     kept = None if history.soft is None else _put(history.soft, jnp.asarray(soft), row)
     return History(_put(history.ids, ids, row), _put(history.count, count, row), kept)

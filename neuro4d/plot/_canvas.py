@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from neuro4d.simulate._events import SpikeTable
-from neuro4d.simulate._html import PALETTE
+from neuro4d._base import PALETTE
+from neuro4d.recorders import SpikeTable
 
 INK = "#333333"
 FAINT = "#8a8a8a"

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import brainunit as u
 import numpy as np
 
+from neuro4d import analysis
 from neuro4d.plot import _canvas
 from neuro4d.plot._raster import Band, draw_bands
-from neuro4d.simulate import _stats
-from neuro4d.simulate._result import Run
+from neuro4d.results import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -105,9 +105,9 @@ def _layer_names(ax: "Axes", stack: Mapping[str, tuple[str, ...]], bands: list[B
 
 def _irregularity(ax: "Axes", bands: list[Band]) -> None:
     """CV of the populations; pale where so few neurons fired often enough that they do not stand for the others."""
-    known = [_stats.irregularity(band.table).cv for band in bands]
+    known = [analysis.irregularity(band.table).cv for band in bands]
     pale = [np.isfinite(cv).sum() < _FEW * len(cv) for cv in known]
-    _bars(ax, bands, [_stats.cv(band.table) for band in bands], "CV of ISI", pale)
+    _bars(ax, bands, [analysis.cv(band.table) for band in bands], "CV of ISI", pale)
     ax.set_xlim(0, max(1.5, ax.get_xlim()[1]))
     ax.axvline(1, color=_canvas.FAINT, lw=0.7, ls=(0, (3, 3)), zorder=0)
     if any(pale):

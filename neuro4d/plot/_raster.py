@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import brainunit as u
 import numpy as np
 
+from neuro4d import analysis
 from neuro4d.plot import _canvas
-from neuro4d.simulate import _stats
-from neuro4d.simulate._events import SpikeTable, stamps
-from neuro4d.simulate._result import Run
+from neuro4d.recorders import SpikeTable, stamps
+from neuro4d.results import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,7 +94,7 @@ def draw_bands(ax: "Axes", bands: list[Band], dt_ms: float, rates: bool = True) 
             ax.axhline(band.floor, color=_canvas.HAIR, lw=0.6, zorder=0)
         if rates:
             middle = band.floor + band.height / 2
-            hz = float(_stats.rate(band.table).to_decimal(u.Hz))
+            hz = float(analysis.rate(band.table).to_decimal(u.Hz))
             ax.annotate(
                 _canvas.rate_text(hz) if hz == hz else "",
                 (1, middle),
@@ -149,7 +149,7 @@ def _draw_strip(ax: "Axes", bands: list[Band], run: Run) -> None:
     first = bands[0].table
     width = _canvas.bin_width([band.table for band in bands])
     scale, _ = _scale(first)
-    courses = [_stats.rate_over_time(band.table, width * u.ms) for band in bands]
+    courses = [analysis.rate_over_time(band.table, width * u.ms) for band in bands]
     x = courses[0][0].to_decimal(u.ms) / scale
     hz = np.stack([course[1].to_decimal(u.Hz) for course in courses])
     if len(bands) > len(_canvas.PALETTE):

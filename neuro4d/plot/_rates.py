@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 import brainunit as u
 import numpy as np
 
+from neuro4d import analysis
 from neuro4d.plot import _canvas
-from neuro4d.simulate import _stats
-from neuro4d.simulate._result import Run
+from neuro4d.results import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,7 @@ def rates(run: Run, *pops: str, bin: Any = None) -> "np.ndarray":
 
 
 def _course(ax: "Axes", table: Any, width: Any, hue: str) -> None:
-    centres, hz = _stats.rate_over_time(table, width)
+    centres, hz = analysis.rate_over_time(table, width)
     begin, end = table.start_step * table.dt_ms, (table.start_step + table.n_steps) * table.dt_ms
     scale, _ = _canvas.time_scale(begin, end)
     x, y = centres.to_decimal(u.ms) / scale, hz.to_decimal(u.Hz)
@@ -67,7 +67,7 @@ def _course(ax: "Axes", table: Any, width: Any, hue: str) -> None:
 
 
 def _spread(ax: "Axes", table: Any, hue: str) -> None:
-    values = _stats.rates(table).to_decimal(u.Hz)
+    values = analysis.rates(table).to_decimal(u.Hz)
     values = values[np.isfinite(values)]
     _canvas.despine(ax, "left")
     ax.set_yticks([])

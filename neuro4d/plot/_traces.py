@@ -4,12 +4,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neuro4d._base import attach
+from neuro4d._base import PALETTE, attach
 from neuro4d.plot import _canvas
-from neuro4d.simulate._events import stamps
-from neuro4d.simulate._html import PALETTE
-from neuro4d.simulate._records import TraceRecord
-from neuro4d.simulate._result import Run
+from neuro4d.recorders import TraceRecord, stamps
+from neuro4d.results import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,7 @@ import numpy as np
 
 from neuro4d._base import check_count, lookup
 from neuro4d.plot import _canvas
-from neuro4d.simulate._result import Run
+from neuro4d.results import Run
 
 if TYPE_CHECKING:
     pass

@@ -21,6 +21,9 @@ class AbstractReceptor(AbstractPart):
     signed: ClassVar[bool] = True
     """Whether a weight may be negative: a current or a jump may, a conductance may not."""
 
+    takes_early: ClassVar[bool] = True
+    """Whether it has a state that arrivals of delay 0 can enter at the beginning of a step; if not, they arrive at its end."""
+
     variables: ClassVar[dict[str, Any]]
     """State variables that can be recorded and initialised, with their units."""
 

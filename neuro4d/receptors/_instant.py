@@ -28,6 +28,7 @@ class Delta(AbstractReceptor):
     """
 
     weight_unit: ClassVar = u.mV
+    takes_early: ClassVar = False
     variables: ClassVar = {}
 
     def constants(self, dt, membrane):

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from neuro4d._base import check_count, check_name, lookup
+from neuro4d._base import check_count, check_name
 from neuro4d.recorders._base import AbstractProbe, AbstractRecorder
 
 
@@ -18,8 +18,8 @@ def _words(n: int) -> int:
 def _groups(model: Any, populations: tuple[str, ...] | None) -> tuple[tuple[str, int], ...]:
     """The groups that hold some populations, with their sizes."""
     names = tuple(model.populations) if populations is None else populations
-    spans = [lookup(model.populations, name, "population") for name in names]
-    return tuple({span.group: model.group_sizes[span.group] for span in spans}.items())
+    groups = [model.layout.group_of(name) for name in names]
+    return tuple({group.name: group.n for group in groups}.items())
 
 
 class SpikeProbe(AbstractProbe):

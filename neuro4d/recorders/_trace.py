@@ -48,7 +48,7 @@ class TraceProbe(AbstractProbe):
     def update(self, buffer, index, elapsed, state, spikes):
         every = jnp.uint32(self.every)
         row = elapsed // every - (elapsed - index.astype(jnp.uint32)) // every
-        values = state.read(self.group, self.port, self.variable)[self.ids]
+        values = state.read(self.group, self.label)[self.ids]
         return jax.lax.dynamic_update_index_in_dim(buffer, values.astype(buffer.dtype), row.astype(jnp.int32), 0)
 
     def period(self):
@@ -113,7 +113,7 @@ class Trace(AbstractRecorder):
         known = model.variables(self.population)
         if self.variable not in known:
             raise UnknownNameError(f"population {self.population!r} has no variable {self.variable!r}.{did_you_mean(self.variable, known)}")
-        every = 1 if self.every is None else int(steps_of(self.every, model.dt, "Trace.every"))
+        every = 1 if self.every is None else int(steps_of(self.every, model.dt_ms, "Trace.every"))
         ids = jnp.asarray(span.start + self._chosen(span.size), jnp.int32)
         return TraceProbe(ids, span.group, port, variable, every, model.dtype, span.name, span.start, known[self.variable])
 

@@ -1,10 +1,8 @@
-"""L5: running, recording, results."""
+"""L7: running a model: a pure scan, chunks with records, batches and sweeps."""
 
 from neuro4d.simulate._batch import batch as batch
 from neuro4d.simulate._batch import sweep as sweep
-from neuro4d.simulate._events import SpikeTable as SpikeTable
 from neuro4d.simulate._memory import MemoryBudgetError as MemoryBudgetError
-from neuro4d.simulate._result import Run as Run
 from neuro4d.simulate._run import SimulationError as SimulationError
 from neuro4d.simulate._run import simulate as simulate
 from neuro4d.simulate._scan import scan as scan

@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from neuro4d.network import Model, State, set_value
+from neuro4d.model import Model, State, set_value
 from neuro4d.recorders import AbstractRecorder, Spikes
+from neuro4d.results import Run
 from neuro4d.simulate._memory import check_memory
-from neuro4d.simulate._result import Run
 from neuro4d.simulate._run import (
     Loop,
     Options,
@@ -78,7 +78,7 @@ def batch(
         return run_lanes(varying, shared, probes, state, carries, pieces, first, n, length)
 
     options = Options(length, progress, None, None, throw)
-    loop = drive(call, probes, own_copy(state), own_copy(first_carries(probes, length, lanes)), given, n_steps, models[0].dt, options)
+    loop = drive(call, probes, own_copy(state), own_copy(first_carries(probes, length, lanes)), given, n_steps, models[0].dt_ms, options)
     return _lanes(models, probes, state, loop, throw)
 
 
@@ -91,7 +91,7 @@ def _lanes(models: list[Model], probes: dict[str, Any], state: State, loop: Loop
         final = jax.tree.map(lambda x, i=lane: x[i], loop.state)
         start = int(state.step[lane])
         records = {name: make_record(own, name, p, _lane_of(joined[name], lane), start) for name, p in probes.items()}
-        runs.append(Run(own, final, own.dt, start, loop.done, records, loop.compile_s, loop.wall_s, loop.completed))
+        runs.append(Run(own, final, own.dt_ms, start, loop.done, records, loop.compile_s, loop.wall_s, loop.completed))
         if throw:
             raise_fault(own, final, loop.done)
     return runs

@@ -2,16 +2,14 @@
 
 import logging
 import math
-import sys
 import time
-import warnings
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
 import brainunit as u
 
-from neuro4d._base import check_count, strip
+from neuro4d._base import check_count, progress_bar, strip, watched
 
 logger = logging.getLogger("neuro4d")
 
@@ -58,7 +56,7 @@ class Progress:
         self._clock = clock
         self._period = math.inf if log_every is None else _seconds(log_every)
         self._begin = self._logged = clock()
-        self._bar = _bar(self.n_steps) if (watched() if progress is None else progress) else None
+        self._bar = progress_bar(self.n_steps, "steps") if (watched() if progress is None else progress) else None
 
     def advance(self, steps: int) -> None:
         """Report that `steps` more steps are finished."""
@@ -97,22 +95,6 @@ class Progress:
 def biological(ms: float) -> str:
     """A span of biological time in the unit a person would choose."""
     return f"{ms / 1e3:.3g} s" if ms >= 1e3 else f"{ms:.4g} ms"
-
-
-def watched() -> bool:
-    """Whether someone can see a bar on the standard error: a terminal or a notebook."""
-    stream = sys.stderr
-    # In a notebook the stream is ipykernel's own, which is no terminal and still is watched.
-    return stream is not None and (stream.isatty() or type(stream).__module__.startswith("ipykernel."))
-
-
-def _bar(n_steps: int) -> Any:
-    with warnings.catch_warnings():
-        # Without ipywidgets a notebook gets the text bar; the warning about it would be the loudest line of the run.
-        warnings.simplefilter("ignore")
-        from tqdm.auto import tqdm
-
-    return tqdm(total=n_steps, unit=" steps", unit_scale=True, dynamic_ncols=True, mininterval=0.2, smoothing=0.1, disable=False)
 
 
 def _seconds(log_every: Any) -> float:

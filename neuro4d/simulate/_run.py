@@ -13,12 +13,22 @@ import jax.numpy as jnp
 import numpy as np
 
 from neuro4d._base import Fault, UnknownNameError, attach, check_count, did_you_mean, steps_of, strip
-from neuro4d.network import Model, State
-from neuro4d.recorders import AbstractRecorder, CountProbe, SpikeProbe, Spikes, TraceProbe, WindowProbe
+from neuro4d.model import Model, State, input_spans, input_unit
+from neuro4d.recorders import (
+    AbstractRecorder,
+    CountProbe,
+    CountRecord,
+    SpikeProbe,
+    SpikeRecord,
+    Spikes,
+    TraceProbe,
+    TraceRecord,
+    WindowProbe,
+    WindowRecord,
+)
+from neuro4d.results import Run
 from neuro4d.simulate._memory import check_memory
 from neuro4d.simulate._progress import Progress
-from neuro4d.simulate._records import CountRecord, SpikeRecord, TraceRecord, WindowRecord
-from neuro4d.simulate._result import Run
 from neuro4d.simulate._scan import run_chunk
 
 CHUNK = 1000
@@ -111,12 +121,12 @@ def simulate(
     def call(state, carries, pieces, first, n):
         return run_chunk(model, probes, state, carries, pieces, first, n, length)
 
-    loop = drive(call, probes, own_copy(state), own_copy(first_carries(probes, length)), given, n_steps, model.dt, options)
+    loop = drive(call, probes, own_copy(state), own_copy(first_carries(probes, length)), given, n_steps, model.dt_ms, options)
     if throw:
         raise_fault(model, loop.state, loop.done)
     start = int(state.step)
     records = {name: make_record(model, name, probe, probe.join(loop.chunks[name], loop.done), start) for name, probe in probes.items()}
-    return Run(model, loop.state, model.dt, start, loop.done, records, loop.compile_s, loop.wall_s, loop.completed)
+    return Run(model, loop.state, model.dt_ms, start, loop.done, records, loop.compile_s, loop.wall_s, loop.completed)
 
 
 def chunk_length(chunk: int | None, n_neurons: int, probes: dict[str, Any], n_steps: int, watched: bool) -> int:
@@ -214,7 +224,7 @@ def check_run(model: Model, state: State, duration: Any, lanes: bool = False) ->
     value = strip(duration, u.ms, "duration")
     if value.ndim or not np.isfinite(value) or not value >= 0:
         raise ValueError(f"duration is one time, 0 or more, for example `1*u.second`; got {duration}.")
-    steps = int(steps_of(value, model.dt, "duration", 2**32 - 1))
+    steps = int(steps_of(value, model.dt_ms, "duration", 2**32 - 1))
     check_state(model, state, lanes)
     if int(np.max(np.asarray(state.step))) + steps >= 2**32:
         raise ValueError(
@@ -263,21 +273,20 @@ def fit_recorders(model: Model, record: Any, n_steps: int) -> dict[str, Any]:
         probe = probes[recorder.name] = recorder.fit(model)
         if isinstance(probe, TraceProbe) and 0 < n_steps < probe.every:
             raise ValueError(
-                f"recorder {recorder.name!r}: every = {attach(probe.every * model.dt, u.ms)} is longer than the run of "
-                f"{attach(n_steps * model.dt, u.ms)}, so nothing would be sampled. Use a shorter `every`, or run longer."
+                f"recorder {recorder.name!r}: every = {attach(probe.every * model.dt_ms, u.ms)} is longer than the run of "
+                f"{attach(n_steps * model.dt_ms, u.ms)}, so nothing would be sampled. Use a shorter `every`, or run longer."
             )
     return probes
 
 
 def check_series(model: Model, inputs: dict[str, Any] | None, n_steps: int) -> dict[str, np.ndarray]:
     """Input values for a whole run as arrays with one entry per step."""
-    wires = {w.name: w for w in model.layout.wires if model.sources[w.name].takes_value}
+    spans = input_spans(model)
     given = {}
     for name, value in (inputs or {}).items():
-        if name not in wires:
-            raise UnknownNameError(f"no Input named {name!r}.{did_you_mean(name, wires)}")
-        wire = wires[name]
-        unit = u.pA if wire.port is None else model.port_unit(wire.group, wire.port)
+        if name not in spans:
+            raise UnknownNameError(f"no Input named {name!r}.{did_you_mean(name, spans)}")
+        unit = input_unit(model, spans[name])
         bare = np.asarray(value.to_decimal(unit) if isinstance(value, u.Quantity) else value)
         if bare.dtype.kind not in "fiu":
             raise TypeError(f"input {name!r} is made of real numbers; got {bare.dtype}.")
@@ -314,20 +323,13 @@ def raise_fault(model: Model, state: State, done: int) -> None:
     fault = Fault(int(np.max(np.asarray(state.fault))))
     if not fault:
         return
-    for span in model.layout.spans:
-        for label, leaf in _variables(state, span.group):
+    for span in model.layout.populations:
+        for label, leaf in state.variables(span.group).items():
             bad = ~np.isfinite(np.asarray(leaf)[..., span.start : span.start + span.size])
             if bad.any():
                 neuron = int(np.argwhere(bad)[0][-1])
-                time_ms = attach(done * model.dt, u.ms)
+                time_ms = attach(done * model.dt_ms, u.ms)
                 raise SimulationError(
                     f"{fault.message} (population {span.name!r}, neuron {neuron}, variable {label!r}, within the chunk that ended at {time_ms})."
                 )
     raise SimulationError(fault.message)
-
-
-def _variables(state: State, group: str) -> list[tuple[str, Any]]:
-    own = list(state.neurons[group]._asdict().items())
-    for port, held in state.receptors[group].items():
-        own += [(f"{port}.{name}", leaf) for name, leaf in (held._asdict().items() if held else ())]
-    return own

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int32, UInt32
 
 from neuro4d._base import Fault
-from neuro4d.network import Model, Prepared, State, StepSpikes, advance, advance_many, prepare, runs_natively
+from neuro4d.model import Constants, Model, State, StepSpikes, advance, advance_many, prepare, runs_natively
 from neuro4d.recorders import Rows
 
 
@@ -43,27 +43,27 @@ def scan(
         >>> v.shape
         (100, 2)
     """
-    prepared = prepare(model)
+    constants = prepare(model)
 
     def body(state: State, given: dict[str, Any] | None) -> tuple[State, Any]:
-        state, spikes = advance(model, prepared, state, given)
+        state, spikes = advance(model, constants, state, given)
         return state, None if keep is None else keep(state, spikes)
 
     return jax.lax.scan(body, state, inputs, length=steps)
 
 
-def _block(model: Model, prepared: Prepared, probes: dict[str, Any], length: int) -> int:
+def _block(model: Model, constants: Constants, probes: dict[str, Any], length: int) -> int:
     """How many steps may be one native call: up to where a probe wants to see the state; 1 where the model has no such call."""
-    if length == 1 or not runs_natively(model, prepared):
+    if length == 1 or not runs_natively(model, constants):
         return 1
     return min(math.gcd(*(probe.period() for probe in probes.values())) or length, length)
 
 
-def _by_step(model: Model, prepared: Prepared, probes: dict, state: State, buffers: dict, inputs: dict, first: Array, n: Array) -> Any:
+def _by_step(model: Model, constants: Constants, probes: dict, state: State, buffers: dict, inputs: dict, first: Array, n: Array) -> Any:
     def body(i: Int32[Array, ""], carry: Any) -> Any:
         state, buffers = carry
         given = {name: jax.lax.dynamic_index_in_dim(values, i, 0, keepdims=False) for name, values in inputs.items()}
-        state, spikes = advance(model, prepared, state, given)
+        state, spikes = advance(model, constants, state, given)
         buffers = {name: probe.update(buffers[name], i, first + i.astype(jnp.uint32), state, spikes) for name, probe in probes.items()}
         return state, buffers
 
@@ -71,14 +71,14 @@ def _by_step(model: Model, prepared: Prepared, probes: dict, state: State, buffe
 
 
 def _by_block(
-    model: Model, prepared: Prepared, probes: dict, state: State, buffers: dict, first: Array, n: Array, block: int, length: int
+    model: Model, constants: Constants, probes: dict, state: State, buffers: dict, first: Array, n: Array, block: int, length: int
 ) -> Any:
     def some(i: Array, count: Array, state: State, buffers: dict) -> Any:
-        state, words = advance_many(model, prepared, state, count, block)
+        state, words = advance_many(model, constants, state, count, block)
 
         def spikes(row: Array) -> StepSpikes:
             here = {name: jax.lax.dynamic_index_in_dim(rows, row, 0, keepdims=False) for name, rows in words.items()}
-            return StepSpikes(here, None, model.layout.spans, model.layout.sizes)
+            return StepSpikes(here, None, model.layout.groups)
 
         rows = Rows(words, count, state, spikes)
         return state, {name: probe.extend(buffers[name], i, first + i.astype(jnp.uint32), rows) for name, probe in probes.items()}
@@ -106,16 +106,16 @@ def _chunk(
 ) -> Any:
     """`n` steps, at most `length`, with recorders, of which the first is step `first` of the run; both are traced numbers, so that all
     chunks of a run share one program."""
-    prepared = prepare(model)
-    block = _block(model, prepared, probes, length)
+    constants = prepare(model)
+    block = _block(model, constants, probes, length)
     room = length if block in (1, length) else length + block  # the last block may reach beyond the chunk
     buffers = {name: probe.buffer(room, carries.get(name)) for name, probe in probes.items()}
     if block == 1:
-        state, buffers = _by_step(model, prepared, probes, state, buffers, inputs, first, n)
+        state, buffers = _by_step(model, constants, probes, state, buffers, inputs, first, n)
     else:
-        state, buffers = _by_block(model, prepared, probes, state, buffers, first, n, block, length)
+        state, buffers = _by_block(model, constants, probes, state, buffers, first, n, block, length)
     finite = [
-        jnp.isfinite(leaf).all() for leaf in jax.tree.leaves((state.neurons, state.receptors)) if jnp.issubdtype(leaf.dtype, jnp.floating)
+        jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.groups) if jnp.issubdtype(leaf.dtype, jnp.floating)
     ]
     bad = ~jnp.all(jnp.stack(finite)) if finite else jnp.bool_(False)
     fault = state.fault | jnp.where(bad, jnp.uint32(Fault.NOT_FINITE), jnp.uint32(0))

@@ -17,7 +17,7 @@ from core.networks import KEY, lif, same, same_spikes
 
 import neuro4d as n4
 from neuro4d._base import NUMBER, AbstractPart, field_units, words
-from neuro4d.network import Span
+from neuro4d.model import Span
 
 DYNAMIC = [*NEURONS, *RECEPTORS, *STIMULI]
 """What computes in a step."""

@@ -11,7 +11,7 @@ from synthetic_run import SmallModel, bernoulli, run_of, spans
 
 from neuro4d.plot import _canvas, view4d
 from neuro4d.plot._raster import _POINTS
-from neuro4d.simulate._records import TraceRecord
+from neuro4d.recorders import TraceRecord
 
 
 @pytest.fixture(autouse=True)

@@ -91,7 +91,7 @@ class Cursor {
   }
 
  private:
-  const Arrival* at_;
+  const SpikeList* at_;
   int64_t left_;
   const int32_t* id_;
 };
@@ -188,7 +188,7 @@ inline void widen_chunk(double* N4_RESTRICT out, const double* N4_RESTRICT w, in
   std::memcpy(out, w, static_cast<size_t>(n) * sizeof(double));
 }
 
-// A row of synapses for one delay: first where its bounds are written, then what they say.
+// The piece of a row that one delay brings to this block: first where its bounds are written, then what they say.
 template <typename A>
 struct Segment {
   const uint32_t* bounds;
@@ -202,11 +202,11 @@ struct Segment {
 // Serves the pairs (delay, source) one after the other. Short segments are copied one behind the other and added together, so
 // that the loop over them does not end after a few edges, each time at another number. The order of sums stays the same.
 template <typename T, typename A, typename W, WeightKind K>
-class Rows {
+class RowQueue {
  public:
-  Rows(const Delivery& x, int64_t block, Failure* failure)
-      : x_(x), cursor_(x), failure_(failure), acc_(static_cast<A*>(x.acc) + block * x.block_size),
-        start_(x.start + block * x.n_source * 2), offset_(x.offset + block * x.n_source * (x.n_delays + 1)),
+  RowQueue(const Delivery& x, int64_t block, Failure* failure)
+      : x_(x), cursor_(x), failure_(failure), acc_(static_cast<A*>(x.acc) + block * x.block_size), bounds_(x.bounds + block),
+        n_bounds_(x.n_delays * x.n_blocks + 1),
         targets_(static_cast<const T*>(x.targets)), weight_(static_cast<const W*>(x.weight)) {}
 
   void run() {
@@ -232,8 +232,8 @@ class Rows {
       s.bounds = nullptr;
       return;
     }
-    s.bounds = offset_ + s.source * (x_.n_delays + 1) + s.delay;
-    N4_PREFETCH(start_ + s.source * 2);
+    s.bounds = bounds_ + s.source * n_bounds_ + s.delay * x_.n_blocks;
+    N4_PREFETCH(x_.start + s.source * 2);
     N4_PREFETCH(s.bounds);
     N4_PREFETCH(s.bounds + 1);
   }
@@ -243,7 +243,7 @@ class Rows {
     Segment<A>& s = at(i);
     s.n = 0;
     if (s.bounds == nullptr) return note(Wrong::kSource, s, s.source);
-    const uint64_t begin = start_[s.source * 2] | (static_cast<uint64_t>(start_[s.source * 2 + 1]) << 32);
+    const uint64_t begin = x_.start[s.source * 2] | (static_cast<uint64_t>(x_.start[s.source * 2 + 1]) << 32);
     const uint32_t low = s.bounds[0], high = s.bounds[1];
     if (low > high || begin > x_.n_edges || high > x_.n_edges - begin) {
       return note(Wrong::kSegment, s, static_cast<int64_t>(begin + high));
@@ -326,8 +326,8 @@ class Rows {
   Cursor cursor_;
   Failure* failure_;
   A* const acc_;
-  const uint32_t* const start_;
-  const uint32_t* const offset_;
+  const uint32_t* const bounds_;
+  const int64_t n_bounds_;
   const T* const targets_;
   const W* const weight_;
   int64_t first_ = 0;   // of the segments that wait
@@ -340,7 +340,7 @@ class Rows {
 template <typename T, typename A, typename W, WeightKind K>
 Failure deliver_block(const Delivery& x, int64_t block) {
   Failure failure;
-  Rows<T, A, W, K>(x, block, &failure).run();
+  RowQueue<T, A, W, K>(x, block, &failure).run();
   return failure;
 }
 

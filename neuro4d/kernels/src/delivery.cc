@@ -1,12 +1,8 @@
 #include "delivery.h"
 
-#include <cstring>
-
 #include "cpu.h"
 
 namespace neuro4d {
-
-ffi::Error bad(const std::string& text) { return ffi::Error::InvalidArgument("neuro4d: " + text); }
 
 ffi::Error check(const Ring& ring) {
   if (!has(ring.ids, ffi::DataType::S32, 2)) return bad("expected ring ids int32 (depth, n)");
@@ -26,7 +22,7 @@ ffi::Error check_weight(const Synapses& s) {
   }
   if (s.weight.rank != 1) return bad(say("weights have one axis; got rank", s.weight.rank));
   const bool edge = s.kind == WeightKind::kEdge;
-  const int64_t expected = edge ? s.targets.dims[0] : s.start.dims[1];
+  const int64_t expected = edge ? s.targets.dims[0] : s.start.dims[0];
   if (s.weight.dims[0] != expected) {
     return bad(say(edge ? "one weight per edge expected," : "one weight per source expected,", expected) +
                say(" values; got", s.weight.dims[0]));
@@ -39,16 +35,12 @@ ffi::Error check_weight(const Synapses& s) {
 ffi::Error check(const Synapses& s, int64_t n_blocks) {
   using D = ffi::DataType;
   if (!has(s.delays, D::S32, 1)) return bad("expected delays int32 (D,)");
-  if (!has(s.start, D::U32, 3)) return bad("expected start uint32 (n_blocks, n_source, 2)");
-  if (!has(s.offset, D::U32, 3)) return bad("expected offset uint32 (n_blocks, n_source, D + 1)");
+  if (!has(s.start, D::U32, 2) || s.start.dims[1] != 2) return bad("expected start uint32 (n_source, 2)");
+  if (!has(s.bounds, D::U32, 2)) return bad("expected bounds uint32 (n_source, D * n_blocks + 1)");
   if (s.targets.rank != 1) return bad("expected targets (n_edges,)");
-  if (s.start.dims[0] != n_blocks || s.offset.dims[0] != n_blocks) {
-    return bad(say("start, offset and accumulators must agree in blocks; accumulators have", n_blocks));
-  }
-  if (s.start.dims[1] != s.offset.dims[1]) return bad("start and offset must agree in sources");
-  if (s.start.dims[2] != 2) return bad(say("start holds two words per row; got", s.start.dims[2]));
-  if (s.offset.dims[2] != s.delays.dims[0] + 1) {
-    return bad(say("offset needs D + 1 bounds per row; got", s.offset.dims[2]));
+  if (s.start.dims[0] != s.bounds.dims[0]) return bad("start and bounds must agree in sources");
+  if (s.bounds.dims[1] != s.delays.dims[0] * n_blocks + 1) {
+    return bad(say("a row needs D * n_blocks + 1 bounds,", s.delays.dims[0] * n_blocks + 1) + say("; got", s.bounds.dims[1]));
   }
   return check_weight(s);
 }
@@ -64,20 +56,30 @@ ffi::Error choose(const Synapses& s, ffi::DataType sums, int64_t isa, DeliverBlo
   return ffi::Error::Success();
 }
 
-Delivery describe(const Synapses& s, const Ring& ring, const Levels& levels, int64_t b) {
+ffi::Error read_synapses(CallBuffers* buffers, int64_t number, int64_t weight_kind, Synapses* out) {
+  if (weight_kind < 0 || weight_kind > 2) return bad(say("unknown kind of weight", weight_kind));
+  out->kind = static_cast<WeightKind>(weight_kind);
+  N4_TRY(buffers->read(N4_NAMES("path.delays", number), &out->delays));
+  N4_TRY(buffers->read(N4_NAMES("path.start", number), &out->start));
+  N4_TRY(buffers->read(N4_NAMES("path.bounds", number), &out->bounds));
+  N4_TRY(buffers->read(N4_NAMES("path.targets", number), &out->targets));
+  return buffers->read(N4_NAMES("path.weight", number), &out->weight);
+}
+
+Delivery describe(const Synapses& s, const Ring& ring, int64_t n_blocks, const BatchShape& batch, int64_t b) {
   Delivery x{};
-  x.delays = s.delays.at<int32_t>(levels, b);
-  x.ids = ring.ids.at<int32_t>(levels, b);
-  x.count = ring.count.at<int32_t>(levels, b);
-  x.start = s.start.at<uint32_t>(levels, b);
-  x.offset = s.offset.at<uint32_t>(levels, b);
-  x.targets = s.targets.at<char>(levels, b);
-  x.weight = s.weight.at<char>(levels, b);
+  x.delays = s.delays.at<int32_t>(batch, b);
+  x.ids = ring.ids.at<int32_t>(batch, b);
+  x.count = ring.count.at<int32_t>(batch, b);
+  x.start = s.start.at<uint32_t>(batch, b);
+  x.bounds = s.bounds.at<uint32_t>(batch, b);
+  x.targets = s.targets.at<char>(batch, b);
+  x.weight = s.weight.at<char>(batch, b);
   x.n_delays = s.delays.dims[0];
   x.depth = ring.ids.dims[0];
   x.n_ids = ring.ids.dims[1];
-  x.n_source = s.start.dims[1];
-  x.n_blocks = s.start.dims[0];
+  x.n_source = s.start.dims[0];
+  x.n_blocks = n_blocks;
   x.n_edges = static_cast<uint64_t>(s.targets.dims[0]);
   return x;
 }
@@ -96,14 +98,14 @@ ffi::Error check_ring(const Delivery& x) {
   return ffi::Error::Success();
 }
 
-void list_arrivals(Delivery* x, std::vector<Arrival>* room) {
+void list_arrivals(Delivery* x, std::vector<SpikeList>* room) {
   room->resize(static_cast<size_t>(x->n_delays));
-  Arrival* out = room->data();
+  SpikeList* out = room->data();
   x->n_spikes = 0;
   for (int64_t d = 0; d < x->n_delays; ++d) {
     const int64_t slot = (x->step - static_cast<uint32_t>(x->delays[d])) & static_cast<uint32_t>(x->depth - 1);
     const int64_t count = x->count[slot];
-    *out = Arrival{x->ids + slot * x->n_ids, count, d};
+    *out = SpikeList{x->ids + slot * x->n_ids, count, d};
     out += count > 0 ? 1 : 0;
     x->n_spikes += count;
   }
@@ -134,10 +136,6 @@ double expected_nanoseconds(const Delivery& x) {
   const double cells = static_cast<double>(x.n_source) * static_cast<double>(x.n_delays);
   const double events = cells > 0 ? static_cast<double>(x.n_edges) / cells : 0;
   return rows * (kPerRow * static_cast<double>(x.n_blocks) + kPerEvent * events);
-}
-
-void carry_over(const ffi::AnyBuffer& from, const ffi::AnyBuffer& to) {
-  if (from.untyped_data() != to.untyped_data()) std::memcpy(to.untyped_data(), from.untyped_data(), from.size_bytes());
 }
 
 }  // namespace neuro4d

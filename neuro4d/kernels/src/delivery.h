@@ -12,11 +12,9 @@ namespace neuro4d {
 
 inline std::string say(const char* what, int64_t value) { return std::string(what) + " " + std::to_string(value); }
 
-ffi::Error bad(const std::string& text);
-
 // Shapes and types of one set of synapses against one ring of spikes and `n_blocks` blocks of targets.
 struct Synapses {
-  Operand delays, start, offset, targets, weight;
+  Operand delays, start, bounds, targets, weight;
   WeightKind kind = WeightKind::kOne;
 };
 
@@ -28,17 +26,20 @@ ffi::Error check(const Ring& ring);
 
 ffi::Error check(const Synapses& synapses, int64_t n_blocks);
 
+// Reads the synapses of pathway number `number` (-1: the only one).
+ffi::Error read_synapses(CallBuffers* buffers, int64_t number, int64_t weight_kind, Synapses* out);
+
 // The kernel for the types of these synapses and sums.
 ffi::Error choose(const Synapses& synapses, ffi::DataType sums, int64_t isa, DeliverBlock* out);
 
 // One element of a batch; `acc` and `block_size` are left to the caller.
-Delivery describe(const Synapses& synapses, const Ring& ring, const Levels& levels, int64_t b);
+Delivery describe(const Synapses& synapses, const Ring& ring, int64_t n_blocks, const BatchShape& batch, int64_t b);
 
 // Raises for delays and counts out of range, in any row of the ring.
 ffi::Error check_ring(const Delivery& x);
 
 // Lists the spikes that the step of `x` serves in `room`, which has to live as long as `x` is used.
-void list_arrivals(Delivery* x, std::vector<Arrival>* room);
+void list_arrivals(Delivery* x, std::vector<SpikeList>* room);
 
 ffi::Error explain(const Delivery& x, const Failure& failure);
 
@@ -46,8 +47,5 @@ double expected_nanoseconds(const Delivery& x);
 
 // Below this much work one thread is done before a second one has woken up.
 inline bool worth_sharing(double nanoseconds) { return nanoseconds > 12e3; }
-
-// An output is the memory of an aliased operand; where XLA could not alias, the operand is carried over.
-void carry_over(const ffi::AnyBuffer& from, const ffi::AnyBuffer& to);
 
 }  // namespace neuro4d

@@ -37,7 +37,7 @@ LifBlock block_function(int64_t wanted) {
 struct Desk {
   LifStep step;
   std::vector<Delivery> deliveries;
-  std::vector<std::vector<Arrival>> arrivals;
+  std::vector<std::vector<SpikeList>> arrivals;
   LifRoom room;
   uint64_t owner = 0;  // the number of the `Steps` that it is laid out for
   int64_t at = -1;     // the step that it describes
@@ -121,7 +121,7 @@ constexpr double kMeeting = 2e3;  // ns of work from which on it pays that threa
 // blocks of each step.
 ffi::Error run_elements(ffi::ThreadPool& pool, const LifCall& call, const std::vector<Element>& elements, int64_t isa) {
   const LifBlock run = block_function(isa);
-  const int64_t batch = call.levels.batch, threads = pool.num_threads();
+  const int64_t batch = call.batch.total, threads = pool.num_threads();
   double expected = 0, least = batch > 0 ? elements[0].expected : 0;
   for (const Element& e : elements) {
     expected += e.expected * static_cast<double>(e.n_steps);
@@ -145,21 +145,21 @@ ffi::Error run_elements(ffi::ThreadPool& pool, const LifCall& call, const std::v
 
 // Room for many rows of spikes is fresh memory in every call; page by page the system needs longer to hand it out.
 void advise_rows(const LifCall& call) {
-  const int64_t bytes = call.levels.batch * call.length * call.n_words() * 4;
+  const int64_t bytes = call.batch.total * call.length * call.n_words() * 4;
   constexpr int64_t kLarge = 4 << 20;
   if (bytes >= kLarge) advise_huge(call.words, static_cast<size_t>(bytes), false);
 }
 
-ffi::Error lif_run(ffi::ThreadPool pool, ffi::RemainingArgs args, ffi::RemainingRets rets,
-                   ffi::Span<const int64_t> levels, ffi::Span<const int64_t> mapped, ffi::Span<const int64_t> ports,
-                   ffi::Span<const int64_t> paths, ffi::Span<const int64_t> poisson, ffi::Span<const int64_t> extras,
-                   int64_t rings, int64_t width, int64_t length, int64_t isa) {
+ffi::Error lif_run(ffi::ThreadPool pool, ffi::RemainingArgs args, ffi::RemainingRets rets, ffi::Span<const int64_t> names,
+                   ffi::Span<const int64_t> results, ffi::Span<const int64_t> batch, ffi::Span<const int64_t> mapped,
+                   ffi::Span<const int64_t> ports, ffi::Span<const int64_t> paths, ffi::Span<const int64_t> poisson,
+                   ffi::Span<const int64_t> extras, int64_t rings, int64_t mortal, int64_t width, int64_t length, int64_t isa) {
   LifCall call;
-  const LifPlan plan{levels, mapped, ports, paths, poisson, extras, rings, width, length, isa};
+  const LifPlan plan{{names, results, batch, mapped}, ports, paths, poisson, extras, rings, mortal, width, length, isa};
   if (ffi::Error error = decode(args, rets, plan, &call); error.failure()) return error;
   advise_rows(call);
-  std::vector<Element> elements(static_cast<size_t>(call.levels.batch));
-  for (int64_t b = 0; b < call.levels.batch; ++b) {
+  std::vector<Element> elements(static_cast<size_t>(call.batch.total));
+  for (int64_t b = 0; b < call.batch.total; ++b) {
     if (ffi::Error error = describe_element(call, b, &elements[static_cast<size_t>(b)]); error.failure()) return error;
   }
   return run_elements(pool, call, elements, isa);
@@ -172,13 +172,16 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(n4_lif_run, lif_run,
                                   .Ctx<ffi::ThreadPool>()
                                   .RemainingArgs()
                                   .RemainingRets()
-                                  .Attr<ffi::Span<const int64_t>>("levels")
+                                  .Attr<ffi::Span<const int64_t>>("names")
+                                  .Attr<ffi::Span<const int64_t>>("results")
+                                  .Attr<ffi::Span<const int64_t>>("batch")
                                   .Attr<ffi::Span<const int64_t>>("mapped")
                                   .Attr<ffi::Span<const int64_t>>("ports")
                                   .Attr<ffi::Span<const int64_t>>("paths")
                                   .Attr<ffi::Span<const int64_t>>("poisson")
                                   .Attr<ffi::Span<const int64_t>>("extras")
                                   .Attr<int64_t>("rings")
+                                  .Attr<int64_t>("mortal")
                                   .Attr<int64_t>("width")
                                   .Attr<int64_t>("length")
                                   .Attr<int64_t>("isa"));

@@ -10,13 +10,13 @@ namespace neuro4d {
 
 // What is static about a call, as the Python side wrote it down.
 struct LifPlan {
-  ffi::Span<const int64_t> levels;
-  ffi::Span<const int64_t> mapped;   // one word per operand
+  CallAttributes attributes;
   ffi::Span<const int64_t> ports;    // kind
   ffi::Span<const int64_t> paths;    // ring, kind of weight, whether early
   ffi::Span<const int64_t> poisson;  // port
   ffi::Span<const int64_t> extras;   // kind, port
   int64_t rings;
+  int64_t mortal;  // whether there is an operand that says who is alive
   int64_t width;
   int64_t length;  // the most steps of a call
   int64_t isa;
@@ -46,11 +46,13 @@ struct LifExtra {
 };
 
 struct LifCall {
-  Levels levels;
+  BatchShape batch;
   int64_t n = 0, width = 0, n_blocks = 0, n_spans = 0, length = 1;
   Operand count, step, start, key, v, left;
   Operand constants[7];
   Operand hold, bounds;
+  Operand alive;  // packed bits (n_words,), where neurons may be dead
+  bool mortal = false;
   std::vector<Ring> rings;  // the group's own first
   std::vector<LifPortOperands> ports;
   std::vector<LifPath> paths;

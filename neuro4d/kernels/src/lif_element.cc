@@ -8,7 +8,7 @@ namespace {
 
 Param param(const Operand& x, const LifCall& call, int64_t b) {
   Param out;
-  out.data = x.at<float>(call.levels, b);
+  out.data = x.at<float>(call.batch, b);
   const int64_t size = x.rank == 0 ? 1 : x.dims[0];
   out.mode = size == 1 ? Param::kAll : size == call.n_spans ? Param::kSpan : Param::kNeuron;
   return out;
@@ -16,7 +16,7 @@ Param param(const Operand& x, const LifCall& call, int64_t b) {
 
 template <typename T>
 T* own(const Operand& x, const LifCall& call, int64_t b) {
-  return const_cast<T*>(x.at<T>(call.levels, b));
+  return const_cast<T*>(x.at<T>(call.batch, b));
 }
 
 void describe_neurons(const LifCall& call, int64_t b, LifStep* x) {
@@ -29,14 +29,15 @@ void describe_neurons(const LifCall& call, int64_t b, LifStep* x) {
   LifConstants& c = x->constants;
   Param* const params[7] = {&c.decay, &c.gain, &c.rate, &c.g_leak, &c.v_rest, &c.v_th, &c.v_reset};
   for (int k = 0; k < 7; ++k) *params[k] = param(call.constants[k], call, b);
-  c.hold = call.hold.at<int32_t>(call.levels, b);
+  c.hold = call.hold.at<int32_t>(call.batch, b);
   c.hold_mode = param(call.hold, call, b).mode;
-  x->bounds = call.bounds.at<int32_t>(call.levels, b);
+  x->bounds = call.bounds.at<int32_t>(call.batch, b);
+  if (call.mortal) x->alive = call.alive.at<uint32_t>(call.batch, b);
   x->n_spans = call.n_spans;
-  const uint32_t* key = call.key.at<uint32_t>(call.levels, b);
+  const uint32_t* key = call.key.at<uint32_t>(call.batch, b);
   x->key[0] = key[0];
   x->key[1] = key[1];
-  x->elapsed = *call.step.at<uint32_t>(call.levels, b) - *call.start.at<uint32_t>(call.levels, b);
+  x->elapsed = *call.step.at<uint32_t>(call.batch, b) - *call.start.at<uint32_t>(call.batch, b);
   x->with_g = call.with_g;
   const int64_t sums = call.n_blocks * call.block_size();
   if (call.late != nullptr) x->late = reinterpret_cast<float*>(call.late) + b * sums;
@@ -62,14 +63,14 @@ void describe_inputs(const LifCall& call, int64_t b, Element* e) {
   for (const LifPoisson& input : call.poisson) {
     PoissonInput p;
     p.port = input.port;
-    p.runs = input.runs.at<PoissonRun>(call.levels, b);
+    p.runs = input.runs.at<PoissonRun>(call.batch, b);
     p.n_runs = input.runs.dims[0];
-    p.thresholds = input.thresholds.at<uint32_t>(call.levels, b);
+    p.thresholds = input.thresholds.at<uint32_t>(call.batch, b);
     p.length = input.thresholds.dims[1];
     p.n_segments = input.weight.dims[0];
-    p.weight = input.weight.at<float>(call.levels, b);
-    p.a0 = input.a0.at<uint32_t>(call.levels, b);
-    p.b0 = input.b0.at<uint32_t>(call.levels, b);
+    p.weight = input.weight.at<float>(call.batch, b);
+    p.a0 = input.a0.at<uint32_t>(call.batch, b);
+    p.b0 = input.b0.at<uint32_t>(call.batch, b);
     e->poisson.push_back(p);
   }
   for (const LifExtra& extra : call.extras) {
@@ -87,8 +88,8 @@ void describe_inputs(const LifCall& call, int64_t b, Element* e) {
 }  // namespace
 
 ffi::Error describe_element(const LifCall& call, int64_t b, Element* e) {
-  e->first_step = *call.step.at<uint32_t>(call.levels, b);
-  e->n_steps = *call.count.at<int32_t>(call.levels, b);
+  e->first_step = *call.step.at<uint32_t>(call.batch, b);
+  e->n_steps = *call.count.at<int32_t>(call.batch, b);
   if (e->n_steps < 0 || e->n_steps > call.length) {
     return bad(say("the number of steps lies between 0 and", call.length) + say("; got", e->n_steps));
   }
@@ -98,7 +99,7 @@ ffi::Error describe_element(const LifCall& call, int64_t b, Element* e) {
   describe_neurons(call, b, &e->step);
   describe_inputs(call, b, e);
   for (const LifPath& path : call.paths) {
-    Delivery x = describe(path.synapses, call.rings[static_cast<size_t>(path.ring)], call.levels, b);
+    Delivery x = describe(path.synapses, call.rings[static_cast<size_t>(path.ring)], call.n_blocks, call.batch, b);
     x.step = e->first_step;
     x.acc = path.early ? e->step.early : e->step.late;
     x.block_size = call.block_size();

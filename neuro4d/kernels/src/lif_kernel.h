@@ -177,11 +177,13 @@ inline uint32_t bits32(const int32_t* fired) {
 #endif
 }
 
-// Bit i of word k is neuron 32 * k + i. Pieces begin at multiples of 32.
-inline void pack(const Piece& piece, int32_t* fired, uint32_t* words) {
+// Bit i of word k is neuron 32 * k + i. Pieces begin at multiples of 32. The dead fire nothing.
+inline void pack(const Piece& piece, int32_t* fired, const uint32_t* alive, uint32_t* words) {
   words += piece.first / 32;
   for (int64_t j = piece.n; j % 32 != 0; ++j) fired[j] = 0;
   for (int64_t j = 0; j < piece.n; j += 32) words[j / 32] = bits32(fired + j);
+  if (alive == nullptr) return;
+  for (int64_t j = 0; j < piece.n; j += 32) words[j / 32] &= alive[piece.first / 32 + j / 32];
 }
 
 // Where arrivals of a port lie, with those of stimuli added, except Poisson input. They are added in the room for the sums of this step.
@@ -240,7 +242,7 @@ inline void lif_block(const LifStep& x, int64_t block, LifRoom* w) {
     each_span(x, piece, [&](int64_t span, int64_t from, int64_t n) {
       step_span(x, arrivals, drive, run, span, from, n, from - first, w);
     });
-    pack(piece, w->fired, x.words);
+    pack(piece, w->fired, x.alive, x.words);
   }
 }
 

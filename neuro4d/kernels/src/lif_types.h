@@ -66,6 +66,7 @@ struct LifStep {
   uint32_t* words = nullptr;
   LifConstants constants;
   const int32_t* bounds = nullptr;  // (n_spans + 1,)
+  const uint32_t* alive = nullptr;  // (n_words,) one bit per neuron, or none: all are alive
   int64_t n_spans = 0;
   const LifPort* ports = nullptr;
   int64_t n_ports = 0;

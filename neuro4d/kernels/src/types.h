@@ -16,7 +16,7 @@ enum class Storage : int32_t { kF32 = 0, kF64 = 1, kF16 = 2, kBF16 = 3 };
 enum class Isa : int32_t { kBaseline = 0, kAvx2 = 1, kAvx512 = 2 };
 
 // The spikes of one step of the past, and the number of their delay.
-struct Arrival {
+struct SpikeList {
   const int32_t* ids;
   int64_t count;
   int64_t delay;
@@ -27,8 +27,8 @@ struct Delivery {
   const int32_t* delays;    // (n_delays,) ascending, in steps
   const int32_t* ids;       // (depth, n_ids): row k & (depth - 1) holds the sorted spikes of step k
   const int32_t* count;     // (depth,)
-  const uint32_t* start;    // (n_blocks, n_source, 2): begin of a row, low and high word
-  const uint32_t* offset;   // (n_blocks, n_source, n_delays + 1): segment bounds relative to the begin
+  const uint32_t* start;    // (n_source, 2): begin of a row, low and high word
+  const uint32_t* bounds;   // (n_source, n_delays * n_blocks + 1): where its pieces begin, by delay, then block
   const void* targets;      // (n_edges,) uint16 or uint32
   const void* weight;       // (), (n_source,) or (n_edges,)
   void* acc;                // (n_blocks, block_size)
@@ -39,7 +39,7 @@ struct Delivery {
   int64_t n_blocks;
   int64_t block_size;
   uint64_t n_edges;
-  const Arrival* arrivals;  // those that the step of this call serves, by delay; none is empty
+  const SpikeList* arrivals;  // those that the step of this call serves, by delay; none is empty
   int64_t n_arrivals;
   int64_t n_spikes;         // (delay, source) pairs to serve: the sum of the counts
   uint32_t step;

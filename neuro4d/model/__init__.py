@@ -1,0 +1,32 @@
+"""L4: what runs: models, states and the step."""
+
+from neuro4d.model._census import Census as Census
+from neuro4d.model._constants import Constants as Constants
+from neuro4d.model._constants import prepare as prepare
+from neuro4d.model._draw import cast as cast
+from neuro4d.model._draw import realise as realise
+from neuro4d.model._edges import Edges as Edges
+from neuro4d.model._layout import BankSpan as BankSpan
+from neuro4d.model._layout import End as End
+from neuro4d.model._layout import Group as Group
+from neuro4d.model._layout import Layout as Layout
+from neuro4d.model._layout import Port as Port
+from neuro4d.model._layout import ProjectionSpan as ProjectionSpan
+from neuro4d.model._layout import Span as Span
+from neuro4d.model._layout import StimulusSpan as StimulusSpan
+from neuro4d.model._model import Model as Model
+from neuro4d.model._plan import Plan as Plan
+from neuro4d.model._set import set_value as set_value
+from neuro4d.model._set import with_neurons as with_neurons
+from neuro4d.model._state import EdgeState as EdgeState
+from neuro4d.model._state import GroupState as GroupState
+from neuro4d.model._state import State as State
+from neuro4d.model._state import StepSpikes as StepSpikes
+from neuro4d.model._step import advance as advance
+from neuro4d.model._step import advance_many as advance_many
+from neuro4d.model._step import runs_natively as runs_natively
+from neuro4d.model._stimulate import check_inputs as check_inputs
+from neuro4d.model._stimulate import input_spans as input_spans
+from neuro4d.model._stimulate import input_unit as input_unit
+from neuro4d.model._weights import Weights as Weights
+from neuro4d.model._weights import set_weights as set_weights

@@ -1,0 +1,130 @@
+"""What a model consists of, counted."""
+
+import hashlib
+import json
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from neuro4d.model._edges import locate, span_of, unit_of, weights
+from neuro4d.model._fields import ModelFields
+from neuro4d.ops import Pathway
+
+
+class PopulationCensus(NamedTuple):
+    """A population: its neurons, their model, the receptors by port, and the state variables of one neuron."""
+
+    name: str
+    neurons: int
+    model: str
+    receptors: dict[str, str]
+    variables: tuple[str, ...]
+
+
+class ProjectionCensus(NamedTuple):
+    """A projection: its ends, its synapses, and how many of them have each delay (in steps); `distinct_weights` and their bounds."""
+
+    name: str
+    source: str
+    target: str
+    port: str
+    synapses: int
+    delays: dict[int, int]
+    distinct_weights: int
+    weight_low: Any
+    weight_high: Any
+    plastic: bool
+
+
+class Census(NamedTuple):
+    """What there is, by population and by projection."""
+
+    populations: tuple[PopulationCensus, ...]
+    projections: tuple[ProjectionCensus, ...]
+
+    @property
+    def neurons(self) -> int:
+        """All neurons."""
+        return sum(each.neurons for each in self.populations)
+
+    @property
+    def synapses(self) -> int:
+        """All synapses."""
+        return sum(each.synapses for each in self.projections)
+
+
+def census(model: ModelFields) -> Census:
+    """The census of a model. Reads the arrays, projection by projection."""
+    populations = []
+    for name, span in model.layout.spans.items():
+        receptors = model.receptors[name]
+        variables = [*model.neurons[name].variables, *(f"{port}.{v}" for port, r in receptors.items() for v in r.variables)]
+        kinds = {port: type(r).__name__ for port, r in receptors.items()}
+        populations.append(PopulationCensus(name, span.size, type(model.neurons[name]).__name__, kinds, tuple(variables)))
+    return Census(tuple(populations), tuple(_of_projection(model, name) for name in model.layout.projections_by_name))
+
+
+def _of_projection(model: ModelFields, name: str) -> ProjectionCensus:
+    span, unit = span_of(model, name), unit_of(model, name)
+    found = locate(model, name)
+    values = np.asarray(weights(model, name, None).to_decimal(unit))
+    steps, counts = np.unique(found.delay, return_counts=True)
+    low, high = (values.min(), values.max()) if values.size else (np.nan, np.nan)
+    return ProjectionCensus(
+        name=name,
+        source=span.pre.population,
+        target=span.post.population,
+        port=span.port,
+        synapses=len(found.place),
+        delays=dict(zip(steps.tolist(), counts.tolist(), strict=True)),
+        distinct_weights=len(np.unique(values)),
+        weight_low=low * unit,
+        weight_high=high * unit,
+        plastic=span.pathway in model.plasticity,
+    )
+
+
+def n_synapses(path: Pathway) -> int:
+    """Synapses of a pathway, without its padding."""
+    return int(np.asarray(path.bounds[:, -1]).sum(dtype=np.int64))
+
+
+def storage(model: ModelFields) -> list[dict[str, Any]]:
+    """How the synapses of every pathway are kept."""
+    rows = []
+    for name, path in model.pathways.items():
+        arrays = [path.targets, path.weight, path.start, path.bounds, path.delays]
+        if path.owner is not None:
+            arrays.append(path.owner)
+        rows.append(
+            {
+                "pathway": name,
+                "synapses": n_synapses(path),
+                "id_bits": 8 * path.targets.dtype.itemsize,
+                "weight_per": {"one": "pathway", "source": "source", "edge": "edge"}[path.weight_kind],
+                "weight_type": path.weight.dtype.name,
+                "blocks": path.n_blocks,
+                "delays": len(path.delays),
+                "bytes": sum(x.nbytes for x in arrays),
+            }
+        )
+    return rows
+
+
+def fingerprint(model: ModelFields) -> str:
+    """A hash of what two models must share to exchange states: nothing in it depends on the machine or the backend."""
+    layout = model.layout
+    structure = {
+        "dt": layout.dt,
+        "dtype": np.dtype(layout.dtype).name,
+        "seed": np.asarray(model.seed).tolist(),
+        "populations": [
+            [span.name, span.size, type(model.neurons[span.name]).__name__]
+            + [[port, type(receptor).__name__] for port, receptor in sorted(model.receptors[span.name].items())]
+            for span in layout.populations
+        ],
+        "projections": [[p.name, p.port, *p.pre[:2], p.pre.n, *p.post[:2], p.post.n] for p in layout.projections],
+        "synapses": {name: [n_synapses(path), np.asarray(path.delays).tolist()] for name, path in model.pathways.items()},
+        "stimuli": sorted([s.name, s.port or ""] for s in layout.stimuli),
+    }
+    return hashlib.blake2b(json.dumps(structure, sort_keys=True).encode(), digest_size=16).hexdigest()

@@ -1,0 +1,130 @@
+"""The edges of a projection, read from the layout of delivery, in an order that does not depend on the machine."""
+
+from typing import Any
+
+import brainunit as u
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int
+
+from neuro4d._base import lookup
+from neuro4d.model._fields import ModelFields
+from neuro4d.model._layout import ProjectionSpan
+from neuro4d.model._state import State
+from neuro4d.model._stimulate import port_unit
+from neuro4d.ops import Pathway, edge_table, host_edges
+
+
+class Edges(eqx.Module):
+    """The edges of a projection as host arrays: `pre` and `post` are indices into the populations, `weight` and `delay` quantities.
+
+    Their order is (source, delay, target, definition), on every machine and backend.
+    """
+
+    pre: np.ndarray
+    post: np.ndarray
+    weight: Any
+    delay: Any
+
+    def __len__(self):
+        return len(self.pre)
+
+
+class Located(eqx.Module):
+    """Where the edges of a projection lie in the arrays of its pathway, their source in the group, their ends in the populations, and
+    their delay in steps; all `(k,)`, in their order."""
+
+    place: Int[np.ndarray, " k"]
+    source: Int[np.ndarray, " k"]
+    pre: Int[np.ndarray, " k"]
+    post: Int[np.ndarray, " k"]
+    delay: Int[np.ndarray, " k"]
+
+
+def span_of(model: ModelFields, projection: str) -> ProjectionSpan:
+    """Where a projection lies.
+
+    **Raises:** `UnknownNameError` for a name that no projection carries.
+    """
+    return lookup(model.layout.projections_by_name, projection, "projection")
+
+
+def locate(model: ModelFields, projection: str) -> Located:
+    """The edges of a projection, on the host. Reads the rows of its sources only."""
+    span = span_of(model, projection)
+    path = model.pathways[span.pathway]
+    whole, source, which, where = host_edges(path, span.pre.in_group, span.pre.in_group + span.pre.extent)
+    neuron, port = np.divmod(where, path.n_ports)
+    mine = (port == model.layout.group(path.target).port_number(span.port)) & _within(neuron, span.post.in_group, span.post.extent)
+    if path.owner is not None:
+        mine &= np.asarray(path.owner[whole]) == span.number
+    place = whole.start + np.flatnonzero(mine)
+    delays = np.zeros(1, np.int64) if path.early else np.asarray(path.delays).astype(np.int64)
+    first, last = span.pre.in_group - span.pre.first, span.post.in_group - span.post.first
+    return Located(place, source[mine], source[mine] - first, neuron[mine] - last, delays[which[mine]])
+
+
+def _within(x: Any, first: int, n: int) -> Any:
+    return (x >= first) & (x < first + n)
+
+
+def traced_mask(model: ModelFields, projection: str) -> Array:
+    """Which edges of its pathway belong to a projection, inside a compiled function: booleans `(nnz,)`."""
+    span = span_of(model, projection)
+    path = model.pathways[span.pathway]
+    source, _, block = edge_table(path)
+    local = path.targets.astype(jnp.int32)
+    neuron, port = block * path.width + local % path.width, local // path.width
+    mine = _within(source, span.pre.in_group, span.pre.extent) & _within(neuron, span.post.in_group, span.post.extent)
+    mine &= port == model.layout.group(path.target).port_number(span.port)
+    return mine if path.owner is None else mine & (path.owner == span.number)
+
+
+def edges(model: ModelFields, projection: str, state: State | None) -> Edges:
+    """The edges of a projection, with the weights of the model or those in force in a state."""
+    found = locate(model, projection)
+    weight = _weights_at(model.pathways[span_of(model, projection).pathway], found, _held(model, projection, state))
+    return Edges(found.pre, found.post, weight * unit_of(model, projection), found.delay * model.dt_ms * u.ms)
+
+
+def weights(model: ModelFields, projection: str, state: State | None) -> Any:
+    """The weights of a projection, a quantity `(k,)`."""
+    found = locate(model, projection)
+    path = model.pathways[span_of(model, projection).pathway]
+    return _weights_at(path, found, _held(model, projection, state)) * unit_of(model, projection)
+
+
+def unit_of(model: ModelFields, projection: str) -> Any:
+    """The unit of the weights of a projection."""
+    span = span_of(model, projection)
+    return port_unit(model, model.pathways[span.pathway].target, span.port)
+
+
+def _held(model: ModelFields, projection: str, state: State | None) -> Array | None:
+    """The weights in the state, if those of the projection live there."""
+    held = None if state is None else state.edges.get(span_of(model, projection).pathway)
+    return None if held is None else held.weight
+
+
+def _weights_at(path: Pathway, found: Located, held: Array | None) -> np.ndarray:
+    if held is not None:
+        return np.asarray(held)[found.place]
+    weight = np.asarray(path.weight)
+    if path.weight_kind == "one":
+        return np.full(len(found.place), weight)
+    if path.weight_kind == "edge":
+        return weight[found.place]
+    return weight[found.source]
+
+
+def fan_out(model: ModelFields, projection: str) -> Int[np.ndarray, " n"]:
+    """Synapses of a projection that leave each neuron of its source population."""
+    n = model.layout.spans[span_of(model, projection).pre.population].size
+    return np.bincount(locate(model, projection).pre, minlength=n)
+
+
+def fan_in(model: ModelFields, projection: str) -> Int[np.ndarray, " n"]:
+    """Synapses of a projection that reach each neuron of its target population."""
+    n = model.layout.spans[span_of(model, projection).post.population].size
+    return np.bincount(locate(model, projection).post, minlength=n)

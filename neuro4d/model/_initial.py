@@ -1,0 +1,66 @@
+"""The state before the first step."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from neuro4d._base import address, step_address, words_jax
+from neuro4d.model._fields import ModelFields
+from neuro4d.model._layout import Group
+from neuro4d.model._state import EdgeState, GroupState, State
+from neuro4d.ops import empty
+
+
+def key_words(key: Any) -> Array:
+    """The two words of a random key.
+
+    **Raises:** `TypeError` for anything but one typed threefry key.
+    """
+    if not isinstance(key, jax.Array) or not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        raise TypeError(f"expected a typed random key, `jax.random.key(0)`; got {type(key).__name__} {key!r:.80}.")
+    if key.shape != ():
+        raise TypeError(f"expected one key; got {key.shape[0]}. For a batch of trials: `jax.vmap(model.init)(keys)`.")
+    words = jax.random.key_data(key)
+    if words.shape != (2,):
+        raise TypeError(
+            f"expected a threefry key, `jax.random.key(0, impl='threefry2x32')`; got an implementation with {words.shape[0]} words."
+        )
+    return words.astype(jnp.uint32)
+
+
+@jax.jit
+def first_state(model: ModelFields, words: Array, step: Array) -> State:
+    """The state of a trial whose key has these words."""
+    layout = model.layout
+    soft = None if model.surrogate is None else model.dtype
+    groups = {group.name: _group_state(model, group, words) for group in layout.groups}
+    history = {group.name: empty(group.depth, group.n, soft) for group in layout.groups}
+    edges = {name: EdgeState(model.pathways[name].weight, rule.init(model.pathways[name].weight)) for name, rule in model.plasticity.items()}
+    return State(groups, edges, history, words, step, jnp.copy(step), jnp.uint32(0), layout.populations)
+
+
+def _group_state(model: ModelFields, group: Group, words: Array) -> GroupState:
+    """Variables of a group: drawn by (key, population, variable, neuron)."""
+    first = group.spans[0].name
+    neuron = model.neurons[first]
+    names = list(neuron.variables) or ["last"]
+    values = {name: _joined(model, group, words, name, lambda p, v=name: model.neurons[p].rest().get(v, 0.0)) for name in names}
+    receptors = {}
+    for port in group.port_names:
+        receptor = model.receptors[first][port]
+        receptors[port] = receptor.init({v: _joined(model, group, words, f"{port}.{v}", lambda p: 0.0) for v in receptor.variables})
+    return GroupState(neuron.init(values), receptors, None)
+
+
+def _joined(model: ModelFields, group: Group, words: Array, name: str, default: Any) -> Array:
+    parts = []
+    for span in group.spans:
+        value = model.initial[span.name].get(name)
+        if value is None:
+            parts.append(jnp.broadcast_to(jnp.asarray(default(span.name), model.dtype), (span.size,)))
+            continue
+        a, b = step_address(words, address(0, "population", span.name, "init", name), jnp.uint32(0))
+        parts.append(value.draw_jax(words_jax(a, b, jnp.arange(span.size, dtype=jnp.uint32)), model.dtype))
+    return parts[0] if len(parts) == 1 else jnp.concatenate(parts)

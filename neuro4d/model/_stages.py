@@ -1,0 +1,156 @@
+"""The stages of a step for one group, in plain XLA: deliver, decay, drive, fire. The oracle of the native pass."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, UInt32
+
+from neuro4d._base import Drive, step_address
+from neuro4d.model._constants import GroupConstants
+from neuro4d.model._layout import Group
+from neuro4d.model._state import GroupState
+from neuro4d.ops import AbstractSurrogate, Backend, History, Pathway, by_port, deliver, pack, push, unpack
+from neuro4d.stimuli import PoissonBank
+
+
+class Clock(NamedTuple):
+    """The step, the step at which the trial began, and the key of the trial."""
+
+    step: UInt32[Array, ""]
+    start: UInt32[Array, ""]
+    key: UInt32[Array, "2"]
+
+    @property
+    def elapsed(self) -> UInt32[Array, ""]:
+        """Steps since the beginning: what stimuli and noise depend on."""
+        return self.step - self.start
+
+
+class Outside(eqx.Module):
+    """What stimuli give to a group in a step: drives, and arrivals at ports by number, in the order of their definition."""
+
+    drives: tuple[Drive, ...]
+    arrivals: tuple[Float[Array, " n"], ...]
+    ports: tuple[int, ...] = eqx.field(static=True)
+
+
+class BankInput(eqx.Module):
+    """Constant Poisson input to a port: the bank, its thresholds, the number of the port."""
+
+    bank: PoissonBank
+    thresholds: UInt32[Array, "s j"]
+    port: int = eqx.field(static=True)
+
+
+class GroupTask(eqx.Module):
+    """All that one step of one group needs. `history`: of the group itself and of those that its pathways come from."""
+
+    constants: GroupConstants
+    state: GroupState
+    paths: tuple[Pathway, ...]
+    history: dict[str, History]
+    banks: tuple[BankInput, ...]
+    outside: Outside
+    clock: Clock
+    surrogate: AbstractSurrogate | None
+    group: Group = eqx.field(static=True)
+    backend: Backend = eqx.field(static=True)
+    dtype: Any = eqx.field(static=True)
+
+
+class Stepped(eqx.Module):
+    """What a step leaves of a group.
+
+    **Fields:** `state`; `words`: who fired, packed; `soft`: the same as floats with a gradient, or `None`; `fired`: the same as
+    booleans, or `None` if the spikes are in `history` already; `history`: the pasts that were read.
+    """
+
+    state: GroupState
+    words: UInt32[Array, " w"]
+    soft: Float[Array, " n"] | None
+    fired: Bool[Array, " n"] | None
+    history: dict[str, History]
+
+
+class Arrivals(NamedTuple):
+    """Sums of weights by port number: at the beginning of the step (delay 0) and at its end."""
+
+    early: dict[int, Float[Array, " n"]]
+    late: dict[int, Float[Array, " n"]]
+
+
+def plain_step(task: GroupTask) -> Stepped:
+    """The first four stages of a step, one after the other."""
+    arrivals, history = deliver_all(task)
+    receptors, shares = decay(task, arrivals)
+    acting = drive(task, shares)
+    neurons, fired, soft = fire(task, acting)
+    state = GroupState(neurons, receptors, task.state.alive)
+    return Stepped(state, pack(fired), soft, fired, history)
+
+
+def deliver_all(task: GroupTask) -> tuple[Arrivals, dict[str, History]]:
+    """What arrives at every port: through synapses, then Poisson input, then other stimuli."""
+    history = dict(task.history)
+    sums: dict[bool, Array] = {}
+    for path in task.paths:
+        acc = sums.get(path.early)
+        if acc is None:
+            acc = jnp.zeros((path.n_blocks, path.block_size), task.dtype)
+        sums[path.early], history[path.source] = deliver(path, history[path.source], task.clock.step, acc, task.backend)
+    early = _by_port(task.group, sums.get(True), [port.early for port in task.group.ports])
+    late = _by_port(task.group, sums.get(False), [port.late for port in task.group.ports])
+    for item in task.banks:
+        a, b = step_address(task.clock.key, (item.bank.a0, item.bank.b0), task.clock.elapsed)
+        _add(late, item.port, item.bank.emit_bank(item.thresholds, a, b))
+    for port, values in zip(task.outside.ports, task.outside.arrivals, strict=True):
+        _add(late, port, values)
+    return Arrivals(early, late), history
+
+
+def _by_port(group: Group, sums: Array | None, served: list[bool]) -> dict[int, Array]:
+    """The sums of the ports that synapses reach."""
+    if sums is None:
+        return {}
+    rows = by_port(sums, len(group.ports), group.width, group.n)
+    return {number: rows[number] for number, here in enumerate(served) if here}
+
+
+def _add(table: dict[int, Array], port: int, value: Array) -> None:
+    table[port] = value if table.get(port) is None else table[port] + value
+
+
+def decay(task: GroupTask, arrivals: Arrivals) -> tuple[dict[str, Any], list[Drive]]:
+    """Receptors give their share of the drive from what they hold, decay, and take in what arrives."""
+    states, shares = {}, []
+    for number, (port, receptor) in enumerate(task.constants.receptors.items()):
+        constants, held = task.constants.of_receptors[port], task.state.receptors[port]
+        if number in arrivals.early:
+            held = receptor.early(held, constants, arrivals.early[number])
+        states[port], share = receptor.step(constants, held, arrivals.late.get(number))
+        shares.append(share)
+    return states, shares
+
+
+def drive(task: GroupTask, shares: list[Drive]) -> Drive:
+    """The sum of all that acts on the membranes: stimuli, then receptors."""
+    total = sum(task.outside.drives, Drive())
+    for share in shares:
+        total = total + share
+    return total
+
+
+def fire(task: GroupTask, acting: Drive) -> tuple[Any, Bool[Array, " n"], Float[Array, " n"] | None]:
+    """Neurons integrate, those at threshold fire and are reset; the dead fire nothing."""
+    neurons, out = task.constants.neuron.step(task.constants.of_neuron, task.state.neurons, acting)
+    soft = None if task.surrogate is None else task.surrogate.spike(out.excess)
+    if task.state.alive is None:
+        return neurons, out.spikes, soft
+    alive = unpack(task.state.alive, task.group.n)
+    return neurons, out.spikes & alive, None if soft is None else jnp.where(alive, soft, 0)
+
+
+def push_own(task_group: Group, out: Stepped, step: UInt32[Array, ""], own: History) -> History:
+    """The past of a group with the spikes of this step, unless they are in it already."""
+    return own if out.fired is None else push(own, out.fired, out.words, out.soft, step)

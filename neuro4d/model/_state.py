@@ -1,0 +1,124 @@
+"""What changes from one step to the next, and what a step returns."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, UInt32
+
+from neuro4d._base import lookup
+from neuro4d.model._layout import Group, Span
+from neuro4d.ops import History, unpack
+
+
+class GroupState(NamedTuple):
+    """The variables of a group: of its neurons, of its receptors by port, and who is alive (packed bits), where neurons may die."""
+
+    neurons: Any
+    receptors: dict[str, Any]
+    alive: UInt32[Array, " w"] | None
+
+
+class EdgeState(NamedTuple):
+    """Synapses whose weights live in the state: `weight` `(nnz,)` in the order of the pathway, and further variables by name."""
+
+    weight: Float[Array, " nnz"]
+    variables: dict[str, Array]
+
+
+class State(eqx.Module):
+    """Everything that changes from one step to the next.
+
+    Read it by population: `state["cells", "v"]`, `state["cells", "exc.g"]`, `state.neurons["cells"].v`. It means the same on any
+    number of cores and on any backend.
+
+    **Fields:**
+
+    - `groups`: variables of the groups of populations that run together.
+    - `edges`: synapses that live in the state, by pathway; empty unless a projection is plastic.
+    - `history`: the spikes of the last steps, by group.
+    - `key`: the two words of the random key of this trial.
+    - `step`: uint32, the number of steps done, the only clock; `start`: its value at the beginning. Stimuli and noise depend on
+      `step - start`, so the start changes nothing but the stamps.
+    - `fault`: sticky codes, see `neuro4d.Fault`.
+    - `spans`: where populations lie in their groups; static.
+    """
+
+    groups: dict[str, GroupState]
+    edges: dict[str, EdgeState]
+    history: dict[str, History]
+    key: UInt32[Array, "2"]
+    step: UInt32[Array, ""]
+    start: UInt32[Array, ""]
+    fault: UInt32[Array, ""]
+    spans: tuple[Span, ...] = eqx.field(static=True)
+
+    @property
+    def neurons(self) -> dict[str, Any]:
+        """Variables of the neurons by population: `state.neurons["cells"].v`, shape `(n,)`."""
+        return {span.name: self._cut(self.groups[span.group].neurons, span) for span in self.spans}
+
+    @property
+    def receptors(self) -> dict[str, dict[str, Any]]:
+        """Variables of the receptors by population and port: `state.receptors["cells"]["exc"].g`, shape `(n,)`."""
+        return {
+            span.name: {port: self._cut(held, span) for port, held in self.groups[span.group].receptors.items()} for span in self.spans
+        }
+
+    def __getitem__(self, where: tuple[str, str]) -> Float[Array, " n"]:
+        """A variable of a population, bare, in its internal unit.
+
+        **Raises:** `UnknownNameError` for a population or variable that there is not.
+        """
+        population, variable = where
+        span = lookup({span.name: span for span in self.spans}, population, "population")
+        return self.read(span.group, variable)[..., span.start : span.start + span.size]
+
+    def variables(self, group: str) -> dict[str, Array]:
+        """All variables of a group by name, those of receptors with their port in front."""
+        held = self.groups[group]
+        found = dict(held.neurons._asdict()) if held.neurons else {}
+        for port, values in held.receptors.items():
+            found |= {f"{port}.{name}": value for name, value in (values._asdict() if values else {}).items()}
+        return found
+
+    def read(self, group: str, variable: str) -> Float[Array, " n"]:
+        """A variable of a group, bare, in its internal unit."""
+        return lookup(self.variables(group), variable, "variable")
+
+    def _cut(self, held: Any, span: Span) -> Any:
+        """The part of a population; where it is all there is, the very same object, so that `eqx.tree_at` can point at it."""
+        whole = sum(1 for other in self.spans if other.group == span.group) == 1
+        return held if whole else jax.tree.map(lambda x: x[..., span.start : span.start + span.size], held)
+
+
+class StepSpikes(eqx.Module):
+    """The spikes of one step.
+
+    `spikes["cells"]` gives them by population: booleans, or floats that carry a gradient in a model with a surrogate.
+
+    **Fields:** `words`: packed bits by group; `soft`: floats by group, or `None`; `groups`: static.
+    """
+
+    words: dict[str, UInt32[Array, " w"]]
+    soft: dict[str, Float[Array, " n"]] | None
+    groups: tuple[Group, ...] = eqx.field(static=True)
+
+    def fired(self, group: str) -> Bool[Array, " n"]:
+        """Who of a group fired."""
+        n = next(each.n for each in self.groups if each.name == group)
+        return unpack(self.words[group], n)
+
+    def number(self, group: str) -> UInt32[Array, ""]:
+        """How many of a group fired."""
+        return jnp.sum(jax.lax.population_count(self.words[group]), dtype=jnp.uint32)
+
+    def __getitem__(self, population: str) -> Array:
+        """The spikes of a population, shape `(n,)`.
+
+        **Raises:** `UnknownNameError` for a name that no population carries.
+        """
+        span = lookup({span.name: span for group in self.groups for span in group.spans}, population, "population")
+        whole = self.fired(span.group) if self.soft is None else self.soft[span.group]
+        return whole[span.start : span.start + span.size]

@@ -1,0 +1,145 @@
+"""Changing the weights of a projection, also where it shares a pathway with others."""
+
+import dataclasses
+from typing import Any
+
+import brainunit as u
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from neuro4d._base import UnitError, check_fits, check_name, check_range, example
+from neuro4d.model._edges import locate, span_of, traced_mask, unit_of
+from neuro4d.model._fields import ModelFields
+from neuro4d.model._layout import ProjectionSpan
+from neuro4d.model._state import State
+from neuro4d.ops import Pathway
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights:
+    """Points at the weights of a projection, for `n4.set` and `n4.sweep`.
+
+    !!! Example
+
+        >>> import neuro4d as n4
+        >>> n4.Weights("e")
+        Weights(projection='e')
+    """
+
+    projection: str
+
+    def __post_init__(self):
+        check_name(self.projection, "projection")
+
+
+def set_weights(target: Any, projection: str, values: Any, *, model: ModelFields | None = None) -> Any:
+    """A model or a state in which a projection has other weights. Works on the host and inside `jit`, `vmap` and `grad`.
+
+    **Arguments:**
+
+    - `target`: a model, or a state (then name its `model`) where the weights of the projection live in the state.
+    - `projection`: its name.
+    - `values`: one quantity for all, or one for each edge, `(k,)` in the order of `model.edges(projection)`; a traced bare number is
+      in the unit of the receptor's weights.
+
+    **Returns:** the new model or state. A projection that shares its pathway gets a number for each source or edge of the pathway.
+
+    **Raises:** `UnknownNameError`, `UnitError`, `TypeError`, `ValueError` if the values do not fit: their number, a negative
+    conductance, what is not finite.
+
+    !!! Example
+
+        >>> import brainunit as u, neuro4d as n4
+        >>> cells = n4.Population("cells", 3, n4.Relay(), {"in": n4.Delta()})
+        >>> chain = n4.Projection("chain", cells[:2], cells[1:], "in", n4.OneToOne(), weight=1*u.mV)
+        >>> model = n4.Network(cells, chain).build(dt=0.1*u.ms, seed=0)
+        >>> n4.set_weights(model, "chain", [2, 3]*u.mV).weights("chain")
+        ArrayImpl([2., 3.], dtype=float32) * mvolt
+    """
+    if isinstance(target, State):
+        if model is None:
+            raise TypeError("a state does not know its projections: `n4.set_weights(state, 'e', values, model=model)`.")
+        return _in_state(target, model, projection, values)
+    if not isinstance(target, ModelFields):
+        raise TypeError(f"expected a model or a state; got {type(target).__name__}.")
+    span = span_of(target, projection)
+    path = target.pathways[span.pathway]
+    bare = _bare(target, projection, values, path.weight.dtype)
+    return eqx.tree_at(lambda m: m.pathways[span.pathway], target, _changed(target, span, path, bare))
+
+
+def _traced(*trees: Any) -> bool:
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(trees))
+
+
+def _bare(model: ModelFields, projection: str, values: Any, dtype: Any) -> Array:
+    """Values in the unit of the receptor, checked unless they are traced."""
+    unit, where = unit_of(model, projection), f"weights of projection {projection!r}"
+    if isinstance(values, u.Quantity):
+        values = values.to_decimal(unit)
+    elif not _traced(values):
+        raise UnitError(f"{where}: expected a quantity convertible to {unit}, for example `{example(unit)}`; got the bare value {values!r}.")
+    if not _traced(values):
+        span = span_of(model, projection)
+        receptor = model.receptors[span.post.population][span.port]
+        host = np.asarray(values, np.float64)
+        check_range(host, unit, where, low=None if receptor.signed else 0)
+        check_fits(host, dtype, where)
+    bare = jnp.asarray(values, dtype)
+    if bare.ndim > 1:
+        raise ValueError(f"{where} are one number or one per edge, shape (k,); got shape {bare.shape}.")
+    return bare
+
+
+def _changed(model: ModelFields, span: ProjectionSpan, path: Pathway, bare: Array) -> Pathway:
+    others = [other for other in model.layout.projections if other.pathway == span.pathway and other.name != span.name]
+    if bare.ndim == 0 and not others:
+        return dataclasses.replace(path, weight=jnp.broadcast_to(bare, path.weight.shape))
+    if bare.ndim == 0 and path.weight_kind != "edge" and not any(_meet(span, other) for other in others):
+        here = slice(span.pre.in_group, span.pre.in_group + span.pre.extent)
+        per_source = jnp.broadcast_to(path.weight, (path.n_source,)).at[here].set(bare)
+        return dataclasses.replace(path, weight=per_source, weight_kind="source")
+    whole = _per_edge(path)
+    return dataclasses.replace(path, weight=_put(model, span, whole, bare), weight_kind="edge")
+
+
+def _meet(a: ProjectionSpan, b: ProjectionSpan) -> bool:
+    """Whether two projections may have sources in common."""
+    return a.pre.in_group < b.pre.in_group + b.pre.extent and b.pre.in_group < a.pre.in_group + a.pre.extent
+
+
+def _per_edge(path: Pathway) -> Array:
+    if path.weight_kind == "edge":
+        return path.weight
+    if path.weight_kind == "one":
+        return jnp.broadcast_to(path.weight, path.targets.shape)
+    lengths = path.bounds[:, -1].astype(jnp.int32)
+    return jnp.repeat(path.weight, lengths, total_repeat_length=path.targets.shape[0])
+
+
+def _put(model: ModelFields, span: ProjectionSpan, whole: Array, bare: Array) -> Array:
+    """Weights of a pathway with those of one projection replaced."""
+    if _traced(model.pathways[span.pathway].targets):
+        mine = traced_mask(model, span.name)
+        if bare.ndim == 0:
+            return jnp.where(mine, bare, whole)
+        return whole.at[jnp.nonzero(mine, size=bare.shape[0], fill_value=whole.shape[0])[0]].set(bare, mode="drop")
+    place = locate(model, span.name).place
+    if bare.shape not in ((), place.shape):
+        raise ValueError(f"projection {span.name!r} has {len(place)} edges: give one weight, or one per edge; got shape {bare.shape}.")
+    return whole.at[place].set(bare)
+
+
+def _in_state(state: State, model: ModelFields, projection: str, values: Any) -> State:
+    span = span_of(model, projection)
+    if span.pathway not in state.edges:
+        raise ValueError(
+            f"the weights of projection {projection!r} live in the model: `n4.set_weights(model, {projection!r}, ...)`. They live in the "
+            "state if the projection is made with `plasticity=n4.Free()` or a rule."
+        )
+    held = state.edges[span.pathway]
+    weight = _put(model, span, held.weight, _bare(model, projection, values, held.weight.dtype))
+    return eqx.tree_at(lambda s: s.edges[span.pathway], state, held._replace(weight=weight))

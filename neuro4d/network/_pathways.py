@@ -1,0 +1,234 @@
+"""Projections resolved and collected into pathways, whose edges are drawn and sorted."""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from neuro4d._base import Given, address, check_fits
+from neuro4d.connect import Ends
+from neuro4d.kernels import WeightKind
+from neuro4d.lattice import Placement
+from neuro4d.model import End, ProjectionSpan
+from neuro4d.network._delays import check_delay, distinct_delays
+from neuro4d.network._population import Chosen, PopulationView
+from neuro4d.network._projection import Projection
+from neuro4d.network._sort import ResolvedProjection, Shape, sort_edges, weight_kind
+from neuro4d.network._spec import BuildSpec
+from neuro4d.ops import MAX_XLA_EDGES, Pathway
+from neuro4d.plasticity import AbstractPlasticity
+
+
+class PathwayKey(NamedTuple):
+    """What projections must share to lie in one pathway: the groups of their ends, whether their spikes arrive at the beginning of a
+    step, and the very same plasticity rule, if any. Static synapses are never kept with plastic ones."""
+
+    source: str
+    target: str
+    early: bool
+    plasticity: int | None
+
+
+class Member(NamedTuple):
+    """A projection of a pathway: as it was written, resolved, with its shortest and longest delay in steps."""
+
+    projection: Projection
+    resolved: ResolvedProjection
+    low: int
+    high: int
+
+
+class Members(NamedTuple):
+    """The projections of a pathway and its name in the model."""
+
+    name: str
+    rule: AbstractPlasticity | None
+    members: list[Member]
+
+
+def collect(projections: list[Projection], spec: BuildSpec) -> dict[PathwayKey, Members]:
+    """All projections, resolved, by pathway."""
+    found: dict[PathwayKey, Members] = {}
+    names: set[str] = set()
+    for projection in projections:
+        low, high = check_delay(projection.delay, spec.dt, projection.name)
+        receptor = projection.target.population.receptors[projection.port]
+        rule = projection.plasticity
+        key = PathwayKey(
+            spec.spans[projection.source.population.name].group,
+            spec.spans[projection.target.population.name].group,
+            high == 0 and receptor.takes_early,
+            None if rule is None else id(rule),
+        )
+        if key not in found:
+            found[key] = Members(_name(key, projection, names), rule, [])
+            names.add(found[key].name)
+        members = found[key].members
+        members.append(Member(projection, _resolve(projection, len(members), spec), low, high))
+    return found
+
+
+def _name(key: PathwayKey, first: Projection, taken: set[str]) -> str:
+    """The name of a pathway: its groups, what sets it apart, and its first projection where that is not enough."""
+    name = f"{key.source}->{key.target}{' (early)' if key.early else ''}{'' if key.plasticity is None else ' (plastic)'}"
+    return name if name not in taken else f"{name} {first.name}"
+
+
+def _resolve(projection: Projection, number: int, spec: BuildSpec) -> ResolvedProjection:
+    pre, post = projection.source, projection.target
+    sources, targets = pre.resolve(spec.sizes[pre.population.name]), post.resolve(spec.sizes[post.population.name])
+    ends = Ends(
+        address=address(spec.seed, "projection", projection.name, "structure"),
+        n_pre=sources.n,
+        n_post=targets.n,
+        self_shift=_shift(projection, sources, targets),
+        pre_xyz=_positions(pre, spec, sources.selection),
+        post_xyz=_positions(post, spec, targets.selection),
+        wrap=_wrap(pre),
+    )
+    try:
+        rows = projection.rule.rows(ends)
+    except (ValueError, IndexError) as error:
+        raise type(error)(f"projection {projection.name!r}: {error}") from error
+    _check_per_edge(projection, rows.n_edges)
+    check_fits(np.asarray(projection.weight.bounds()), spec.dtype, f"projection {projection.name!r}: weight")
+    pre_span, post_span = spec.spans[pre.population.name], spec.spans[post.population.name]
+    return ResolvedProjection(
+        name=projection.name,
+        number=number,
+        sources=sources.in_group(pre_span.start),
+        targets=targets.in_group(post_span.start),
+        port=spec.ports[post_span.group].index(projection.port),
+        rows=rows,
+        weight=projection.weight,
+        delay=projection.delay,
+        weight_address=address(spec.seed, "projection", projection.name, "weight"),
+        delay_address=address(spec.seed, "projection", projection.name, "delay"),
+    )
+
+
+def _shift(projection: Projection, sources: Chosen, targets: Chosen) -> int | None:
+    """What turns the index of a source into that of the same neuron among the targets, if there is such."""
+    if projection.source.population is not projection.target.population:
+        return None
+    try:
+        return sources.shift_to(targets)
+    except ValueError as error:
+        if getattr(projection.rule, "autapses", True):
+            return None
+        raise ValueError(f"projection {projection.name!r}: {error}. Use slices, or list the edges: `n4.EdgeList(pre, post)`.") from error
+
+
+def _check_per_edge(projection: Projection, n_edges: int) -> None:
+    for what, value in (("weight", projection.weight), ("delay", projection.delay)):
+        if isinstance(value, Given) and value.values.shape != (n_edges,):
+            raise ValueError(
+                f"projection {projection.name!r}: {what} has one entry per edge, shape ({n_edges},); got shape {value.values.shape}."
+            )
+
+
+def _positions(view: PopulationView, spec: BuildSpec, index: Any) -> np.ndarray | None:
+    sites, placement = spec.sites[view.population.name], view.population.size
+    return placement.lattice.xyz(sites[index]) if isinstance(placement, Placement) and sites is not None else None
+
+
+def _wrap(view: PopulationView) -> np.ndarray | None:
+    placement = view.population.size
+    return placement.lattice.period if isinstance(placement, Placement) else None
+
+
+def span_of(member: Member, pathway: str, spec: BuildSpec) -> ProjectionSpan:
+    """Where the edges of a projection will be found."""
+    projection = member.projection
+    return ProjectionSpan(
+        projection.name, pathway, projection.port, _end(projection.source, spec), _end(projection.target, spec), member.resolved.number
+    )
+
+
+def _end(view: PopulationView, spec: BuildSpec) -> End:
+    span = spec.spans[view.population.name]
+    chosen = view.resolve(span.size)
+    return End(span.name, chosen.first, span.start + chosen.first, chosen.n, chosen.extent)
+
+
+def make_pathway(key: PathwayKey, group: Members, spec: BuildSpec, done: Callable[[int], None]) -> Pathway:
+    """The synapses of one pathway, drawn and sorted."""
+    resolved = [member.resolved for member in group.members]
+    n_ports, n_target, n_source = len(spec.ports[key.target]), spec.totals[key.target], spec.totals[key.source]
+    width = spec.widths[key.target]
+    delays = np.array([1], np.int32) if key.early else distinct_delays([(m.projection.delay, m.low, m.high) for m in group.members])
+    capacity = sum(_capacity(member, spec) for member in group.members)
+    _check_addresses(capacity, [member.name for member in resolved], spec)
+    shape = Shape(n_source, n_target, n_ports, width, -(-n_target // width), delays, capacity)
+    plastic = group.rule is not None
+    kind: WeightKind = "edge" if plastic else weight_kind(resolved, n_source)
+    stored = spec.weight_dtype if kind == "edge" and not plastic else spec.dtype
+    table = sort_edges(resolved, shape, spec.dt, stored, kind, _need_owners(group.members, spec), done)
+    mean = capacity / max(n_source * len(delays) * shape.n_blocks, 1)
+    return Pathway(
+        targets=on_device(table.targets),
+        weight=on_device(table.weight),
+        delays=jnp.asarray(delays),
+        start=on_device(table.start),
+        bounds=on_device(table.bounds),
+        owner=None if table.owner is None else on_device(table.owner),
+        source=key.source,
+        target=key.target,
+        early=key.early,
+        n_target=n_target,
+        n_ports=n_ports,
+        width=width,
+        weight_kind=kind,
+        plastic=plastic,
+        row_hint=1 << min(max(math.ceil(math.log2(max(1.25 * mean, 1))), 3), 10),
+    )
+
+
+def _need_owners(members: list[Member], spec: BuildSpec) -> bool:
+    """Whether the ends of an edge do not say which projection it belongs to: two of them overlap."""
+    ends = [(m.projection.port, _end(m.projection.source, spec), _end(m.projection.target, spec)) for m in members]
+    by_port: dict[str, list[tuple[End, End]]] = {}
+    for port, pre, post in ends:
+        by_port.setdefault(port, []).append((pre, post))
+    return any(_any_overlap(pairs) for pairs in by_port.values())
+
+
+def _any_overlap(pairs: list[tuple[End, End]]) -> bool:
+    """Whether two of several rectangles (sources, targets) have a point in common."""
+    if len(pairs) < 2:
+        return False
+    low = np.array([[pre.in_group, post.in_group] for pre, post in pairs])
+    high = low + np.array([[pre.extent, post.extent] for pre, post in pairs])
+    for number in range(len(pairs) - 1):
+        rest = slice(number + 1, None)
+        if np.any((low[rest] < high[number]).all(axis=1) & (low[number] < high[rest]).all(axis=1)):
+            return True
+    return False
+
+
+def _check_addresses(n_edges: int, names: list[str], spec: BuildSpec) -> None:
+    if not spec.backend.can_address(n_edges):
+        raise ValueError(
+            f"projections {', '.join(repr(name) for name in names)} share one pathway of {n_edges:,} synapses; plain XLA addresses at most "
+            f"{MAX_XLA_EDGES:,}. The native kernels for the CPU have no such limit: build with `backend=n4.Backend.AUTO`; `neuro4d devices` "
+            "says whether they are there."
+        )
+
+
+def _capacity(member: Member, spec: BuildSpec) -> int:
+    """Room for the edges of a projection: a function of sizes where the rule knows one, so that seeds share a shape."""
+    projection, rows = member.projection, member.resolved.rows
+    shared = projection.source.population is projection.target.population
+    n_post = projection.target.resolve(spec.sizes[projection.target.population.name]).n
+    bound = projection.rule.capacity(len(rows.counts), n_post, shared)
+    return max(bound or 0, rows.n_edges, 1)
+
+
+def on_device(array: np.ndarray) -> jax.Array:
+    """A host array as a JAX array; on a CPU without a copy, so that large networks are held once."""
+    if array.nbytes < 1 << 20 or jax.default_backend() != "cpu":
+        return jnp.asarray(array)
+    return jnp.from_dlpack(array)

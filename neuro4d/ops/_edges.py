@@ -1,0 +1,47 @@
+"""Every edge of a pathway by itself: its source, its delay, its target."""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int, Int32
+
+from neuro4d.ops._pathway import Pathway
+
+
+def edge_table(path: Pathway) -> tuple[Int32[Array, " nnz"], Int32[Array, " nnz"], Int32[Array, " nnz"]]:
+    """Source, index of the delay and block of every edge, inside a compiled function; padding has the source `n_source`.
+
+    For pathways that XLA can address; on the host, and for any number of edges, there is `host_edges`.
+    """
+    n_edges, n_source = path.targets.shape[0], path.n_source
+    n_pieces = path.bounds.shape[-1] - 1
+    length = jnp.diff(path.bounds.astype(jnp.int32), axis=-1).reshape(-1)
+    ends = jnp.cumsum(length)
+    edge = jnp.arange(n_edges, dtype=jnp.int32)
+    piece = jnp.searchsorted(ends, edge, side="right").astype(jnp.int32)
+    real = edge < ends[-1]
+    safe = jnp.minimum(piece, n_source * n_pieces - 1)
+    source = jnp.where(real, safe // n_pieces, n_source)
+    within = safe % n_pieces
+    return source, within // path.n_blocks, jnp.where(real, within % path.n_blocks, 0)
+
+
+def host_edges(path: Pathway, low: int, high: int) -> tuple[slice, Int[np.ndarray, " k"], Int[np.ndarray, " k"], Int[np.ndarray, " k"]]:
+    """The edges of the sources `low` to `high - 1` on the host: their place in the arrays, and source, index of the delay and local
+    neuron-and-port of each as NumPy arrays.
+
+    The last is `neuron * n_ports + port`, so that `divmod` with `n_ports` gives both.
+    """
+    bounds = np.asarray(path.bounds[low:high]).astype(np.int64)
+    start = np.asarray(path.start[low:high]).astype(np.int64)
+    n_blocks = path.n_blocks
+    if low >= high:
+        empty = np.zeros(0, np.int64)
+        return slice(0, 0), empty, empty, empty
+    first = int(start[0, 0] | (start[0, 1] << 32))
+    lengths = np.diff(bounds, axis=1)
+    place = slice(first, first + int(lengths.sum()))
+    piece = np.repeat(np.tile(np.arange(lengths.shape[1]), high - low), lengths.reshape(-1))
+    source = np.repeat(np.arange(low, high), lengths.sum(axis=1))
+    port, inside = np.divmod(np.asarray(path.targets[place]).astype(np.int64), path.width)
+    neuron = (piece % n_blocks) * path.width + inside
+    return place, source, piece // n_blocks, neuron * path.n_ports + port
