@@ -31,8 +31,10 @@ from neuro4d.model import Model as Model
 from neuro4d.model import Span as Span
 from neuro4d.model import State as State
 from neuro4d.model import Weights as Weights
+from neuro4d.model import from_user as from_user
 from neuro4d.model import set_value as set
 from neuro4d.model import set_weights as set_weights
+from neuro4d.model import to_user as to_user
 from neuro4d.model import with_neurons as with_neurons
 from neuro4d.network import Network as Network
 from neuro4d.network import Population as Population

@@ -12,7 +12,7 @@ import numpy as np
 
 from neuro4d._base._errors import UnitError
 
-COHERENT = (u.ms, u.mV, u.pA, u.nS, u.pF, u.kHz, u.um, u.mV / u.ms)
+COHERENT = (u.ms, u.mV, u.pA, u.nS, u.pF, u.kHz, u.um, u.mV / u.ms, u.pA / u.ms, u.nS / u.ms)
 
 NUMBER = u.UNITLESS
 

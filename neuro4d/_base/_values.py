@@ -129,6 +129,14 @@ class Constant(AbstractValue):
         self.unit = internal_unit(value)
         self.value = float(_scalar(value, self.unit, "Constant.value"))
 
+    @classmethod
+    def of_bare(cls, value: float, unit: Any) -> "Constant":
+        """From a number that is checked and in an internal unit already."""
+        made = object.__new__(cls)
+        object.__setattr__(made, "value", float(value))
+        object.__setattr__(made, "unit", unit)
+        return made
+
     def draw(self, words):
         return np.full(len(words), self.value)
 
@@ -151,6 +159,14 @@ class Given(AbstractValue):
         if not np.isfinite(self.values).all():
             at = int(np.argwhere(~np.isfinite(self.values))[0, 0])
             raise ValueError(f"array of values: all must be finite; entry {at} is {self.values.reshape(-1)[at]}.")
+
+    @classmethod
+    def of_bare(cls, values: np.ndarray, unit: Any) -> "Given":
+        """From an array that is checked and in an internal unit already."""
+        made = object.__new__(cls)
+        object.__setattr__(made, "values", values)
+        object.__setattr__(made, "unit", unit)
+        return made
 
     def draw(self, words):
         return self.values
@@ -336,7 +352,7 @@ def as_value(x: Any, unit: Any, where: str) -> AbstractValue:
     if np.any(bad):
         value = np.atleast_1d(array)[np.atleast_1d(bad)][0]
         raise ValueError(f"{where} must be finite; got {attach(value, unit)}{first_bad(bad)}. For example `{example(unit)}`.")
-    return Constant(attach(float(array), unit)) if array.ndim == 0 else Given(attach(array, unit))
+    return Constant.of_bare(float(array), unit) if array.ndim == 0 else Given.of_bare(array, unit)
 
 
 def _scalar(x, unit, where) -> float:

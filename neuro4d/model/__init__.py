@@ -1,5 +1,7 @@
 """L4: what runs: models, states and the step."""
 
+from neuro4d.model._canonical import from_user as from_user
+from neuro4d.model._canonical import to_user as to_user
 from neuro4d.model._census import Census as Census
 from neuro4d.model._constants import Constants as Constants
 from neuro4d.model._constants import prepare as prepare

@@ -4,13 +4,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from neuro4d._base import address, step_address, words_jax
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._layout import Group
 from neuro4d.model._state import EdgeState, GroupState, State
-from neuro4d.ops import empty
+from neuro4d.ops import empty, pack
 
 
 def key_words(key: Any) -> Array:
@@ -51,7 +52,18 @@ def _group_state(model: ModelFields, group: Group, words: Array) -> GroupState:
     for port in group.port_names:
         receptor = model.receptors[first][port]
         receptors[port] = receptor.init({v: _joined(model, group, words, f"{port}.{v}", lambda p: 0.0) for v in receptor.variables})
-    return GroupState(neuron.init(values), receptors, None)
+    return GroupState(neuron.init(values), receptors, _first_alive(group))
+
+
+def _first_alive(group: Group) -> Array | None:
+    """The first neurons of each population, as many as are alive at the beginning."""
+    if not group.mortal:
+        return None
+    alive = np.ones(group.n, bool)
+    for span in group.spans:
+        if span.alive is not None:
+            alive[span.start + span.alive : span.start + span.size] = False
+    return pack(jnp.asarray(alive))
 
 
 def _joined(model: ModelFields, group: Group, words: Array, name: str, default: Any) -> Array:

@@ -11,12 +11,14 @@ from neuro4d.ops import Backend, n_words
 
 
 class Span(NamedTuple):
-    """Where a population lies in its group."""
+    """Where a population lies in its group. `alive`: how many of its neurons are alive at the beginning, where neurons may die and be
+    born; `None` where all live for ever."""
 
     name: str
     group: str
     start: int
     size: int
+    alive: int | None = None
 
 
 class Port(NamedTuple):
@@ -59,6 +61,11 @@ class Group(NamedTuple):
     def bounds(self) -> np.ndarray:
         """First neuron of every population, and the end: int32 `(populations + 1,)`."""
         return np.array([*(span.start for span in self.spans), self.n], np.int32)
+
+    @property
+    def mortal(self) -> bool:
+        """Whether neurons of the group may die."""
+        return any(span.alive is not None for span in self.spans)
 
     def port_number(self, name: str) -> int:
         """The place of a port."""

@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, UInt32
 
 from neuro4d._base import lookup
 from neuro4d.model._layout import Group, Span
-from neuro4d.ops import History, unpack
+from neuro4d.ops import History, pack, unpack
 
 
 class GroupState(NamedTuple):
@@ -74,6 +74,40 @@ class State(eqx.Module):
         population, variable = where
         span = lookup({span.name: span for span in self.spans}, population, "population")
         return self.read(span.group, variable)[..., span.start : span.start + span.size]
+
+    @property
+    def alive(self) -> dict[str, Bool[Array, " n"]]:
+        """Who is alive, by population, for those whose neurons may die."""
+        return {span.name: self._alive_of(span.group)[span.start : span.start + span.size] for span in self.spans if span.alive is not None}
+
+    def with_alive(self, population: str, alive: Bool[Array, " n"]) -> "State":
+        """A state in which the neurons of a population live as `alive` says, `(n,)`. The dead fire nothing.
+
+        Works on the host, between chunks (`between=` of `simulate`), and inside `jit` and `vmap`.
+
+        **Raises:** `ValueError` for a population that was not made with `alive=`, or another number of neurons.
+
+        !!! Example
+
+            >>> import brainunit as u, jax.numpy as jnp, jax.random as jr, neuro4d as n4
+            >>> cells = n4.Population("cells", 3, n4.Relay(), {"in": n4.Delta()}, alive=2)
+            >>> state = n4.Network(cells).build(dt=0.1*u.ms, seed=0).init(jr.key(0))
+            >>> state.with_alive("cells", jnp.array([False, True, True])).alive["cells"].tolist()
+            [False, True, True]
+        """
+        span = lookup({span.name: span for span in self.spans}, population, "population")
+        if span.alive is None:
+            raise ValueError(f"neurons of {population!r} live for ever: make the population with `alive={span.size}` if they may die.")
+        alive = jnp.asarray(alive)
+        if alive.shape != (span.size,) or alive.dtype != bool:
+            raise ValueError(f"alive has one boolean per neuron, shape ({span.size},); got shape {alive.shape} of {alive.dtype}.")
+        whole = self._alive_of(span.group).at[span.start : span.start + span.size].set(alive)
+        return eqx.tree_at(lambda s: s.groups[span.group].alive, self, pack(whole))
+
+    def _alive_of(self, group: str) -> Bool[Array, " n"]:
+        n = max(span.start + span.size for span in self.spans if span.group == group)
+        words = self.groups[group].alive
+        return jnp.ones(n, bool) if words is None else unpack(words, n)
 
     def variables(self, group: str) -> dict[str, Array]:
         """All variables of a group by name, those of receptors with their port in front."""

@@ -14,11 +14,13 @@ def arrange(populations: list[Population], sizes: dict[str, int]) -> dict[str, S
     filled: dict[str, int] = {}
     spans = {}
     for population in populations:
+        # Neurons that may die share no group with those that cannot, which then pay nothing for it.
+        mortal = population.alive is not None
         ports = tuple((port, _static(receptor)) for port, receptor in sorted(population.receptors.items()))
-        group = groups.setdefault((_static(population.neuron), ports), population.name)
+        group = groups.setdefault((_static(population.neuron), ports, mortal), population.name)
         start = filled.get(group, 0)
         filled[group] = start + sizes[population.name]
-        spans[population.name] = Span(population.name, group, start, sizes[population.name])
+        spans[population.name] = Span(population.name, group, start, sizes[population.name], population.alive)
     return spans
 
 

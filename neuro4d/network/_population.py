@@ -125,6 +125,8 @@ class Population:
     - `neuron`: the model, whose parameters are scalars, one entry per neuron, or distributions.
     - `receptors`: what can be projected to, by port name.
     - `v0`: initial membrane potential: a quantity, one entry per neuron, or a distribution; by default the rest of the model.
+    - `alive`: how many neurons, the first ones, are alive at the beginning; then neurons may die and be born while a simulation runs
+      (`state.with_alive`). By default all live for ever, and none pays for it.
     - `init`: initial values of other variables, `{"u": ..., "exc.g": ...}`; by default rest and 0.
 
     `cells[a:b]`, `cells[-3:]`, `cells[::2]` and `cells[[1, 4, 6]]` are views of some of the neurons, accepted wherever a population is.
@@ -140,14 +142,15 @@ class Population:
         cells[0:80]
     """
 
-    __slots__ = ("name", "size", "neuron", "receptors", "initial")
+    __slots__ = ("name", "size", "neuron", "receptors", "initial", "alive")
     name: str
     size: int | Placement
     neuron: AbstractNeuron
     receptors: dict[str, AbstractReceptor]
     initial: dict[str, AbstractValue]
+    alive: int | None
 
-    def __init__(self, name, size, neuron, receptors=None, *, v0=None, init=None):
+    def __init__(self, name, size, neuron, receptors=None, *, v0=None, init=None, alive=None):
         put = object.__setattr__
         put(self, "name", check_name(name, "population"))
         put(self, "size", size if isinstance(size, Placement) else check_count(size, f"the size of population {name!r}"))
@@ -159,6 +162,7 @@ class Population:
         if v0 is not None:
             values["v"] = v0
         put(self, "initial", _check_initial(self, values))
+        put(self, "alive", _check_alive(self, alive))
 
     def __setattr__(self, key, value):
         raise AttributeError(f"a Population does not change; make a new one (tried to set {key!r}).")
@@ -203,6 +207,17 @@ def _check_receptors(name: str, receptors: Any) -> dict[str, AbstractReceptor]:
                 f"population {name!r}, port {port!r}: expected a receptor such as `n4.ExpCurrent(tau=5*u.ms)`; got {receptor!r}."
             )
     return table
+
+
+def _check_alive(population: Population, alive: Any) -> int | None:
+    if alive is None:
+        return None
+    count = check_count(alive, f"population {population.name!r}: alive", low=0)
+    if not isinstance(population.size, int):
+        raise ValueError(f"population {population.name!r}: alive needs a size that is a number; on a lattice all neurons live for ever.")
+    if count > population.size:
+        raise ValueError(f"population {population.name!r}: alive is at most its size, {population.size}; got {count}.")
+    return count
 
 
 def _check_initial(population: Population, values: dict[str, Any]) -> dict[str, AbstractValue]:

@@ -1,0 +1,227 @@
+"""A model's numbers and a state as the user knows them: by population, port and projection, edges in their canonical order.
+
+Nothing in this form depends on groups, pathways or blocks. So it survives another number of cores, another backend, a network with
+more populations, and a version that lays out differently.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from neuro4d._base import UnknownNameError, did_you_mean, field_units
+from neuro4d.model._edges import locate, span_of
+from neuro4d.model._initial import first_state
+from neuro4d.model._layout import Group, Span
+from neuro4d.model._model import Model
+from neuro4d.model._state import EdgeState, GroupState, State
+from neuro4d.model._weights import set_weights
+from neuro4d.ops import History
+
+Tree = dict[str, Any]
+
+
+def to_user(model: Model, state: State | None = None) -> Tree:
+    """The numbers of a model, and those of a state if one is given, as nested dictionaries of NumPy arrays.
+
+    **Returns:**
+
+    - `"fingerprint"`: of the model, and `"seed"`.
+    - `"parameters"`: by population and parameter, those of receptors with their port in front.
+    - `"weights"`: by projection, `(k,)` in the order of `model.edges`, in the unit of the receptor.
+    - `"state"`, if one is given: `"step"`, `"start"`, `"key"`, `"fault"`; `"variables"` by population and variable; `"alive"` by
+      population where neurons may die; `"spikes"` by population, booleans `(depth, n)`, the last step first (`"soft"`: the same as
+      floats, in a model with a surrogate); `"edges"` by projection: weights that live in the state, and variables of the rule.
+
+    !!! Example
+
+        >>> import brainunit as u, jax.random as jr, neuro4d as n4
+        >>> cells = n4.Population("cells", 3, n4.Relay(), {"in": n4.Delta()})
+        >>> model = n4.Network(cells).build(dt=0.1*u.ms, seed=0)
+        >>> tree = n4.to_user(model, model.init(jr.key(0)))
+        >>> int(tree["state"]["step"]), tree["state"]["spikes"]["cells"].shape
+        (0, (1, 3))
+    """
+    names = model.layout.projections_by_name
+    tree: Tree = {
+        "fingerprint": model.fingerprint(),
+        "seed": model.build_seed,
+        "parameters": {population: _parameters(model, population) for population in model.populations},
+        "weights": {name: np.asarray(model.weights(name).mantissa) for name in names},
+    }
+    if state is not None:
+        tree["state"] = _state_tree(model, state)
+    return tree
+
+
+def _parameters(model: Model, population: str) -> dict[str, np.ndarray]:
+    parts = {"": model.neurons[population]} | {f"{port}.": part for port, part in model.receptors[population].items()}
+    return {
+        prefix + name: np.asarray(getattr(part, name))
+        for prefix, part in parts.items()
+        for name in field_units(part)
+        if getattr(part, name) is not None
+    }
+
+
+def _state_tree(model: Model, state: State) -> Tree:
+    tree: Tree = {name: np.asarray(getattr(state, name)) for name in ("step", "start", "key", "fault")}
+    tree["variables"], tree["spikes"], tree["alive"], tree["soft"] = {}, {}, {}, {}
+    for name, span in model.populations.items():
+        here = slice(span.start, span.start + span.size)
+        tree["variables"][name] = {v: np.asarray(x)[here] for v, x in state.variables(span.group).items()}
+        fired, soft = _past(state.history[span.group], int(state.step))
+        tree["spikes"][name] = fired[:, here]
+        if soft is not None:
+            tree["soft"][name] = soft[:, here]
+        if span.alive is not None:
+            tree["alive"][name] = np.asarray(state.alive[name])
+    tree["edges"] = {name: _edge_tree(model, state, name) for name in model.projections if span_of(model, name).pathway in state.edges}
+    return tree
+
+
+def _past(history: History, step: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """A ring as booleans `(depth, n)`, and as floats if it has them; row 0 is the last step that was done."""
+    ids, count = np.asarray(history.ids), np.asarray(history.count)
+    depth, n = ids.shape
+    fired = np.zeros((depth, n), bool)
+    rows = (step - 1 - np.arange(depth)) % depth
+    for age, row in enumerate(rows):
+        fired[age, ids[row, : count[row]]] = True
+    return fired, None if history.soft is None else np.asarray(history.soft)[rows]
+
+
+def _edge_tree(model: Model, state: State, projection: str) -> Tree:
+    held, place = state.edges[span_of(model, projection).pathway], locate(model, projection).place
+    return {"weight": np.asarray(held.weight)[place]} | {name: np.asarray(x)[place] for name, x in held.variables.items()}
+
+
+def from_user(model: Model, tree: Mapping[str, Any]) -> tuple[Model, State | None]:
+    """A model and a state with the numbers of `to_user`, on whatever machine and backend the model was built for.
+
+    **Arguments:**
+
+    - `model`: of the same network, or of one with more populations and projections, which keep their own numbers and begin as after
+      `init`.
+    - `tree`: from `to_user`.
+
+    **Returns:** the model with the parameters and weights of the tree, and its state, `None` if the tree has none.
+
+    **Raises:** `UnknownNameError` for a population, variable or projection that the model does not have, `ValueError` for another
+    number of neurons or edges; both before anything is changed.
+
+    !!! Example
+
+        >>> import brainunit as u, jax.random as jr, neuro4d as n4
+        >>> cells = n4.Population("cells", 3, n4.Relay(), {"in": n4.Delta()})
+        >>> net = n4.Network(cells)
+        >>> model = net.build(dt=0.1*u.ms, seed=0)
+        >>> tree = n4.to_user(model, model.init(jr.key(0)))
+        >>> other, state = n4.from_user(net.build(dt=0.1*u.ms, seed=0, backend=n4.Backend.REFERENCE), tree)
+        >>> int(state.step)
+        0
+    """
+    _check_names(model, tree)
+    for population, parameters in tree["parameters"].items():
+        model = _with_parameters(model, population, parameters)
+    for name, values in tree["weights"].items():
+        current = np.asarray(model.weights(name).mantissa)
+        if current.shape != np.shape(values):
+            raise ValueError(f"projection {name!r} has {len(current)} edges; the tree has {len(values)}. Build with seed={tree['seed']}.")
+        if not np.array_equal(current, values):
+            model = set_weights(model, name, jnp.asarray(values) * model.weights(name).unit)
+    return model, _state_from(model, tree["state"]) if "state" in tree else None
+
+
+def _check_names(model: Model, tree: Mapping[str, Any]) -> None:
+    for what, known, given in (
+        ("population", model.populations, tree["parameters"]),
+        ("projection", model.layout.projections_by_name, tree["weights"]),
+    ):
+        for name in given:
+            if name not in known:
+                raise UnknownNameError(f"the model has no {what} named {name!r}, which the tree has.{did_you_mean(name, known)}")
+
+
+def _with_parameters(model: Model, population: str, parameters: Mapping[str, np.ndarray]) -> Model:
+    for name, value in parameters.items():
+        port, field = name.rsplit(".", 1) if "." in name else (None, name)
+
+        def where(m: Model, port: Any = port, field: str = field) -> Any:
+            return getattr(m.neurons[population] if port is None else m.receptors[population][port], field)
+
+        if not np.array_equal(np.asarray(where(model)), value):
+            model = eqx.tree_at(where, model, jnp.asarray(value, model.dtype))
+    return model
+
+
+def _state_from(model: Model, tree: Mapping[str, Any]) -> State:
+    fresh = first_state(model, jnp.asarray(tree["key"], jnp.uint32), jnp.asarray(tree["start"], jnp.uint32))
+    step = jnp.asarray(tree["step"], jnp.uint32)
+    groups = {group.name: _group_from(model, group, fresh, tree) for group in model.layout.groups}
+    history = {group.name: _history_from(group, fresh.history[group.name], int(tree["step"]), tree) for group in model.layout.groups}
+    edges = {name: _edges_from(model, name, held, tree) for name, held in fresh.edges.items()}
+    return State(groups, edges, history, fresh.key, step, fresh.start, jnp.asarray(tree["fault"], jnp.uint32), fresh.spans)
+
+
+def _group_from(model: Model, group: Group, fresh: State, tree: Mapping[str, Any]) -> GroupState:
+    values = {name: np.array(x) for name, x in fresh.variables(group.name).items()}
+    for span in group.spans:
+        for variable, given in tree["variables"].get(span.name, {}).items():
+            if variable not in values:
+                raise UnknownNameError(f"population {span.name!r} has no variable {variable!r}.{did_you_mean(variable, values)}")
+            values[variable][span.start : span.start + span.size] = _sized(given, span)
+    held = fresh.groups[group.name]
+    neurons = type(held.neurons)(**{v: jnp.asarray(values[v]) for v in held.neurons._fields}) if held.neurons else held.neurons
+    receptors = {
+        port: type(state)(**{v: jnp.asarray(values[f"{port}.{v}"]) for v in state._fields}) if state else state
+        for port, state in held.receptors.items()
+    }
+    state = eqx.tree_at(lambda s: s.groups[group.name], fresh, GroupState(neurons, receptors, held.alive))
+    for span in group.spans:
+        if span.name in tree["alive"]:
+            state = state.with_alive(span.name, jnp.asarray(_sized(tree["alive"][span.name], span)))
+    return state.groups[group.name]
+
+
+def _sized(given: np.ndarray, span: Span) -> np.ndarray:
+    if np.shape(given)[-1] != span.size:
+        raise ValueError(f"population {span.name!r} has {span.size} neurons; the tree has {np.shape(given)[-1]}.")
+    return np.asarray(given)
+
+
+def _history_from(group: Group, empty: History, step: int, tree: Mapping[str, Any]) -> History:
+    """The ring of a group, from the pasts of its populations. What lies further back than a past reaches is silent."""
+    fired = np.zeros((group.depth, group.n), bool)
+    soft = None if empty.soft is None else np.zeros((group.depth, group.n), empty.soft.dtype)
+    for span in group.spans:
+        here = slice(span.start, span.start + span.size)
+        if span.name in tree["spikes"]:
+            given = _sized(tree["spikes"][span.name], span)[: group.depth]
+            fired[: len(given), here] = given
+        if soft is not None:
+            floats = tree["soft"].get(span.name, tree["spikes"].get(span.name, np.zeros((0, span.size))))[: group.depth]
+            soft[: len(floats), here] = floats
+    rows = (step - 1 - np.arange(group.depth)) % group.depth
+    ids, count = np.zeros((group.depth, group.n), np.int32), np.zeros(group.depth, np.int32)
+    ring = None if soft is None else np.zeros_like(soft)
+    for age, row in enumerate(rows):
+        found = np.flatnonzero(fired[age])
+        ids[row, : len(found)], count[row] = found, len(found)
+        if ring is not None and soft is not None:
+            ring[row] = soft[age]
+    return History(jnp.asarray(ids), jnp.asarray(count), None if ring is None else jnp.asarray(ring))
+
+
+def _edges_from(model: Model, pathway: str, fresh: EdgeState, tree: Mapping[str, Any]) -> EdgeState:
+    weight, variables = np.array(fresh.weight), {name: np.array(x) for name, x in fresh.variables.items()}
+    for name, span in model.layout.projections_by_name.items():
+        if span.pathway == pathway and name in tree["edges"]:
+            place = locate(model, name).place
+            weight[place] = tree["edges"][name]["weight"]
+            for variable in variables:
+                variables[variable][place] = tree["edges"][name][variable]
+    return EdgeState(jnp.asarray(weight), jax.tree.map(jnp.asarray, variables))
