@@ -105,11 +105,11 @@ def test_under_address_and_undefined_behaviour_sanitizers(tmp_path):
 
     By hand:
 
-        cmake -S . -B build-sanitize -DN4_SANITIZE=ON && cmake --build build-sanitize
+        cmake -S . -B build-sanitize -DN4_SANITIZE=address && cmake --build build-sanitize
         LD_PRELOAD=$(g++ -print-file-name=libasan.so):$(g++ -print-file-name=libubsan.so) ASAN_OPTIONS=detect_leaks=0 \\
           NEURO4D_TEST_NATIVE=build-sanitize python -m pytest tests/kernels -m 'not slow'
     """
-    configure = ["cmake", "-S", str(ROOT), "-B", str(tmp_path), "-DN4_SANITIZE=ON", f"-DPython_EXECUTABLE={sys.executable}"]
+    configure = ["cmake", "-S", str(ROOT), "-B", str(tmp_path), "-DN4_SANITIZE=address", f"-DPython_EXECUTABLE={sys.executable}"]
     for command in (configure, ["cmake", "--build", str(tmp_path), "--parallel", "2"]):
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
