@@ -14,7 +14,8 @@ from neuro4d.kernels._native_lif import LifRing as LifRing
 from neuro4d.kernels._native_lif import LifStepped as LifStepped
 from neuro4d.kernels._native_lif import PortKind as PortKind
 from neuro4d.kernels._native_lif import lif_run_native as lif_run_native
+from neuro4d.kernels._native_load import NativeLimits as NativeLimits
 from neuro4d.kernels._native_load import native_available as native_available
+from neuro4d.kernels._native_load import native_limits as native_limits
 from neuro4d.kernels._native_load import native_status as native_status
-from neuro4d.kernels._native_memory import advise_huge as advise_huge
 from neuro4d.kernels._native_memory import huge_empty as huge_empty

@@ -16,12 +16,23 @@ import numpy as np
 from neuro4d._base import n_cores
 from neuro4d.kernels._native_deliver import deliver_native
 
+_ABI = 1  # kAbi in src/module.cc
+_AGAIN = "install neuro4d again: pip install -v --force-reinstall --no-deps ."
+
+
+class NativeLimits(NamedTuple):
+    """How much one native call serves: the receptors of a group, and the axes that `vmap` puts around it."""
+
+    ports: int
+    batch_axes: int
+
 
 class Native(NamedTuple):
     """The outcome of loading: the extension module or `None`, and one sentence that says why."""
 
     module: ModuleType | None
     status: str
+    limits: NativeLimits | None = None
 
 
 def native_available() -> bool:
@@ -50,27 +61,62 @@ def native_status() -> str:
     return load().status
 
 
+def native_limits() -> NativeLimits | None:
+    """How much one native call serves, as the handlers themselves say; `None` where they do not serve.
+
+    !!! Example
+
+        >>> from neuro4d.kernels import native_available, native_limits
+        >>> native_available() == (native_limits() is not None)
+        True
+    """
+    return load().limits
+
+
 @functools.cache
 def load() -> Native:
     """Load, register and prove the handlers once for the life of the process."""
     try:
         module = importlib.import_module("neuro4d.kernels._native")
+    except ModuleNotFoundError:
+        return _unused(_why_not_built())
     except ImportError as error:
-        why = "they were not built when neuro4d was installed: a C++17 compiler was missing"
-        if not isinstance(error, ModuleNotFoundError):
-            why = f"the extension does not load: {error}"
-        return Native(None, f"CPU handlers not in use, {why}; plain XLA serves.")
+        return _unused(f"the extension does not load: {error}")
+    try:
+        limits = _read(module)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        return _unused(f"the extension belongs to another version of neuro4d ({_first_line(error)}); {_AGAIN}")
     try:
         _register(module)
     except Exception as error:  # whatever XLA or the platform objects to, plain XLA still works
-        return Native(None, f"CPU handlers not in use, XLA refuses them: {_first_line(error)}; plain XLA serves.")
+        return _unused(f"XLA refuses them: {_first_line(error)}")
     try:
         wrong = _self_test()
     except Exception as error:
         wrong = _first_line(error)
     if wrong:
-        return Native(None, f"CPU handlers not in use, the self-test failed: {wrong}; plain XLA serves.")
-    return Native(module, f"CPU handlers in use ({module.isa()} instructions, {_threads()}).")
+        return _unused(f"the self-test failed: {wrong}")
+    return Native(module, f"CPU handlers in use ({module.isa()} instructions, {_threads()}).", limits)
+
+
+def _unused(why: str) -> Native:
+    return Native(None, f"CPU handlers not in use, {why}; plain XLA serves.")
+
+
+def _why_not_built() -> str:
+    """What the installation wrote down, for those who have to find out why there is no extension."""
+    try:
+        missing = importlib.import_module("neuro4d.kernels._native_missing")
+    except ModuleNotFoundError:
+        return f"they are not part of this installation; to build them, {_AGAIN}"
+    return f"they were not built when neuro4d was installed: {missing.WHY}"
+
+
+def _read(module: ModuleType) -> NativeLimits:
+    manifest = module.manifest()
+    if manifest["abi"] != _ABI:
+        raise ValueError(f"expected interface {_ABI}, got {manifest['abi']}")
+    return NativeLimits(**{name: int(manifest["limits"][name]) for name in NativeLimits._fields})
 
 
 def _register(module: ModuleType) -> None:

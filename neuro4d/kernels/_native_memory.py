@@ -6,8 +6,6 @@ import sys
 
 import numpy as np
 
-from neuro4d.kernels._native_load import load
-
 _HUGE = 2 << 20
 _ALIGN = 64
 
@@ -48,16 +46,3 @@ def _map(nbytes: int) -> mmap.mmap:
     except OSError:  # a kernel without transparent huge pages: ordinary pages serve
         return pages
     return pages
-
-
-def advise_huge(array: np.ndarray, *, collapse: bool = True) -> bool:
-    """Ask the system to back an existing C-contiguous array by huge pages.
-
-    **Arguments:** the array, and whether pages already in use are moved together now (`collapse`) rather than later.
-
-    **Returns:** whether the system accepted. Without the compiled handlers, and outside Linux, nothing happens.
-    """
-    if not array.flags.c_contiguous:
-        raise ValueError(f"huge pages need a C-contiguous array; got strides {array.strides}.")
-    native = load().module
-    return bool(native.advise_huge(array, collapse)) if native is not None and array.nbytes else False

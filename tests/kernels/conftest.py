@@ -7,6 +7,10 @@ from pathlib import Path
 
 
 def pytest_configure():
+    use_other_build()
+
+
+def use_other_build():
     folder = os.environ.get("NEURO4D_TEST_NATIVE")
     if not folder:
         return

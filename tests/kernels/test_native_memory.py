@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from neuro4d.kernels import advise_huge, huge_empty
+from neuro4d.kernels import huge_empty
 
 
 @pytest.mark.parametrize("shape", [(), 3, (5, 7), (0, 4), (3, 1 << 20)])
@@ -25,11 +25,3 @@ def test_device_put_shares_the_memory(n):
     assert y.unsafe_buffer_pointer() == x.ctypes.data
     del x
     assert float(y.sum()) == 2 * n
-
-
-def test_advice_needs_contiguous_memory():
-    x = np.zeros((1 << 10, 1 << 10), np.float32)
-    assert advise_huge(x) in (True, False)
-    assert x.sum() == 0
-    with pytest.raises(ValueError, match="C-contiguous"):
-        advise_huge(x[:, ::2])

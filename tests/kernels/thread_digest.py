@@ -1,5 +1,8 @@
-"""A program: deliver a few large cases, run a network of several blocks, and print a digest. Run under different processor
-affinities by the tests."""
+"""A program: deliver a few large cases, run a network of several blocks and one of every kind of receptor, and print a digest.
+Run under different processor affinities by the tests, and by hand with handlers of different compilers:
+
+    NEURO4D_TEST_NATIVE=build-clang python tests/kernels/thread_digest.py
+"""
 
 import hashlib
 
@@ -26,7 +29,7 @@ def main():
     batch = jax.jit(jax.vmap(deliver_native, in_axes=(0, *[None] * 7, 0)))
     steps = np.arange(6, dtype=np.uint32)
     digest.update(np.asarray(batch(steps, *case[1:8], np.stack([case.acc] * 6))[0]).tobytes())
-    for leaf in jax.tree.leaves(network()):
+    for leaf in jax.tree.leaves((network(), *map(small, ("coba", "cuba", "mixed", "jumps")))):
         digest.update(np.asarray(leaf).tobytes())
     print(digest.hexdigest())
 
@@ -51,5 +54,18 @@ def network():
     return state.neurons, state.receptors, state.history["cells"].count, words
 
 
+def small(name):
+    """State and spikes of a network of currents, conductances or jumps, with constants per population or per neuron."""
+    import test_lif_native as networks
+
+    model = getattr(networks, name)().build(dt=0.1 * u.ms, seed=1)
+    run = jax.jit(lambda m, s: n4.scan(m, s, 200, lambda s, k: k.words))
+    state, words = run(model, model.init(jax.random.key(0)))
+    return state.neurons, state.receptors, words
+
+
 if __name__ == "__main__":
+    from conftest import use_other_build
+
+    use_other_build()
     main()

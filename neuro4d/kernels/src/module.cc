@@ -1,16 +1,20 @@
-// The Python module: handlers as capsules, the instruction set in use, huge pages.
+// The Python module: handlers as capsules, the instruction set in use, and what the Python side has to agree with.
 #include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 
 #include "cpu.h"
 #include "deliver.h"
 #include "lif.h"
-#include "memory.h"
+#include "lif_types.h"
+#include "operands.h"
 
 namespace nb = nanobind;
 
 namespace {
+
+// To be raised, here and in _native_load.py, with every change of operands, results, attributes or numbers of an enumeration: a
+// module left over from another version is then refused instead of misunderstood.
+constexpr int64_t kAbi = 1;
 
 nb::capsule capsule(XLA_FFI_Error* (*handler)(XLA_FFI_CallFrame*)) {
   return nb::capsule(reinterpret_cast<void*>(handler));
@@ -23,8 +27,13 @@ nb::dict handlers() {
   return out;
 }
 
-bool advise_huge(nb::ndarray<nb::c_contig, nb::device::cpu> array, bool collapse) {
-  return neuro4d::advise_huge(array.data(), array.nbytes(), collapse);
+nb::dict manifest() {
+  nb::dict limits, out;
+  limits["ports"] = int64_t{neuro4d::kMostPorts};
+  limits["batch_axes"] = int64_t{neuro4d::Levels::kMost};
+  out["abi"] = int64_t{kAbi};
+  out["limits"] = limits;
+  return out;
 }
 
 }  // namespace
@@ -33,6 +42,5 @@ NB_MODULE(_native, m) {
   m.doc() = "Handlers for XLA's CPU backend.";
   m.def("handlers", &handlers, "Name to capsule of every handler.");
   m.def("isa", [] { return std::string(neuro4d::isa_name(neuro4d::best_isa())); }, "The instruction set in use.");
-  m.def("advise_huge", &advise_huge, nb::arg("array"), nb::arg("collapse") = true,
-        "Ask the system to back a C-contiguous array by huge pages; returns whether it accepted.");
+  m.def("manifest", &manifest, "The number of the interface, and the limits of a call.");
 }

@@ -1,0 +1,176 @@
+// The exponential against that of the library, widened weights and Poisson counts against plain loops.
+#include "numbers.h"
+
+#include <cmath>
+
+#include "check.h"
+
+namespace n4_test {
+
+namespace {
+
+using neuro4d::Isa;
+
+Numbers numbers(Isa isa) {
+#if defined(N4_X86_VARIANTS)
+  if (isa == Isa::kAvx512) return numbers_avx512();
+  if (isa == Isa::kAvx2) return numbers_avx2();
+#else
+  (void)isa;
+#endif
+  return numbers_baseline();
+}
+
+// Within one unit in the last place, from results of 0 over subnormal ones to infinity.
+void exponential(const Numbers& numbers, Report* report, Digest* digest) {
+  std::vector<float> x = {0.0f, -0.0f, INFINITY, -INFINITY, 88.72283f, 88.72284f, -87.33655f, -103.97f};
+  Random random(3);
+  for (int i = 0; i < 60000; ++i) x.push_back(random.between(-106, 90));
+  for (int i = 0; i < 40000; ++i) x.push_back(random.between(-1, 1));
+  while (x.size() % 16 != 0) x.push_back(0.0f);
+  std::vector<float> out(x.size());
+  numbers.exponential(x.data(), static_cast<int64_t>(x.size()), out.data());
+  double worst = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    const double expected = std::exp(static_cast<double>(x[i]));
+    const float nearest = static_cast<float>(expected);
+    if (std::isinf(nearest) || std::isinf(out[i])) {
+      CLAIM(report, std::isinf(out[i]) && expected > 3.4028233e38);
+      continue;
+    }
+    int exponent = 0;
+    std::frexp(nearest, &exponent);
+    const double unit = std::ldexp(1.0, exponent > -125 ? exponent - 24 : -149);
+    worst = std::fmax(worst, std::fabs(static_cast<double>(out[i]) - expected) / unit);
+  }
+  CLAIM(report, worst <= 1.0);
+  CLAIM(report, out[0] == 1.0f && out[1] == 1.0f && out[3] == 0.0f);
+  digest->add(out);
+  x.assign(16, NAN);
+  numbers.exponential(x.data(), 16, out.data());
+  CLAIM(report, std::isnan(out[0]) && std::isnan(out[15]));
+}
+
+// All numbers of 16 bits. What the bits of a NaN are is left to the processor.
+void widening(const Numbers& numbers, Report* report, Digest* digest) {
+  std::vector<uint16_t> x(65536);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<uint16_t>(i);
+  const int64_t n = static_cast<int64_t>(x.size());
+  std::vector<float> half(x.size()), brain(x.size());
+  numbers.widen_f16(x.data(), n, half.data());
+  numbers.widen_bf16(x.data(), n, brain.data());
+  for (size_t i = 0; i < x.size(); ++i) {
+    const int exponent = i >> 10 & 31, mantissa = i & 1023;
+    const double sign = i & 0x8000 ? -1 : 1;
+    if (exponent == 31) {
+      CLAIM(report, mantissa == 0 ? half[i] == sign * INFINITY : std::isnan(half[i]));
+    } else {
+      const double size = exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(1024 + mantissa, exponent - 25);
+      CLAIM(report, half[i] == sign * size && std::signbit(half[i]) == (sign < 0));
+    }
+    uint32_t bits;
+    std::memcpy(&bits, &brain[i], 4);
+    CLAIM(report, bits == static_cast<uint32_t>(i) << 16 || std::isnan(brain[i]));
+    if (std::isnan(half[i])) half[i] = 0;
+    if (std::isnan(brain[i])) brain[i] = 0;
+  }
+  digest->add(half);
+  digest->add(brain);
+  for (int64_t short_n = 0; short_n < 40; ++short_n) {  // tails
+    std::vector<float> out(64, -1.0f);
+    numbers.widen_f16(x.data() + 15360, short_n, out.data());
+    for (int64_t i = 0; i < 64; ++i) CLAIM(report, out[i] == (i < short_n ? half[static_cast<size_t>(15360 + i)] : -1.0f));
+  }
+}
+
+uint32_t mixed(uint32_t x) {
+  x = (x ^ (x >> 16)) * 0x21F0AAADu;
+  x = (x ^ (x >> 15)) * 0x735A2D97u;
+  return x ^ (x >> 15);
+}
+
+// Thresholds of a Poisson distribution; those that round to 2^32 are written as 0.
+std::vector<uint32_t> thresholds(double mean, double none, size_t length) {
+  std::vector<uint32_t> out;
+  double p = none, sum = 0;
+  for (size_t j = 0; j < length; ++j) {
+    sum += p;
+    p *= mean / static_cast<double>(j + 1);
+    const double bound = std::ceil(sum * 0x1p32);
+    out.push_back(bound >= 0x1p32 ? 0 : static_cast<uint32_t>(bound));
+  }
+  return out;
+}
+
+struct Input {
+  std::vector<uint32_t> thresholds, a0, b0;
+  std::vector<float> weight;
+  std::vector<neuro4d::PoissonRun> runs;
+  static constexpr size_t kLength = 40;
+};
+
+// Neurons 3 .. 602 share segment 0; 610 .. 649 have one segment each.
+Input make_input() {
+  constexpr double kMeans[] = {0.01, 2, 9}, kNone[] = {0.9900498337491681, 0.1353352832366127, 1.2340980408667956e-4};
+  Input in;
+  in.runs = {{3, 600, 0, 0}, {610, 40, 1, 1}};
+  for (uint32_t s = 0; s < 41; ++s) {
+    const std::vector<uint32_t> more = thresholds(kMeans[(s + 1) % 3], kNone[(s + 1) % 3], Input::kLength);
+    in.thresholds.insert(in.thresholds.end(), more.begin(), more.end());
+    in.a0.push_back(s * 7919u);
+    in.b0.push_back(s * 104729u + 5u);
+    in.weight.push_back(0.5f + 0.25f * static_cast<float>(s));
+  }
+  return in;
+}
+
+int32_t count_plainly(const Input& in, const neuro4d::LifStep& x, size_t segment, uint32_t local) {
+  const uint32_t a0 = in.a0[segment], b0 = in.b0[segment];
+  const uint32_t a = mixed(mixed(x.elapsed ^ (x.key[0] + a0)) + (x.key[1] ^ b0));
+  const uint32_t b = mixed(mixed(x.elapsed + (x.key[1] ^ a0)) ^ (x.key[0] + b0));
+  const uint32_t word = mixed(mixed(local ^ a) + b);
+  int32_t count = 0;
+  for (size_t j = 0; j < Input::kLength; ++j) {
+    const uint32_t bound = in.thresholds[segment * Input::kLength + j];
+    if (bound != 0 && word >= bound) ++count;
+  }
+  return count;
+}
+
+void poisson(const Numbers& numbers, Report* report, Digest* digest) {
+  const Input in = make_input();
+  const neuro4d::PoissonInput input{0, in.runs.data(), 2, in.thresholds.data(), static_cast<int64_t>(Input::kLength), 41, in.weight.data(),
+                                    in.a0.data(), in.b0.data()};
+  neuro4d::LifStep x;
+  x.n = 650;
+  x.key[0] = 0x12345678u;
+  x.key[1] = 0x9ABCDEF0u;
+  double total = 0;
+  for (x.elapsed = 0; x.elapsed < 50; ++x.elapsed) {
+    std::vector<float> arrivals(650, 0.125f), expected = arrivals;
+    // In two pieces, as the blocks of a group would ask.
+    numbers.poisson(x, input, 0, 320, arrivals.data());
+    numbers.poisson(x, input, 320, 330, arrivals.data() + 320);
+    for (const neuro4d::PoissonRun& run : in.runs) {
+      for (int32_t j = 0; j < run.size; ++j) {
+        const size_t segment = static_cast<size_t>(run.segment + run.stride * j);
+        const int32_t count = count_plainly(in, x, segment, static_cast<uint32_t>(j));
+        expected[static_cast<size_t>(run.first + j)] += static_cast<float>(count) * in.weight[segment];
+        if (run.stride == 0) total += count;
+      }
+    }
+    CLAIM(report, same_bytes(arrivals, expected));
+    digest->add(arrivals);
+  }
+  CLAIM(report, std::fabs(total / (600 * 50) - 2) < 5 * std::sqrt(2.0 / (600 * 50)));  // the mean, within five standard errors
+}
+
+}  // namespace
+
+void test_numbers(Isa isa, Report* report, Digest* digest) {
+  exponential(numbers(isa), report, digest);
+  widening(numbers(isa), report, digest);
+  poisson(numbers(isa), report, digest);
+}
+
+}  // namespace n4_test
