@@ -1,7 +1,5 @@
 """L1: arrays in, arrays out. The CPU handlers that are built when the package is installed, and whether they serve."""
 
-from neuro4d.kernels._limits import Limits as Limits
-from neuro4d.kernels._limits import native_limits as native_limits
 from neuro4d.kernels._native_deliver import WeightKind as WeightKind
 from neuro4d.kernels._native_deliver import deliver_native as deliver_native
 from neuro4d.kernels._native_lif import LifClock as LifClock

@@ -14,7 +14,8 @@ import numpy as np
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array
 
-from neuro4d.kernels._limits import BATCH_AXES
+BATCH_AXES = 6
+"""`vmap`s around one call that handlers serve: `BatchShape::kMost` in `src/operands.h`, compared when they are loaded."""
 
 
 class Operand(NamedTuple):

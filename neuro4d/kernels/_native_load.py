@@ -14,9 +14,10 @@ import jax
 import numpy as np
 
 from neuro4d._base import n_cores
+from neuro4d.kernels._call import BATCH_AXES
 from neuro4d.kernels._native_deliver import deliver_native
 
-_ABI = 1  # kAbi in src/module.cc
+_ABI = 2  # kAbi in src/module.cc
 _AGAIN = "install neuro4d again: pip install -v --force-reinstall --no-deps ."
 
 
@@ -116,6 +117,8 @@ def _read(module: ModuleType) -> NativeLimits:
     manifest = module.manifest()
     if manifest["abi"] != _ABI:
         raise ValueError(f"expected interface {_ABI}, got {manifest['abi']}")
+    if manifest["limits"]["batch_axes"] != BATCH_AXES:
+        raise ValueError(f"expected {BATCH_AXES} batch axes, got {manifest['limits']['batch_axes']}")
     return NativeLimits(**{name: int(manifest["limits"][name]) for name in NativeLimits._fields})
 
 

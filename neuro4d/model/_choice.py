@@ -22,8 +22,8 @@ def obstacle(model: ModelFields, group: Group) -> str:
     first = group.spans[0].name
     neuron, receptors = model.neurons[first], model.receptors[first]
     foreign = [f"{port} ({type(r).__name__})" for port, r in receptors.items() if type(r) not in PORT_KINDS]
-    most = native_limits().ports
-    if not model.layout.backend.native:
+    limits = native_limits()
+    if not model.layout.backend.native or limits is None:
         return "the backend has no native kernels"
     if type(neuron) is not LIF:
         return f"{type(neuron).__name__} has no native step"
@@ -33,6 +33,6 @@ def obstacle(model: ModelFields, group: Group) -> str:
         return "spikes carry gradients (surrogate)"
     if model.dtype != np.float32:
         return f"the native pass computes in float32, the model in {np.dtype(model.dtype).name}"
-    if len(group.ports) > most:
-        return f"{len(group.ports)} receptors, more than the {most} that the native pass serves"
+    if len(group.ports) > limits.ports:
+        return f"{len(group.ports)} receptors, more than the {limits.ports} that the native pass serves"
     return ""

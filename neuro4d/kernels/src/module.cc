@@ -14,7 +14,7 @@ namespace {
 
 // To be raised, here and in _native_load.py, with every change of operands, results, attributes or numbers of an enumeration: a
 // module left over from another version is then refused instead of misunderstood.
-constexpr int64_t kAbi = 1;
+constexpr int64_t kAbi = 2;
 
 nb::capsule capsule(XLA_FFI_Error* (*handler)(XLA_FFI_CallFrame*)) {
   return nb::capsule(reinterpret_cast<void*>(handler));
@@ -30,7 +30,7 @@ nb::dict handlers() {
 nb::dict manifest() {
   nb::dict limits, out;
   limits["ports"] = int64_t{neuro4d::kMostPorts};
-  limits["batch_axes"] = int64_t{neuro4d::Levels::kMost};
+  limits["batch_axes"] = int64_t{neuro4d::BatchShape::kMost};
   out["abi"] = int64_t{kAbi};
   out["limits"] = limits;
   return out;

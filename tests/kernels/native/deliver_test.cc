@@ -72,7 +72,7 @@ void compare(Isa isa, const Layout& layout, int storage, Random* random, Report*
   x.weight = stored.data();
   x.acc = acc.data();
   x.step = random->word();
-  std::vector<neuro4d::Arrival> arrivals;
+  std::vector<neuro4d::SpikeList> arrivals;
   list_spikes(&x, &arrivals);
   const auto run = deliver_table(isa).at[sizeof(T) == 4][sizeof(A) == 8][storage][static_cast<int>(layout.shape.kind)];
   for (int64_t block = 0; block < x.n_blocks; ++block) CLAIM(report, run(x, block).wrong == Wrong::kNothing);
@@ -110,7 +110,7 @@ void refuse(Isa isa, Report* report) {
     x.weight = &weight;
     x.acc = acc.data();
     x.step = 5;
-    std::vector<neuro4d::Arrival> arrivals;
+    std::vector<neuro4d::SpikeList> arrivals;
     list_spikes(&x, &arrivals);
     const neuro4d::Failure failure = deliver_table(isa).at[0][0][0][0](x, 0);
     CLAIM(report, failure.wrong == wrong);

@@ -28,14 +28,15 @@ struct Span {
 
 struct Layout {
   Shape shape;
-  std::vector<uint32_t> start, offset;
+  std::vector<uint32_t> start, bounds;
   std::vector<int32_t> flat;  // targets in their order
   std::vector<int32_t> ids, count;
 
   Span segment(int64_t block, int64_t source, int64_t d) const {
-    const int64_t row = block * shape.n_source + source, n_delays = static_cast<int64_t>(shape.delays.size());
+    const size_t row = static_cast<size_t>(source), n_pieces = shape.delays.size() * static_cast<size_t>(shape.n_blocks);
     const int64_t begin = static_cast<int64_t>(start[2 * row] | static_cast<uint64_t>(start[2 * row + 1]) << 32);
-    return {begin + offset[row * (n_delays + 1) + d], begin + offset[row * (n_delays + 1) + d + 1]};
+    const size_t piece = row * (n_pieces + 1) + static_cast<size_t>(d * shape.n_blocks + block);
+    return {begin + bounds[piece], begin + bounds[piece + 1]};
   }
 
   int64_t n_weights() const {
@@ -73,27 +74,30 @@ inline Drawn draw(const Shape& shape, Random* random) {
 inline Layout lay_out(const Drawn& drawn) {
   Layout out{drawn.shape, {}, {}, {}, drawn.ids, drawn.count};
   const size_t n_delays = drawn.shape.delays.size();
-  for (size_t row = 0; row < drawn.edges.size() / n_delays; ++row) {
+  const size_t n_blocks = static_cast<size_t>(drawn.shape.n_blocks), n_source = static_cast<size_t>(drawn.shape.n_source);
+  for (size_t source = 0; source < n_source; ++source) {
     const uint64_t begin = out.flat.size();
     out.start.insert(out.start.end(), {static_cast<uint32_t>(begin), static_cast<uint32_t>(begin >> 32)});
-    out.offset.push_back(0);
+    out.bounds.push_back(0);
     for (size_t d = 0; d < n_delays; ++d) {
-      const std::vector<int32_t>& edges = drawn.edges[row * n_delays + d];
-      out.flat.insert(out.flat.end(), edges.begin(), edges.end());
-      out.offset.push_back(static_cast<uint32_t>(out.flat.size() - begin));
+      for (size_t block = 0; block < n_blocks; ++block) {
+        const std::vector<int32_t>& edges = drawn.edges[(block * n_source + source) * n_delays + d];
+        out.flat.insert(out.flat.end(), edges.begin(), edges.end());
+        out.bounds.push_back(static_cast<uint32_t>(out.flat.size() - begin));
+      }
     }
   }
   return out;
 }
 
 // The spikes that a step serves, by delay.
-inline void list_spikes(neuro4d::Delivery* x, std::vector<neuro4d::Arrival>* room) {
+inline void list_spikes(neuro4d::Delivery* x, std::vector<neuro4d::SpikeList>* room) {
   room->clear();
   x->n_spikes = 0;
   for (int64_t d = 0; d < x->n_delays; ++d) {
     const int64_t row = (x->step - static_cast<uint32_t>(x->delays[d])) & static_cast<uint32_t>(x->depth - 1);
     if (x->count[row] == 0) continue;
-    room->push_back(neuro4d::Arrival{x->ids + row * x->n_ids, x->count[row], d});
+    room->push_back(neuro4d::SpikeList{x->ids + row * x->n_ids, x->count[row], d});
     x->n_spikes += x->count[row];
   }
   x->arrivals = room->data();
@@ -107,7 +111,7 @@ inline neuro4d::Delivery describe(const Layout& layout) {
   x.ids = layout.ids.data();
   x.count = layout.count.data();
   x.start = layout.start.data();
-  x.offset = layout.offset.data();
+  x.bounds = layout.bounds.data();
   x.n_delays = static_cast<int64_t>(layout.shape.delays.size());
   x.depth = layout.shape.depth;
   x.n_ids = layout.shape.n_source;

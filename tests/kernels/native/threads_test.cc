@@ -116,7 +116,7 @@ class Network {
     d.targets = targets_.data();
     d.weight = weights_.data();
     d.acc = late_.data();
-    std::vector<neuro4d::Arrival> arrivals;
+    std::vector<neuro4d::SpikeList> arrivals;
     list_spikes(&d, &arrivals);
     if (d.n_spikes > 0) deliver_table(isa_).at[0][0][0][1](d, block);
     lif_block(isa_)(x, block, rooms_[static_cast<size_t>(block)].get());
