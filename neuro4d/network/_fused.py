@@ -131,7 +131,7 @@ def _run_native(task: Task, fused: Fused, count: Array | int, length: int) -> Ou
 
 def _levels(fused: Fused) -> LifLevels:
     c = fused.levels
-    return LifLevels(c.decay, c.gain, c.rate, c.g_leak, c.v_rest, c.v_th, c.v_reset, c.hold, fused.bounds)
+    return LifLevels(c.leak, c.resistance, c.rate, c.g_leak, c.v_rest, c.v_th, c.v_reset, c.hold, fused.bounds)
 
 
 def _port(receptor: Any, state: Any, constants: Any) -> LifPort:

@@ -78,7 +78,7 @@ ffi::Error read_neurons(Streams* io, LifCall* call) {
   if (!has(call->count, D::S32, 0)) return bad("expected an int32 scalar as number of steps");
   if (!has(call->step, D::U32, 0) || !has(call->start, D::U32, 0)) return bad("expected uint32 scalars as step and start");
   if (!has(call->key, D::U32, 1) || call->key.dims[0] != 2) return bad("expected two uint32 words as key");
-  if (!has(call->v, D::F32, 1) || !has(call->left, D::S32, 1)) return bad("expected v float32 (n,) and left int32 (n,)");
+  if (!has(call->v, D::F32, 1) || !has(call->left, D::F32, 1)) return bad("expected v and left float32 (n,)");
   if (!has(call->bounds, D::S32, 1) || call->bounds.dims[0] < 2) return bad("expected bounds int32 (n_spans + 1,)");
   call->n = call->v.dims[0];
   call->n_spans = call->bounds.dims[0] - 1;
