@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, Int32, UInt32
 
 from neuro4d._base import AbstractPart, Address, address, check_name, check_quantity, quantity, steps_of, strip, words_jax
 from neuro4d.stimuli._base import AbstractSource, AbstractStimulus, Target
+from neuro4d.stimuli._thresholds import thresholds
 
 LARGEST_MEAN = 64.0
 
@@ -117,17 +118,6 @@ def table_length(mean: float) -> int:
         if term < 2.0**-36 and j > mean:
             break
     return -(-(j + 1) // 4) * 4
-
-
-def thresholds(mean: Float[Array, "*s"], length: int) -> UInt32[Array, "*s j"]:
-    """Words at or above threshold `j` mean more than `j` spikes. Tails are summed from their small end."""
-    j = jnp.arange(length + 24, dtype=mean.dtype)
-    log_factorial = jnp.asarray(np.array([math.lgamma(k + 1) for k in range(length + 24)]), mean.dtype)
-    safe = jnp.maximum(mean, jnp.finfo(mean.dtype).tiny)[..., None]
-    mass = jnp.where(mean[..., None] > 0, jnp.exp(j * jnp.log(safe) - safe - log_factorial), (j == 0).astype(mean.dtype))
-    tail = jnp.cumsum(mass[..., ::-1], axis=-1)[..., ::-1][..., 1 : length + 1]
-    scaled = jnp.minimum(tail, 1 - jnp.finfo(mean.dtype).epsneg) * 2.0**32
-    return jnp.uint32(0) - scaled.astype(jnp.uint32)
 
 
 def count_above(word: UInt32[Array, "n"], table: UInt32[Array, "j *n"]) -> Int32[Array, "n"]:
