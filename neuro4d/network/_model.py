@@ -242,7 +242,7 @@ def _initial_variables(model: Model, words: Array) -> tuple[dict, dict]:
     for group, _ in model.layout.sizes:
         spans = [span for span in model.layout.spans if span.group == group]
         first = model.neurons[spans[0].name]
-        names = list(first.variables) or ["last"]
+        names = list(first.variables)
         values = {name: _joined(model, spans, words, name, lambda p, v=name: model.neurons[p].rest().get(v, 0.0)) for name in names}
         neurons[group] = first.init(values)
         receptors[group] = {}

@@ -12,7 +12,7 @@ from neuro4d.lattice import Placement
 from neuro4d.network._build import Plan, group_sizes, make_pathway, make_sources, place, realise_parts, strands_of
 from neuro4d.network._groups import arrange
 from neuro4d.network._model import Layout, Link, Model, Wire
-from neuro4d.network._population import Population, view_of
+from neuro4d.network._population import Population, check_accepts, view_of
 from neuro4d.network._predict import check_build
 from neuro4d.network._projection import Projection, check_port
 from neuro4d.ops import AbstractSurrogate, Backend, depth_for
@@ -85,6 +85,8 @@ class Network:
                     )
             if not isinstance(part, Projection) and part.port is not None:
                 check_port(ends[0], part.port, f"stimulus {part.name!r}")
+            elif not isinstance(part, Projection):
+                check_accepts(ends[0].population.neuron, part, f"stimulus {part.name!r}")
 
     def build(
         self,

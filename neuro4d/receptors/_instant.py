@@ -28,6 +28,7 @@ class Delta(AbstractReceptor):
     """
 
     weight_unit: ClassVar = u.mV
+    exerts: ClassVar = frozenset({"jump"})
     variables: ClassVar = {}
 
     def constants(self, dt, membrane):
@@ -57,6 +58,7 @@ class PulseCurrent(AbstractReceptor):
     """
 
     weight_unit: ClassVar = u.pA
+    exerts: ClassVar = frozenset({"i"})
     variables: ClassVar = {"i": u.pA}
 
     def constants(self, dt, membrane):

@@ -55,6 +55,10 @@ class AbstractStimulus(AbstractPart):
     target: eqx.AbstractVar[Any]
     port: eqx.AbstractVar[str | None]
 
+    exerts: ClassVar[frozenset[str] | None] = None
+    """Which parts of a `Drive` its source emits where `port` is `None`, so that a neuron that does not use them can refuse it;
+    `None` is not checked."""
+
     @abc.abstractmethod
     def bind(self, target: Target, weight_unit: Any) -> AbstractSource:
         """The source for a model. Raises `ValueError` for what does not fit the target or the time step."""

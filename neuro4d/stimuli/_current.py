@@ -107,7 +107,8 @@ class Clamp(AbstractStimulus):
     !!! Example
 
         >>> import brainunit as u, neuro4d as n4
-        >>> cells = n4.Population("cells", 10, n4.Relay(), {"in": n4.Delta()})
+        >>> lif = n4.LIF(tau=20*u.ms, c=200*u.pF, v_rest=-60*u.mV, v_th=-50*u.mV, v_reset=-60*u.mV)
+        >>> cells = n4.Population("cells", 10, lif)
         >>> drive = n4.Clamp("drive", cells, 200*u.pA)
     """
 
@@ -116,6 +117,7 @@ class Clamp(AbstractStimulus):
     amplitude: Any
 
     port: None = eqx.field(static=True, init=False, default=None)
+    exerts: ClassVar = frozenset({"i"})
 
     def __init__(self, name, target, amplitude):
         self.name, self.target = check_name(name, "stimulus"), target
@@ -165,7 +167,8 @@ class WhiteNoise(AbstractStimulus):
     !!! Example
 
         >>> import brainunit as u, neuro4d as n4
-        >>> cells = n4.Population("cells", 10, n4.Relay(), {"in": n4.Delta()})
+        >>> lif = n4.LIF(tau=20*u.ms, c=200*u.pF, v_rest=-60*u.mV, v_th=-50*u.mV, v_reset=-60*u.mV)
+        >>> cells = n4.Population("cells", 10, lif)
         >>> noise = n4.WhiteNoise("noise", cells, mean=50*u.pA, std=200*u.pA)
     """
 
@@ -175,6 +178,7 @@ class WhiteNoise(AbstractStimulus):
     std: Any = quantity(u.pA, low=0, default=None, optional=True)
 
     port: None = eqx.field(static=True, init=False, default=None)
+    exerts: ClassVar = frozenset({"i"})
 
     def __check_init__(self):
         check_name(self.name, "stimulus")

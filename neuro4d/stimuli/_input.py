@@ -48,8 +48,9 @@ class Input(AbstractStimulus):
 
     !!! Example
 
-        >>> import neuro4d as n4
-        >>> cells = n4.Population("cells", 10, n4.Relay(), {"in": n4.Delta()})
+        >>> import brainunit as u, neuro4d as n4
+        >>> lif = n4.LIF(tau=20*u.ms, c=200*u.pF, v_rest=-60*u.mV, v_th=-50*u.mV, v_reset=-60*u.mV)
+        >>> cells = n4.Population("cells", 10, lif)
         >>> command = n4.Input("command", cells)
     """
 
@@ -58,6 +59,8 @@ class Input(AbstractStimulus):
     port: str | None = eqx.field(static=True, default=None)
     shape: tuple[int, ...] | None = eqx.field(static=True, default=None)
     origin: tuple[int, ...] | None = eqx.field(static=True, default=None)
+
+    exerts: ClassVar = frozenset({"i"})
 
     def __check_init__(self):
         check_name(self.name, "stimulus")
