@@ -17,7 +17,7 @@ from neuro4d.network._population import Population, PopulationView, view_of
 from neuro4d.network._projection import Projection, check_sign
 from neuro4d.ops import LARGEST, Backend, Pathway
 from neuro4d.receptors import Delta
-from neuro4d.stimuli import Poisson, RateSteps, SpikeTimes, Target, bank
+from neuro4d.stimuli import AbstractSource, Binding, Share, bank
 
 BLOCK_TARGETS = 1 << 16
 """Accumulators of a target block: as many as 16-bit ids can name, which also fits into a core's cache."""
@@ -224,22 +224,33 @@ def make_sources(stimuli: list[Any], plan: Plan, sizes: dict[str, int]) -> tuple
         span = plan.spans[view.population.name]
         start, n = view.resolve(span.size)
         sites = plan.sites[span.name]
-        target = Target(n, plan.dt, plan.dtype, None if sites is None else sites[start : start + n], _drawer(stimulus.name, n, plan.seed))
+        binding = Binding(n, plan.dt, plan.dtype, None if sites is None else sites[start : start + n], _drawer(stimulus.name, n, plan.seed))
         receptor = None if stimulus.port is None else view.population.receptors[stimulus.port]
         unit = None if receptor is None else receptor.weight_unit
-        if isinstance(stimulus, Poisson | SpikeTimes):
+        if receptor is not None and stimulus.weight is not None:
             where = f"{type(stimulus).__name__} {stimulus.name!r}: weight"
             check_sign(receptor, as_value(stimulus.weight, unit, where), where)
-        part = (span.start + start, n, stimulus.name)
-        if isinstance(stimulus, Poisson) and not isinstance(stimulus.rate, RateSteps):
-            _join(banks, (span.group, stimulus.port), (*part, stimulus.means(target), stimulus.scalar_weight(unit)))
+        bound = _check_bound(stimulus, stimulus.bind(binding, unit))
+        if isinstance(bound, Share):
+            _join(banks, (span.group, stimulus.port), (span.start + start, n, stimulus.name, bound))
         else:
-            sources[stimulus.name] = (span.group, stimulus.port, span.start + start, n, stimulus.bind(target, unit))
+            sources[stimulus.name] = (span.group, stimulus.port, span.start + start, n, bound)
     made = {}
     for (group, port), layers in banks.items():
         for number, parts in enumerate(layers):
             made[f"{group}.{port}.{number}"] = (group, port, bank(parts, sizes[group], plan.dtype))
     return sources, made
+
+
+def _check_bound(stimulus: Any, bound: Any) -> AbstractSource | Share:
+    where = f"{type(stimulus).__name__} {stimulus.name!r}"
+    if not isinstance(bound, AbstractSource | Share):
+        raise TypeError(f"{where}: `bind` gives an `AbstractSource` or a `Share`; got {bound!r}.")
+    if stimulus.port is None and isinstance(bound, Share):
+        raise TypeError(f"{where}: a `Share` is input to a port, but `port` is None.")
+    if stimulus.port is not None and not isinstance(bound, Share) and bound.steady:
+        raise TypeError(f"{where}: only a drive (`port = None`) can be `steady`; leave it False where spikes arrive at a port.")
+    return bound
 
 
 def _join(banks: dict, key: tuple, part: tuple) -> None:

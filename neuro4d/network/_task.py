@@ -67,7 +67,7 @@ def portable_step(task: Task) -> Outcome:
     elapsed = task.timing.step - task.timing.start
     for (bank, table), port in zip(task.banks, task.bank_ports, strict=True):
         a, b = step_address(task.timing.key, (bank.a0, bank.b0), elapsed)
-        _add(late, port, bank.emit_bank(table, a, b))
+        _add(late, port, bank.emit(table, a, b))
     for port, arrivals in zip(task.given.ports, task.given.arrivals, strict=True):
         _add(late, port, arrivals)
     receptors, drive = _receive(task, early, late, sum(task.given.drives, Drive()))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from neuro4d._base import step_address
-from neuro4d.stimuli import bank
+from neuro4d.stimuli import Share, bank
 from neuro4d.stimuli._poisson import table_length, thresholds
 
 MEANS = [0.001, 0.03, 0.7, 2.9, 13.0, 29.0, 64.0]
@@ -49,14 +49,14 @@ def test_a_table_for_many_means_equals_the_single_ones(x64):
 
 def chi_square(mean, steps, n=1 << 20):
     """The probability of a chi-square statistic at least as large, for `steps * n` counts; bins hold at least 10 counts on average."""
-    source = bank([(0, n, "counts", np.asarray(mean), 1.0)], n, jnp.float32)
+    source = bank([(0, n, "counts", Share(np.asarray(mean), np.asarray(1.0)))], n, jnp.float32)
     table = source.table()
     length = table.shape[1]
 
     @jax.jit
     def body(step):
         a, b = step_address(jnp.array([1, 2], jnp.uint32), (source.a0, source.b0), step)
-        return jnp.bincount(source.emit_bank(table, a, b).astype(jnp.int32), length=length + 1)
+        return jnp.bincount(source.emit(table, a, b).astype(jnp.int32), length=length + 1)
 
     found = sum(np.asarray(body(jnp.uint32(step)), np.int64) for step in range(steps))
     expected = np.array([float(x) for x in chances(mean, length)]) * (steps * n)
