@@ -57,7 +57,7 @@ def internal_unit(x: Any, where: str = "value") -> Any:
 def check_value(value: AbstractValue, unit: Any, where: str) -> AbstractValue:
     """The value, if its unit is the one that is wanted."""
     if value.unit != unit:
-        raise UnitError(f"{where}: expected a value in {unit}; got {type(value).__name__} in {value.unit}.")
+        raise UnitError(f"{where}: expected a value in {unit}, for example `{example(unit)}`; got {type(value).__name__} in {value.unit}.")
     return value
 
 

@@ -31,10 +31,10 @@ class LifClock(NamedTuple):
 
 
 class LifParams(NamedTuple):
-    """Propagators and parameters of `LIF`, each with one value, one per span or one per neuron; `bounds` int32 `(spans + 1,)`."""
+    """The constants of `LIF`, each with one value, one per span or one per neuron; `bounds` int32 `(spans + 1,)`."""
 
-    decay: Float[Array, "*s"]
-    gain: Float[Array, "*s"]
+    leak: Float[Array, "*s"]
+    resistance: Float[Array, "*s"]
     rate: Float[Array, "*s"]
     g_leak: Float[Array, "*s"]
     v_rest: Float[Array, "*s"]
@@ -102,7 +102,7 @@ class LifStepped(NamedTuple):
     """What a call returns: the changed state, packed spikes of each step (bit `i` of word `w` is neuron `32 w + i`), and all rings."""
 
     v: Float[Array, " n"]
-    left: Int32[Array, " n"]
+    left: Float[Array, " n"]
     states: tuple[Float[Array, " n"] | None, ...]
     words: UInt32[Array, "length w"]
     rings: tuple[LifRing, ...]
@@ -112,7 +112,7 @@ def lif_run_native(
     count: Int32[Array, ""] | int,
     clock: LifClock,
     v: Float[Array, " n"],
-    left: Int32[Array, " n"],
+    left: Float[Array, " n"],
     params: LifParams,
     rings: Sequence[LifRing],
     ports: Sequence[LifPort],
@@ -135,7 +135,7 @@ def lif_run_native(
 
     - `count`: how many steps, at most `length`; rows of packed spikes beyond it mean nothing. More than one step needs a
       group whose `paths` come from itself, and input that stays the same.
-    - `clock`, `v` (mV), `left` (steps still held), `params`: the neurons.
+    - `clock`, `v` (mV), `left` (steps still held, or what rounding left over), `params`: the neurons.
     - `rings`: the group's own first, then those of other groups that `paths` read from.
     - `ports`, `paths`, `poisson`, `extras`: in the order in which XLA adds them.
     - `alive`: packed bits; the others fire nothing. `None`: all are alive.

@@ -46,7 +46,7 @@ def _group_state(model: ModelFields, group: Group, words: Array) -> GroupState:
     """Variables of a group: drawn by (key, population, variable, neuron)."""
     first = group.spans[0].name
     neuron = model.neurons[first]
-    names = list(neuron.variables) or ["last"]
+    names = list(neuron.variables)
     values = {name: _joined(model, group, words, name, lambda p, v=name: model.neurons[p].rest().get(v, 0.0)) for name in names}
     receptors = {}
     for port in group.port_names:

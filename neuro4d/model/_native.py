@@ -100,7 +100,7 @@ def _run(task: GroupTask, count: Array | int, length: int) -> tuple[Stepped, UIn
 
 def _params(native: NativeConstants) -> LifParams:
     c = native.neuron
-    return LifParams(c.decay, c.gain, c.rate, c.g_leak, c.v_rest, c.v_th, c.v_reset, c.hold, native.bounds)
+    return LifParams(c.leak, c.resistance, c.rate, c.g_leak, c.v_rest, c.v_th, c.v_reset, c.hold, native.bounds)
 
 
 def _ports(task: GroupTask, native: NativeConstants) -> list[LifPort]:

@@ -103,7 +103,7 @@ def deliver_all(task: GroupTask) -> tuple[Arrivals, dict[str, History]]:
     late = _by_port(task.group, sums.get(False), [port.late for port in task.group.ports])
     for item in task.banks:
         a, b = step_address(task.clock.key, (item.bank.a0, item.bank.b0), task.clock.elapsed)
-        _add(late, item.port, item.bank.emit_bank(item.thresholds, a, b))
+        _add(late, item.port, item.bank.emit(item.thresholds, a, b))
     for port, values in zip(task.outside.ports, task.outside.arrivals, strict=True):
         _add(late, port, values)
     return Arrivals(early, late), history

@@ -10,7 +10,7 @@ import numpy as np
 from neuro4d._base import check_seed, strip
 from neuro4d.model import Model
 from neuro4d.network._build import build
-from neuro4d.network._population import Population, view_of
+from neuro4d.network._population import Population, check_accepts, view_of
 from neuro4d.network._projection import Projection, check_port
 from neuro4d.network._spec import make_spec
 from neuro4d.ops import AbstractSurrogate, Backend
@@ -83,6 +83,8 @@ class Network:
                     )
             if not isinstance(part, Projection) and part.port is not None:
                 check_port(ends[0], part.port, f"stimulus {part.name!r}")
+            elif not isinstance(part, Projection):
+                check_accepts(ends[0].population.neuron, part, f"stimulus {part.name!r}")
 
     def build(
         self,

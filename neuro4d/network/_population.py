@@ -158,6 +158,8 @@ class Population:
             raise TypeError(f"population {name!r}: expected a neuron model such as `n4.LIF(...)`; got {neuron!r}.")
         put(self, "neuron", neuron)
         put(self, "receptors", _check_receptors(name, receptors))
+        for port, receptor in self.receptors.items():
+            check_accepts(neuron, receptor, f"population {name!r}, port {port!r}")
         values = dict(init or {})
         if v0 is not None:
             values["v"] = v0
@@ -192,6 +194,20 @@ def view_of(x: Any, what: str) -> PopulationView:
     if isinstance(x, Population):
         return PopulationView(x, slice(None))
     raise TypeError(f"{what}: expected a population or a slice of one, for example `cells[:80]`; got {x!r}.")
+
+
+def check_accepts(neuron: AbstractNeuron, part: Any, where: str) -> None:
+    """Refuses a receptor or stimulus that acts on a neuron by something which its step does not use."""
+    lost = (part.exerts or frozenset()) - neuron.accepts
+    if not lost:
+        return
+    words = {"g": "a conductance", "i": "a current", "jump": "a jump of the potential"}
+    exerted, used = (" and ".join(words[x] for x in words if x in parts) or "nothing" for parts in (part.exerts, neuron.accepts))
+    advice = " Give it a port `{\"in\": n4.Delta()}` and let spikes arrive there, for example `n4.Poisson(..., weight=1*u.mV)`."
+    raise ValueError(
+        f"{where}: {type(part).__name__} exerts {exerted}, but {type(neuron).__name__} uses only {used}: it would have no effect."
+        f"{advice if neuron.accepts == {'jump'} else ''}"
+    )
 
 
 def _check_receptors(name: str, receptors: Any) -> dict[str, AbstractReceptor]:

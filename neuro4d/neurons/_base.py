@@ -31,6 +31,9 @@ class AbstractNeuron(AbstractPart):
     variables: ClassVar[dict[str, Any]]
     """The state variables that can be recorded and initialised, with their units."""
 
+    accepts: ClassVar[frozenset[str]] = frozenset({"g", "i", "jump"})
+    """Which parts of a `Drive` the step uses. A receptor or stimulus that exerts another one is refused."""
+
     @abc.abstractmethod
     def membrane(self) -> Membrane | None:
         """Time constant and capacitance if the passive membrane is linear, else `None`."""

@@ -3,6 +3,7 @@
 from typing import ClassVar, NamedTuple
 
 import brainunit as u
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int32
@@ -12,17 +13,23 @@ from neuro4d.neurons._base import AbstractNeuron, Fired, Membrane
 
 
 class LIFState(NamedTuple):
-    """`v` in mV; `left`: steps for which the neuron is still held after a spike."""
+    """`v` in mV; `left`: in a held neuron the steps left until it is free, 1 or more; in a free one what rounding left over of `v`
+    in the last step, in mV and below 1/2.
+
+    No neuron needs both, so one number serves: `v` plus its remainder has twice the digits of `v`, and the slow approach to a
+    threshold, by less than a unit in the last place of `v` per step, is not lost.
+    """
 
     v: Float[Array, "n"]
-    left: Int32[Array, "n"]
+    left: Float[Array, "n"]
 
 
 class LIFConstants(NamedTuple):
-    """Propagators of one step. With conductances only `rate` (dt/C, 1/nS), `g_leak` (nS) and the levels are used."""
+    """What one step needs, beside the levels: with currents the share `leak` of the way to the steady potential, 1 - exp(-dt/tau),
+    and `resistance` (tau/C, mV/pA); with conductances `rate` (dt/C, 1/nS) and `g_leak` (nS)."""
 
-    decay: Float[Array, "*n"]
-    gain: Float[Array, "*n"]
+    leak: Float[Array, "*n"]
+    resistance: Float[Array, "*n"]
     rate: Float[Array, "*n"]
     g_leak: Float[Array, "*n"]
     v_rest: Float[Array, "*n"]
@@ -36,10 +43,11 @@ class LIF(AbstractNeuron):
 
     $$ C \dot v = \frac{C}{\tau}(v_\mathrm{rest} - v) + i - g\,v $$
 
-    Exact over a step in which `g` and `i` are held: with currents only, $v \leftarrow v_\mathrm{rest} + (v - v_\mathrm{rest})
-    e^{-dt/\tau} + \frac{\tau}{C}(1 - e^{-dt/\tau})\, i$; with conductances the same with the total conductance of the step
+    Exact over a step in which `g` and `i` are held: with currents only, $v \leftarrow v + (1 - e^{-dt/\tau})
+    (v_\mathrm{rest} + \frac{\tau}{C} i - v)$; with conductances the same with the total conductance of the step
     (exponential integrator). When $v \ge v_\mathrm{th}$ at the end of a step the neuron fires, and `v` is held at `v_reset` for
-    `t_ref`.
+    `t_ref`. What rounding takes from `v` in a step is kept and added in the next (a compensated sum), so that single precision
+    finds the right step also where a step moves `v` by less than its last digit.
 
     **Arguments:** each a scalar, an array with one entry per neuron, or a distribution.
 
@@ -88,36 +96,35 @@ class LIF(AbstractNeuron):
         return Membrane(self.tau, self.c)
 
     def constants(self, dt):
-        decay = jnp.exp(-dt / self.tau)
-        gain = -jnp.expm1(-dt / self.tau) * self.tau / self.c
+        leak = -jnp.expm1(-dt / self.tau)
         hold = jnp.round(self.t_ref / dt).astype(jnp.int32)
-        return LIFConstants(decay, gain, dt / self.c, self.c / self.tau, self.v_rest, self.v_th, self.v_reset, hold)
+        return LIFConstants(leak, self.tau / self.c, dt / self.c, self.c / self.tau, self.v_rest, self.v_th, self.v_reset, hold)
 
     def rest(self):
         return {"v": self.v_rest}
 
     def init(self, values):
-        return LIFState(values["v"], jnp.zeros(values["v"].shape, jnp.int32))
+        return LIFState(values["v"], jnp.zeros_like(values["v"]))
 
     def step(self, constants, state, drive):
         c = constants
-        free = state.left == 0
-        moved = jnp.where(free, _integrate(c, state.v, drive), state.v)
-        if drive.jump is not None:
-            moved = moved + jnp.where(free, drive.jump, 0)
-        fired = free & (moved >= c.v_th)
+        held = state.left >= 0.5
+        change = _change(c, state.v, drive) + (state.left if drive.jump is None else state.left + drive.jump)
+        after = state.v + change
+        over = jax.lax.stop_gradient(change - (after - state.v))  # no derivative: it is 0 but for rounding
+        moved = jnp.where(held, state.v, after)
+        fired = ~held & (moved >= c.v_th)
         v = jnp.where(fired, c.v_reset, moved)
-        left = jnp.where(fired, c.hold, jnp.maximum(state.left - 1, 0))
-        excess = jnp.where(free, moved, c.v_reset) - c.v_th
+        left = jnp.where(fired, c.hold.astype(v.dtype), jnp.where(held, state.left - 1, over))
+        excess = jnp.where(held, c.v_reset, moved) - c.v_th
         return LIFState(v, left), Fired(fired, excess)
 
 
-def _integrate(c: LIFConstants, v, drive: Drive):
-    """The membrane at the end of a step, from a drive that is held during it."""
+def _change(c: LIFConstants, v, drive: Drive):
+    """How far the membrane moves in a step, from a drive that is held during it."""
+    away = c.v_rest - v
     if drive.g is None:
-        relaxed = c.v_rest + (v - c.v_rest) * c.decay
-        return relaxed if drive.i is None else relaxed + c.gain * drive.i
+        return c.leak * (away if drive.i is None else away + c.resistance * drive.i)
     total = c.g_leak + drive.g
-    inward = c.g_leak * c.v_rest + (0 if drive.i is None else drive.i)
-    steady = inward / total
-    return steady + (v - steady) * jnp.exp(-c.rate * total)
+    inward = c.g_leak * away + ((0 if drive.i is None else drive.i) - drive.g * v)
+    return inward / total * -jnp.expm1(-c.rate * total)

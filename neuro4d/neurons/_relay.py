@@ -2,6 +2,7 @@
 
 from typing import ClassVar, NamedTuple
 
+import brainunit as u
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -9,23 +10,34 @@ from neuro4d.neurons._base import AbstractNeuron, Fired
 
 
 class RelayState(NamedTuple):
-    """`last`: the jump that arrived in the last step, mV."""
+    """`waiting`: what arrived and has not been repeated yet, mV."""
 
-    last: Float[Array, "n"]
+    waiting: Float[Array, "n"]
 
 
 class Relay(AbstractNeuron):
-    """Fires in every step in which its `Delta` receptor receives anything positive: a source of given spikes.
+    """Repeats what its `Delta` receptor receives: a jump of 1 mV is one spike. A source of given spikes.
 
-    Makes a `SpikeTimes` or `Poisson` stimulus into a population that projects like any other.
+    Makes a `SpikeTimes` or `Poisson` stimulus into a population that projects like any other: give it `weight=1*u.mV`.
+
+    A neuron fires once in a step at most. What arrives beyond one spike waits and is repeated in the following steps, so that no
+    spike of a `Poisson` input is lost and only its time moves, by one step for as many spikes as fell into a step before. Only an
+    input of more than one spike per step on average lets the queue grow without end.
+
+    What waits is counted in spikes of 1 mV, rounded, but anything positive that arrives at a neuron where nothing waits is one
+    spike at least; something negative takes away from what waits.
+
+    **Variables:** `waiting` (mV): 1 mV for each spike that still waits.
 
     !!! Example
 
         >>> import brainunit as u, neuro4d as n4
         >>> inputs = n4.Population("inputs", 100, n4.Relay(), {"in": n4.Delta()})
+        >>> noise = n4.Poisson("noise", inputs, "in", rate=1*u.kHz, weight=1*u.mV)
     """
 
-    variables: ClassVar = {}
+    variables: ClassVar = {"waiting": u.mV}
+    accepts: ClassVar = frozenset({"jump"})
 
     def check(self, dt):
         del dt
@@ -38,12 +50,13 @@ class Relay(AbstractNeuron):
         return ()
 
     def rest(self):
-        return {}
+        return {"waiting": 0.0}
 
     def init(self, values):
-        return RelayState(values["last"])
+        return RelayState(values["waiting"])
 
     def step(self, constants, state, drive):
         del constants
-        last = jnp.zeros_like(state.last) if drive.jump is None else jnp.broadcast_to(drive.jump, state.last.shape)
-        return RelayState(last), Fired(last > 0, last - 0.5)
+        total = state.waiting if drive.jump is None else state.waiting + drive.jump
+        later = total - 1
+        return RelayState(jnp.where(later >= 0.5, later, 0)), Fired(total > 0, total - 0.5)

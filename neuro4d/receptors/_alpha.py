@@ -65,6 +65,7 @@ class AlphaCurrent(AbstractReceptor):
     tau: Float[Array, "*n"] = quantity(u.ms, low=0, open_low=True)
 
     weight_unit: ClassVar = u.pA
+    exerts: ClassVar = frozenset({"i"})
     variables: ClassVar = {"rise": u.pA / u.ms, "i": u.pA}
 
     def constants(self, dt, membrane):
@@ -98,6 +99,7 @@ class AlphaConductance(AbstractReceptor):
     e_rev: Float[Array, "*n"] = quantity(u.mV)
 
     weight_unit: ClassVar = u.nS
+    exerts: ClassVar = frozenset({"g", "i"})
     signed: ClassVar = False
     variables: ClassVar = {"rise": u.nS / u.ms, "g": u.nS}
 

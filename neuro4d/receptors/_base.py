@@ -21,6 +21,9 @@ class AbstractReceptor(AbstractPart):
     signed: ClassVar[bool] = True
     """Whether a weight may be negative: a current or a jump may, a conductance may not."""
 
+    exerts: ClassVar[frozenset[str] | None] = None
+    """Which parts of a `Drive` its step gives, so that a neuron that does not use them can refuse it; `None` is not checked."""
+
     takes_early: ClassVar[bool] = True
     """Whether it has a state that arrivals of delay 0 can enter at the beginning of a step; if not, they arrive at its end."""
 

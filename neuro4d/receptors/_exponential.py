@@ -49,6 +49,7 @@ class ExpCurrent(AbstractReceptor):
     tau: Float[Array, "*n"] = quantity(u.ms, low=0, open_low=True)
 
     weight_unit: ClassVar = u.pA
+    exerts: ClassVar = frozenset({"i"})
     variables: ClassVar = {"i": u.pA}
 
     def constants(self, dt, membrane):
@@ -87,6 +88,7 @@ class ExpConductance(AbstractReceptor):
     e_rev: Float[Array, "*n"] = quantity(u.mV)
 
     weight_unit: ClassVar = u.nS
+    exerts: ClassVar = frozenset({"g", "i"})
     signed: ClassVar = False
     variables: ClassVar = {"g": u.nS}
 

@@ -28,6 +28,7 @@ class Delta(AbstractReceptor):
     """
 
     weight_unit: ClassVar = u.mV
+    exerts: ClassVar = frozenset({"jump"})
     takes_early: ClassVar = False
     variables: ClassVar = {}
 
@@ -58,6 +59,7 @@ class PulseCurrent(AbstractReceptor):
     """
 
     weight_unit: ClassVar = u.pA
+    exerts: ClassVar = frozenset({"i"})
     variables: ClassVar = {"i": u.pA}
 
     def constants(self, dt, membrane):

@@ -2,8 +2,10 @@
 
 from neuro4d.stimuli._base import AbstractSource as AbstractSource
 from neuro4d.stimuli._base import AbstractStimulus as AbstractStimulus
+from neuro4d.stimuli._base import Binding as Binding
 from neuro4d.stimuli._base import Now as Now
-from neuro4d.stimuli._base import Target as Target
+from neuro4d.stimuli._base import Share as Share
+from neuro4d.stimuli._base import per_neuron as per_neuron
 from neuro4d.stimuli._current import Clamp as Clamp
 from neuro4d.stimuli._current import Steps as Steps
 from neuro4d.stimuli._current import Waveform as Waveform

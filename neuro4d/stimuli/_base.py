@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt32
 
-from neuro4d._base import AbstractPart, Drive, check_fits
+from neuro4d._base import AbstractPart, Constant, Drive, as_value, check_fits, uniform_jax, words_jax
 
 
 class Now(NamedTuple):
@@ -19,9 +19,14 @@ class Now(NamedTuple):
     b: UInt32[Array, ""]
     value: Float[Array, "*n"] | None
 
+    def uniform(self, n: int, dtype: Any) -> Float[Array, "n"]:
+        """Independent random numbers in (0, 1), one for each of `n` neurons: a function of the trial, the stimulus and the step."""
+        return uniform_jax(words_jax(self.a, self.b, jnp.arange(n, dtype=jnp.uint32)), np.dtype(dtype).type)
 
-class Target(NamedTuple):
-    """What a stimulus is bound to: how many neurons, the step, the precision, and where the neurons lie (or `None`)."""
+
+class Binding(NamedTuple):
+    """What a stimulus is bound to: how many neurons, the step (ms), the precision, where the neurons lie (or `None`), and
+    `draw(value, where)`, which draws a distribution for every neuron at the stimulus' own random address."""
 
     n: int
     dt: float
@@ -30,11 +35,19 @@ class Target(NamedTuple):
     draw: Any
 
 
+class Share(NamedTuple):
+    """Constant Poisson input: spikes per step on average, and weight, each a scalar or one per neuron. All shares of a port are
+    drawn together."""
+
+    mean: np.ndarray
+    weight: np.ndarray
+
+
 class AbstractSource(eqx.Module):
     """A stimulus inside a model. Emits a drive (`port` is `None`) or arrivals of shape `(n,)` at a port."""
 
     steady: ClassVar[bool] = False
-    """Whether it gives the same drive in every step, so that it can be summed once per run."""
+    """Whether it gives the same drive in every step, so that it can be summed once per run. Only for `port = None`."""
 
     takes_value: ClassVar[bool] = False
     """Whether it hands on a value given to `step`."""
@@ -54,16 +67,33 @@ class AbstractStimulus(AbstractPart):
     name: eqx.AbstractVar[str]
     target: eqx.AbstractVar[Any]
     port: eqx.AbstractVar[str | None]
+    weight: eqx.AbstractVar[Any]
+    """What arrives at the port with each spike, or `None`. A negative one at a conductance is refused."""
+
+    exerts: ClassVar[frozenset[str] | None] = None
+    """Which parts of a `Drive` its source emits where `port` is `None`, so that a neuron that does not use them can refuse it;
+    `None` is not checked."""
 
     @abc.abstractmethod
-    def bind(self, target: Target, weight_unit: Any) -> AbstractSource:
-        """The source for a model. Raises `ValueError` for what does not fit the target or the time step."""
+    def bind(self, binding: Binding, weight_unit: Any) -> AbstractSource | Share:
+        """The source for a model, or the share in the constant Poisson input of its port; `weight_unit` is that of the port.
+
+        Raises `ValueError` for what does not fit the target or the time step.
+        """
 
 
-def per_neuron(values: Any, target: Target, where: str) -> Array:
-    """A parameter as a scalar or one number per neuron, in the model's precision; distributions are drawn."""
-    drawn = target.draw(values, where)
-    if drawn.ndim and drawn.shape != (target.n,):
-        raise ValueError(f"{where} must be a scalar or have shape ({target.n},), one entry per neuron; got shape {drawn.shape}.")
-    check_fits(drawn, target.dtype, where)
-    return jnp.asarray(drawn, target.dtype)
+def drawn(values: Any, binding: Binding, where: str, unit: Any = None) -> np.ndarray:
+    """A parameter as a scalar or one number per neuron; distributions are drawn. With a `unit`, one as the user wrote it."""
+    if unit is not None:
+        value = as_value(values, unit, where)
+        values = np.float64(value.value) if isinstance(value, Constant) else value
+    array = np.asarray(binding.draw(values, where))
+    if array.ndim and array.shape != (binding.n,):
+        raise ValueError(f"{where} must be a scalar or have shape ({binding.n},), one entry per neuron; got shape {array.shape}.")
+    check_fits(array, binding.dtype, where)
+    return array
+
+
+def per_neuron(values: Any, binding: Binding, where: str, unit: Any = None) -> Array:
+    """The same in the model's precision."""
+    return jnp.asarray(drawn(values, binding, where, unit), binding.dtype)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt32
 
-from neuro4d._base import AbstractPart, Drive, UnitError, check_fits, check_name, check_quantity, quantity, steps_of, uniform_jax, words_jax
+from neuro4d._base import AbstractPart, Drive, UnitError, check_fits, check_name, check_quantity, quantity, steps_of
 from neuro4d.stimuli._base import AbstractSource, AbstractStimulus, per_neuron
 
 
@@ -107,7 +107,8 @@ class Clamp(AbstractStimulus):
     !!! Example
 
         >>> import brainunit as u, neuro4d as n4
-        >>> cells = n4.Population("cells", 10, n4.Relay(), {"in": n4.Delta()})
+        >>> lif = n4.LIF(tau=20*u.ms, c=200*u.pF, v_rest=-60*u.mV, v_th=-50*u.mV, v_reset=-60*u.mV)
+        >>> cells = n4.Population("cells", 10, lif)
         >>> drive = n4.Clamp("drive", cells, 200*u.pA)
     """
 
@@ -116,27 +117,29 @@ class Clamp(AbstractStimulus):
     amplitude: Any
 
     port: None = eqx.field(static=True, init=False, default=None)
+    weight: None = eqx.field(static=True, init=False, default=None)
+    exerts: ClassVar = frozenset({"i"})
 
     def __init__(self, name, target, amplitude):
         self.name, self.target = check_name(name, "stimulus"), target
         where = f"Clamp {name!r}: amplitude"
         self.amplitude = amplitude if isinstance(amplitude, Steps | Waveform) else check_quantity(amplitude, u.pA, where)
 
-    def bind(self, target, weight_unit):
+    def bind(self, binding, weight_unit):
         where = f"Clamp {self.name!r}"
         if isinstance(self.amplitude, Steps):
-            at = steps_of(self.amplitude.times, target.dt, f"{where}: times")
-            check_fits(self.amplitude.values, target.dtype, f"{where}: values")
-            return StepsSource(jnp.asarray(at, jnp.uint32), jnp.asarray(self.amplitude.values, target.dtype))
+            at = steps_of(self.amplitude.times, binding.dt, f"{where}: times")
+            check_fits(self.amplitude.values, binding.dtype, f"{where}: values")
+            return StepsSource(jnp.asarray(at, jnp.uint32), jnp.asarray(self.amplitude.values, binding.dtype))
         if isinstance(self.amplitude, Waveform):
             samples = self.amplitude.samples
-            if samples.ndim == 2 and samples.shape[1] != target.n:
-                raise ValueError(f"{where}: samples must have shape (T,) or (T, {target.n}); got {samples.shape}.")
-            every = target.dt if self.amplitude.every is None else self.amplitude.every
-            hold = int(steps_of(every, target.dt, f"{where}: every"))
-            check_fits(samples, target.dtype, f"{where}: samples")
-            return WaveformSource(jnp.asarray(samples, target.dtype), hold)
-        return ConstantSource(per_neuron(self.amplitude, target, f"{where}: amplitude"))
+            if samples.ndim == 2 and samples.shape[1] != binding.n:
+                raise ValueError(f"{where}: samples must have shape (T,) or (T, {binding.n}); got {samples.shape}.")
+            every = binding.dt if self.amplitude.every is None else self.amplitude.every
+            hold = int(steps_of(every, binding.dt, f"{where}: every"))
+            check_fits(samples, binding.dtype, f"{where}: samples")
+            return WaveformSource(jnp.asarray(samples, binding.dtype), hold)
+        return ConstantSource(per_neuron(self.amplitude, binding, f"{where}: amplitude"))
 
 
 class NoiseSource(AbstractSource):
@@ -147,9 +150,7 @@ class NoiseSource(AbstractSource):
     n: int = eqx.field(static=True)
 
     def emit(self, now):
-        word = words_jax(now.a, now.b, jnp.arange(self.n, dtype=jnp.uint32))
-        dtype = self.mean.dtype.type
-        return Drive(i=self.mean + self.std * jax.scipy.special.ndtri(uniform_jax(word, dtype)))
+        return Drive(i=self.mean + self.std * jax.scipy.special.ndtri(now.uniform(self.n, self.mean.dtype)))
 
 
 class WhiteNoise(AbstractStimulus):
@@ -165,7 +166,8 @@ class WhiteNoise(AbstractStimulus):
     !!! Example
 
         >>> import brainunit as u, neuro4d as n4
-        >>> cells = n4.Population("cells", 10, n4.Relay(), {"in": n4.Delta()})
+        >>> lif = n4.LIF(tau=20*u.ms, c=200*u.pF, v_rest=-60*u.mV, v_th=-50*u.mV, v_reset=-60*u.mV)
+        >>> cells = n4.Population("cells", 10, lif)
         >>> noise = n4.WhiteNoise("noise", cells, mean=50*u.pA, std=200*u.pA)
     """
 
@@ -175,12 +177,14 @@ class WhiteNoise(AbstractStimulus):
     std: Any = quantity(u.pA, low=0, default=None, optional=True)
 
     port: None = eqx.field(static=True, init=False, default=None)
+    weight: None = eqx.field(static=True, init=False, default=None)
+    exerts: ClassVar = frozenset({"i"})
 
     def __check_init__(self):
         check_name(self.name, "stimulus")
         if self.std is None:
             raise UnitError(f"WhiteNoise {self.name!r}: give std, for example `std=20*u.pA`.")
 
-    def bind(self, target, weight_unit):
+    def bind(self, binding, weight_unit):
         where = f"WhiteNoise {self.name!r}"
-        return NoiseSource(per_neuron(self.mean, target, f"{where}: mean"), per_neuron(self.std, target, f"{where}: std"), target.n)
+        return NoiseSource(per_neuron(self.mean, binding, f"{where}: mean"), per_neuron(self.std, binding, f"{where}: std"), binding.n)

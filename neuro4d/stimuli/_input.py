@@ -48,8 +48,9 @@ class Input(AbstractStimulus):
 
     !!! Example
 
-        >>> import neuro4d as n4
-        >>> cells = n4.Population("cells", 10, n4.Relay(), {"in": n4.Delta()})
+        >>> import brainunit as u, neuro4d as n4
+        >>> lif = n4.LIF(tau=20*u.ms, c=200*u.pF, v_rest=-60*u.mV, v_th=-50*u.mV, v_reset=-60*u.mV)
+        >>> cells = n4.Population("cells", 10, lif)
         >>> command = n4.Input("command", cells)
     """
 
@@ -58,19 +59,22 @@ class Input(AbstractStimulus):
     port: str | None = eqx.field(static=True, default=None)
     shape: tuple[int, ...] | None = eqx.field(static=True, default=None)
     origin: tuple[int, ...] | None = eqx.field(static=True, default=None)
+    weight: None = eqx.field(static=True, init=False, default=None)
+
+    exerts: ClassVar = frozenset({"i"})
 
     def __check_init__(self):
         check_name(self.name, "stimulus")
         for size in self.shape or ():
             check_count(size, f"Input {self.name!r}: an entry of shape")
 
-    def bind(self, target, weight_unit):
+    def bind(self, binding, weight_unit):
         if self.shape is None:
-            return InputSource(None, target.n, (target.n,), self.port is None)
-        if target.sites is None:
+            return InputSource(None, binding.n, (binding.n,), self.port is None)
+        if binding.sites is None:
             raise ValueError(f"Input {self.name!r}: `shape` needs neurons placed on a lattice; the target has no coordinates.")
         axes = len(self.shape)
-        place = target.sites[:, :axes] - np.asarray(self.origin or (0,) * axes)
+        place = binding.sites[:, :axes] - np.asarray(self.origin or (0,) * axes)
         inside = ((place >= 0) & (place < np.asarray(self.shape))).all(axis=1)
         flat = np.ravel_multi_index(tuple(np.where(inside[:, None], place, 0).T), self.shape)
-        return InputSource(jnp.asarray(np.where(inside, flat, -1), jnp.int32), target.n, self.shape, self.port is None)
+        return InputSource(jnp.asarray(np.where(inside, flat, -1), jnp.int32), binding.n, self.shape, self.port is None)

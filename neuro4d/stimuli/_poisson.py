@@ -14,8 +14,22 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int32, UInt32
 
-from neuro4d._base import AbstractPart, Address, address, check_name, check_quantity, quantity, steps_of, strip, words_jax
-from neuro4d.stimuli._base import AbstractSource, AbstractStimulus, Target
+from neuro4d._base import (
+    AbstractPart,
+    AbstractValue,
+    Address,
+    UnitError,
+    address,
+    as_value,
+    check_name,
+    check_quantity,
+    internal_unit,
+    quantity,
+    steps_of,
+    words_jax,
+)
+from neuro4d.stimuli._base import AbstractSource, AbstractStimulus, Share, drawn
+from neuro4d.stimuli._thresholds import thresholds
 
 LARGEST_MEAN = 64.0
 
@@ -48,9 +62,9 @@ class Poisson(AbstractStimulus):
     - `port`: the receptor that receives.
     - `rate`: 0 or more; a scalar, one entry per neuron, a distribution, or `RateSteps`. The mean number of spikes in one step
       may be at most 64. [1/time]
-    - `weight`: one number in the unit of the receptor.
+    - `weight`: in the unit of the receptor; a scalar, one entry per neuron, or a distribution, drawn for every neuron in `build`.
 
-    **Raises:** `UnitError`, `ValueError` for a negative rate, a rate that is not finite or too large for the step.
+    **Raises:** `UnitError`, `ValueError` for a negative rate, a rate or weight that is not finite, a rate too large for the step.
 
     !!! Example
 
@@ -63,37 +77,28 @@ class Poisson(AbstractStimulus):
     target: Any = eqx.field(static=True)
     port: str = eqx.field(static=True)
     rate: Any
-    weight: Any
+    weight: AbstractValue
 
     def __init__(self, name, target, port, *, rate, weight):
         self.name, self.target, self.port = check_name(name, "stimulus"), target, port
         where = f"Poisson {name!r}: rate"
         self.rate = rate if isinstance(rate, RateSteps) else check_quantity(rate, u.kHz, where, low=0)
-        self.weight = weight
+        where = f"Poisson {name!r}: weight"
+        if not isinstance(weight, u.Quantity | AbstractValue):
+            raise UnitError(
+                f"{where}: expected a quantity in the unit of the receptor, for example `87.8 * u.pA`; got the bare value {weight!r}."
+            )
+        self.weight = weight if isinstance(weight, AbstractValue) else as_value(weight, internal_unit(weight, where), where)
 
-    def scalar_weight(self, unit) -> float:
-        """The weight as a bare number in the receptor's unit."""
-        weight = strip(self.weight, unit, f"Poisson {self.name!r}: weight")
-        if weight.ndim or not np.isfinite(weight):
-            raise ValueError(f"Poisson {self.name!r}: weight is one finite number, for example `87.8*u.pA`; got {self.weight}.")
-        return float(weight)
-
-    def means(self, target: Target) -> np.ndarray:
-        """Mean number of spikes per step and neuron: a scalar or `(n,)`."""
+    def bind(self, binding, weight_unit):
         where = f"Poisson {self.name!r}: rate"
-        rate = target.draw(self.rate, where)
-        if rate.ndim and rate.shape != (target.n,):
-            raise ValueError(f"{where} must be a scalar or have shape ({target.n},), one entry per neuron; got shape {rate.shape}.")
-        return _check_mean(rate * target.dt, where, target.dt)
-
-    def bind(self, target, weight_unit):
-        weight = self.scalar_weight(weight_unit)
+        weight = drawn(self.weight, binding, f"Poisson {self.name!r}: weight", weight_unit)
         if not isinstance(self.rate, RateSteps):
-            return bank([(0, target.n, self.name, self.means(target), weight)], target.n, target.dtype)
-        means = _check_mean(self.rate.samples * target.dt, f"Poisson {self.name!r}: rate", target.dt)
-        hold = int(steps_of(self.rate.every, target.dt, f"Poisson {self.name!r}: every"))
+            return Share(_check_mean(drawn(self.rate, binding, where) * binding.dt, where, binding.dt), weight)
+        means = _check_mean(self.rate.samples * binding.dt, where, binding.dt)
+        hold = int(steps_of(self.rate.every, binding.dt, f"Poisson {self.name!r}: every"))
         length = table_length(float(means.max()))
-        return PoissonWave(jnp.asarray(means, target.dtype), jnp.asarray(weight, target.dtype), target.n, hold, length)
+        return PoissonWave(jnp.asarray(means, binding.dtype), jnp.asarray(weight, binding.dtype), binding.n, hold, length)
 
 
 def _check_mean(mean: np.ndarray, where: str, dt: float) -> np.ndarray:
@@ -119,17 +124,6 @@ def table_length(mean: float) -> int:
     return -(-(j + 1) // 4) * 4
 
 
-def thresholds(mean: Float[Array, "*s"], length: int) -> UInt32[Array, "*s j"]:
-    """Words at or above threshold `j` mean more than `j` spikes. Tails are summed from their small end."""
-    j = jnp.arange(length + 24, dtype=mean.dtype)
-    log_factorial = jnp.asarray(np.array([math.lgamma(k + 1) for k in range(length + 24)]), mean.dtype)
-    safe = jnp.maximum(mean, jnp.finfo(mean.dtype).tiny)[..., None]
-    mass = jnp.where(mean[..., None] > 0, jnp.exp(j * jnp.log(safe) - safe - log_factorial), (j == 0).astype(mean.dtype))
-    tail = jnp.cumsum(mass[..., ::-1], axis=-1)[..., ::-1][..., 1 : length + 1]
-    scaled = jnp.minimum(tail, 1 - jnp.finfo(mean.dtype).epsneg) * 2.0**32
-    return jnp.uint32(0) - scaled.astype(jnp.uint32)
-
-
 def count_above(word: UInt32[Array, "n"], table: UInt32[Array, "j *n"]) -> Int32[Array, "n"]:
     """How many thresholds a word reaches; a threshold of 0 stands for 2^32, which none reaches."""
     count = jnp.zeros(word.shape, jnp.int32)
@@ -138,20 +132,18 @@ def count_above(word: UInt32[Array, "n"], table: UInt32[Array, "j *n"]) -> Int32
     return count
 
 
-class PoissonBank(AbstractSource):
-    """All constant-rate Poisson inputs of one port of one group: every segment of neurons has a mean and a weight.
+class PoissonBank(eqx.Module):
+    """All constant Poisson inputs of one port of one group: every segment of neurons has a mean and a weight.
 
-    **Fields:** `mean` `(S + 1,)` spikes per step and `weight` `(S + 1,)` of each segment; the last is silent. `segment` `(n,)` which
-    one a neuron belongs to, `local` `(n,)` its index in the target it was declared for. `a0`, `b0`: addresses by name. `parts`: first neuron, neurons, first
-    segment and segments of each stimulus, ascending.
+    **Fields:** `mean` spikes per step and `weight` of each segment, `a0` and `b0` its address by name, each `(S,)`. `n`: neurons of the
+    group. `parts`: first neuron, neurons, first segment and segments (one, or one per neuron) of each stimulus, ascending.
     """
 
     mean: Float[Array, " s"]
     weight: Float[Array, " s"]
-    segment: Int32[Array, " n"]
-    local: UInt32[Array, " n"]
     a0: UInt32[Array, " s"]
     b0: UInt32[Array, " s"]
+    n: int = eqx.field(static=True)
     length: int = eqx.field(static=True)
     parts: tuple[tuple[int, int, int, int], ...] = eqx.field(static=True)
 
@@ -159,48 +151,40 @@ class PoissonBank(AbstractSource):
         """The thresholds of every segment, computed once per run."""
         return thresholds(self.mean, self.length)
 
-    def emit(self, now):
-        raise TypeError("a PoissonBank emits with its own addresses: call `emit_bank`.")
-
-    def emit_bank(self, table: UInt32[Array, "s j"], a: UInt32[Array, " s"], b: UInt32[Array, " s"]) -> Float[Array, " n"]:
+    def emit(self, table: UInt32[Array, "s j"], a: UInt32[Array, " s"], b: UInt32[Array, " s"]) -> Float[Array, " n"]:
         """Arrivals, from the thresholds and the addresses of the segments in this step. Part by part, so that thresholds stay scalars."""
-        n, done, pieces = self.segment.shape[0], 0, []
+        done, pieces = 0, []
         for first, size, segment, count in self.parts:
             if first > done:
                 pieces.append(jnp.zeros(first - done, self.weight.dtype))
             word = words_jax(a[segment], b[segment], jnp.arange(size, dtype=jnp.uint32))
-            rows = table[segment] if count == 1 else table[segment : segment + count].T
-            pieces.append(count_above(word, rows).astype(self.weight.dtype) * self.weight[segment])
+            of = segment if count == 1 else slice(segment, segment + count)
+            pieces.append(count_above(word, table[of].T).astype(self.weight.dtype) * self.weight[of])
             done = first + size
-        if done < n:
-            pieces.append(jnp.zeros(n - done, self.weight.dtype))
+        if done < self.n:
+            pieces.append(jnp.zeros(self.n - done, self.weight.dtype))
         return pieces[0] if len(pieces) == 1 else jnp.concatenate(pieces)
 
 
-def bank(parts: Sequence[tuple[int, int, str, np.ndarray, float]], n: int, dtype) -> PoissonBank:
-    """One bank from parts `(first neuron, neurons, name, mean, weight)`; a mean per neuron takes one segment each."""
+def bank(parts: Sequence[tuple[int, int, str, Share]], n: int, dtype) -> PoissonBank:
+    """One bank from parts `(first neuron, neurons, name, share)`; a mean or a weight per neuron takes one segment each."""
     means: list[float] = []
     weights: list[float] = []
     entities: list[Address] = []
     ranges = []
-    segment, local = np.full(n, -1, np.int64), np.zeros(n, np.uint32)
-    for first, size, name, mean, weight in sorted(parts, key=lambda part: part[0]):
-        count = size if mean.ndim else 1
-        segment[first : first + size] = len(means) + (np.arange(size) if mean.ndim else 0)
-        local[first : first + size] = np.arange(size)
+    for first, size, name, share in sorted(parts, key=lambda part: part[0]):
+        count = size if share.mean.ndim or share.weight.ndim else 1
         ranges.append((first, size, len(means), count))
         entities += [address(0, "poisson", name)] * count
-        means += np.broadcast_to(mean, (count,)).tolist()
-        weights += [weight] * count
-    silent = len(means)
-    words = np.array([*entities, (0, 0)], np.uint64)
+        means += np.broadcast_to(share.mean, (count,)).tolist()
+        weights += np.broadcast_to(share.weight, (count,)).tolist()
+    words = np.array(entities, np.uint64)
     return PoissonBank(
-        jnp.asarray([*means, 0.0], dtype),
-        jnp.asarray([*weights, 0.0], dtype),
-        jnp.asarray(np.where(segment < 0, silent, segment), jnp.int32),
-        jnp.asarray(local),
+        jnp.asarray(means, dtype),
+        jnp.asarray(weights, dtype),
         jnp.asarray(words[:, 0], jnp.uint32),
         jnp.asarray(words[:, 1], jnp.uint32),
+        n,
         table_length(max(means)),
         tuple(ranges),
     )
@@ -210,7 +194,7 @@ class PoissonWave(AbstractSource):
     """Poisson input whose mean changes in time."""
 
     means: Float[Array, " t"]
-    weight: Float[Array, ""]
+    weight: Float[Array, "*n"]
     n: int = eqx.field(static=True)
     hold: int = eqx.field(static=True)
     length: int = eqx.field(static=True)

@@ -74,18 +74,18 @@ class SpikeTimes(AbstractStimulus):
             raise TypeError(f"{where}: ids are whole numbers; got an array of {self.ids.dtype}.")
         _check_times(self.times, where)
 
-    def bind(self, target, weight_unit):
+    def bind(self, binding, weight_unit):
         where = f"SpikeTimes {self.name!r}"
-        at = steps_of(self.times, target.dt, f"{where}: times") - 1
-        _first(at < 0, where, lambda e: f"spike {e} at {attach(self.times[e], u.ms)} is earlier than one step of {target.dt} ms")
-        bad = (self.ids < 0) | (self.ids >= target.n)
-        _first(bad, where, lambda e: f"spike {e} goes to neuron {self.ids[e]}, but the target has neurons 0 to {target.n - 1}", IndexError)
+        at = steps_of(self.times, binding.dt, f"{where}: times") - 1
+        _first(at < 0, where, lambda e: f"spike {e} at {attach(self.times[e], u.ms)} is earlier than one step of {binding.dt} ms")
+        bad = (self.ids < 0) | (self.ids >= binding.n)
+        _first(bad, where, lambda e: f"spike {e} goes to neuron {self.ids[e]}, but the target has neurons 0 to {binding.n - 1}", IndexError)
         order = np.lexsort((self.ids, at))
         same = (np.diff(at[order]) == 0) & (np.diff(self.ids[order]) == 0)
         _first(
             same,
             where,
-            lambda e: f"neuron {self.ids[order][e]} has two spikes in the step that ends at {(at[order][e] + 1) * target.dt:g} ms",
+            lambda e: f"neuron {self.ids[order][e]} has two spikes in the step that ends at {(at[order][e] + 1) * binding.dt:g} ms",
         )
         weight = strip(self.weight, weight_unit, f"{where}: weight")
         if weight.ndim and weight.shape != at.shape:
@@ -100,7 +100,7 @@ class SpikeTimes(AbstractStimulus):
         else:
             ids = self.ids
         return EventSource(
-            jnp.asarray(at[order], jnp.uint32), jnp.asarray(ids[order], jnp.int32), jnp.asarray(weight, target.dtype), target.n, most
+            jnp.asarray(at[order], jnp.uint32), jnp.asarray(ids[order], jnp.int32), jnp.asarray(weight, binding.dtype), binding.n, most
         )
 
 

@@ -101,7 +101,7 @@ def _external(cells: list[Population], numbers: Scaled) -> list[Clamp | Poisson]
 
 
 def _thalamus(cells: list[Population], numbers: Scaled) -> list[Population | Projection | Poisson]:
-    """Relay neurons: the excess of two events in one step (0.6 % of them) is lost, as one neuron fires once per step."""
+    """Relay neurons: the second of two events in one step (0.6 % of them) comes a step later, as one neuron fires once per step."""
     relays = Population("TC", numbers.thalamic_size, Relay(), {"in": Delta()})
     weight = abs(float(numbers.weights[0, 0]))
     to = [

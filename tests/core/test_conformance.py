@@ -157,7 +157,7 @@ DECLARED = [
 WRITTEN = {
     "Clamp.amplitude": (u.pA, lambda x: n4.Clamp("s", POPULATION, x), lambda s: s.amplitude),
     "Poisson.rate": (u.kHz, lambda x: n4.Poisson("s", POPULATION, "in", rate=x, weight=1 * u.pA), lambda s: s.rate),
-    "Poisson.weight": (u.pA, lambda x: n4.Poisson("s", POPULATION, "in", rate=1 * u.Hz, weight=x), lambda s: s.scalar_weight(u.pA)),
+    "Poisson.weight": (u.pA, lambda x: n4.Poisson("s", POPULATION, "in", rate=1 * u.Hz, weight=x), lambda s: s.weight.value),
     "SpikeTimes.times": (u.ms, lambda x: n4.SpikeTimes("s", POPULATION, "in", times=x[None], ids=[0], weight=1 * u.pA), lambda s: s.times[0]),
     "Trace.every": (u.ms, lambda x: n4.Trace("cells", "v", every=x), lambda t: t.every),
     "Projection.weight": (u.pA, lambda x: projection(weight=x), lambda p: p.weight.value),

@@ -75,7 +75,7 @@ def value_and_gradient():
 
 @pytest.mark.parametrize("name", LEAVES)
 def test_gradient_is_the_finite_difference(name, value_and_gradient, x64):
-    # I15: central differences with a relative step of 1e-5 in five random directions; double precision leaves about 1e-8.
+    # I15: central differences with a relative step of 3e-5 in five random directions; double precision leaves about 1e-8.
     leaves, value, gradient, _ = value_and_gradient
     at = list(LEAVES).index(name)
     leaf, slope = leaves[at], np.asarray(gradient[at])
@@ -83,7 +83,7 @@ def test_gradient_is_the_finite_difference(name, value_and_gradient, x64):
     random = np.random.default_rng(at)
     for _ in range(5):
         direction = random.normal(size=leaf.shape)
-        step = 1e-5 * max(np.abs(leaf).max(), 1.0)
+        step = 3e-5 * max(np.abs(leaf).max(), 1.0)
         ends = [float(value([*leaves[:at], leaf + sign * step * direction, *leaves[at + 1 :]])) for sign in (1, -1)]
         numeric = (ends[0] - ends[1]) / (2 * step)
         # Relative to the size that the sum can have, so that a direction of little change is no harder than the others.
@@ -116,7 +116,8 @@ def test_step_bare_under_every_transformation():
     state = model.init(KEY)
     stepped, spikes = jax.jit(lambda m, s: m.step(s))(model, state)
     assert jax.tree.structure(stepped) == jax.tree.structure(state) and spikes["cells"].tolist() == [True, False, False]
-    lanes, _ = jax.jit(jax.vmap(lambda s: model.step(s)))(jax.tree.map(lambda x: jnp.stack([x, x]), state))
+    # The model is an argument of both: as a constant it would be folded by the compiler, whose functions differ in the last place.
+    lanes, _ = jax.jit(jax.vmap(lambda m, s: m.step(s), in_axes=(None, 0)))(model, jax.tree.map(lambda x: jnp.stack([x, x]), state))
     assert same(jax.tree.map(lambda x: x[1], lanes), stepped)
     last, _ = jax.jit(lambda m, s: jax.lax.scan(lambda s, _: m.step(s), s, length=20))(model, state)
     assert int(last.step) == 20

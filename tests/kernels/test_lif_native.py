@@ -115,7 +115,10 @@ def test_every_step_equals_the_plain_one_within_two_units(name):
             for x, y in zip(got.receptors[group][port], expected, strict=True):
                 assert ulps(x, y, 1e-3).max() <= 2
         np.testing.assert_array_equal(words.words[group], spikes.words[group])
-        np.testing.assert_array_equal(got.neurons[group].left, want.neurons[group].left)
+        held = np.asarray(want.neurons[group].left) >= 0.5
+        np.testing.assert_array_equal(np.asarray(got.neurons[group].left)[held], np.asarray(want.neurons[group].left)[held])
+        left = np.asarray(got.neurons[group].left)[~held]  # what rounding left over: at most half a unit of v
+        assert (np.abs(left) <= np.spacing(np.abs(np.asarray(got.neurons[group].v)[~held])) / 2).all()
         for ring, expected in want.history.items():
             np.testing.assert_array_equal(got.history[ring].count, expected.count)
             for row, count in enumerate(expected.count):
@@ -206,22 +209,20 @@ def bare_step(v, left, levels, ports=(), extras=(), width=None, isa="best", coun
 
 
 def levels_of(**changes):
-    base = {"decay": 1.0, "gain": 0.0, "rate": 1.0, "g_leak": 0.0, "v_rest": 0.0, "v_th": 1e9, "v_reset": 0.0}
+    base = {"leak": 0.0, "resistance": 0.0, "rate": 1.0, "g_leak": 0.0, "v_rest": 0.0, "v_th": 1e9, "v_reset": 0.0}
     arrays = {name: jnp.asarray(value, jnp.float32) for name, value in (base | changes).items()}
     return LifLevels(**arrays, hold=jnp.int32(0), bounds=jnp.array([0, 1 << 20], jnp.int32))
 
 
-def test_the_exponential_is_right_to_one_unit():
-    """With a leak of x, a rate of 1 and no current the potential goes from 1 to exp(-x)."""
+def test_the_exponential_is_right_to_its_last_places():
+    """With a conductance of x, a rate of 1 and a reversal potential of 1 the potential goes from 0 to 1 - exp(-x)."""
     rng = np.random.default_rng(0)
-    x = np.concatenate([rng.uniform(0, 80, 200_000), rng.uniform(0, 0.7, 200_000), 2.0 ** rng.uniform(-30, 6, 100_000), [0.0]]).astype(
-        np.float32
-    )
-    port = LifPort("conductance", jnp.asarray(x), jnp.float32(1), jnp.float32(1), jnp.float32(0))
-    out = bare_step(jnp.ones(len(x), jnp.float32), jnp.zeros(len(x), jnp.int32), levels_of(), [port]).v
-    exact = np.exp(-x[:-1].astype(np.float64))
+    x = np.concatenate([rng.uniform(0, 80, 200_000), rng.uniform(0, 0.7, 200_000), 2.0 ** rng.uniform(-30, 6, 100_000)]).astype(np.float32)
+    port = LifPort("conductance", jnp.asarray(x), jnp.float32(1), jnp.float32(1), jnp.float32(1))
+    out = bare_step(jnp.zeros(len(x), jnp.float32), jnp.zeros(len(x), jnp.float32), levels_of(), [port]).v
+    exact = -np.expm1(-x.astype(np.float64))
     unit = np.spacing(exact.astype(np.float32)).astype(np.float64)
-    assert (np.abs(np.asarray(out)[:-1] - exact) / unit).max() <= 1
+    assert (np.abs(np.asarray(out) - exact) / unit).max() <= 1.5
 
 
 @pytest.mark.parametrize("n", [1, 31, 32, 33, 511, 513, 5000])
@@ -229,7 +230,7 @@ def test_hold_and_words_for_any_number_of_neurons(n):
     v = jnp.where(jnp.arange(n) % 3 == 0, 10.0, -10.0)
     levels = levels_of(v_th=0.0, v_reset=-1.0)._replace(hold=jnp.int32(2))
     step = jax.jit(bare_step, static_argnames="width")
-    out = step(v, jnp.zeros(n, jnp.int32), levels, width=n if n < 512 else 512)
+    out = step(v, jnp.zeros(n), levels, width=n if n < 512 else 512)
     fired = np.arange(n) % 3 == 0
     bits = np.unpackbits(np.asarray(out.words).view(np.uint8), bitorder="little")
     np.testing.assert_array_equal(bits[:n], fired)
@@ -243,7 +244,7 @@ def test_hold_and_words_for_any_number_of_neurons(n):
 
 
 def test_wrong_operands_are_refused():
-    v, left = jnp.zeros(10), jnp.zeros(10, jnp.int32)
+    v, left = jnp.zeros(10), jnp.zeros(10)
 
     def message(**changes):
         with pytest.raises(Exception) as error:  # XLA's error class is not public
@@ -251,7 +252,7 @@ def test_wrong_operands_are_refused():
         return str(error.value)
 
     assert "one value, one per span or one per neuron; got 7" in message(levels=levels_of(v_th=np.zeros(7)))
-    assert "agree in neurons" in message(left=jnp.zeros(9, jnp.int32))
+    assert "agree in neurons" in message(left=jnp.zeros(9))
     assert "a multiple of 32" in message(width=7)
     assert "the number of steps lies between 0 and 4; got 5" in message(count=5, length=4)
     assert "the number of steps lies between 0 and 4; got -1" in message(count=-1, length=4)

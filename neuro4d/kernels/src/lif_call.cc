@@ -21,7 +21,7 @@ ffi::Error read_neurons(CallBuffers* buffers, bool mortal, LifCall* call) {
   N4_TRY(buffers->read(N4_NAME("key"), &call->key));
   N4_TRY(buffers->carry(N4_NAME("v"), true, &call->v));
   N4_TRY(buffers->carry(N4_NAME("left"), true, &call->left));
-  constexpr Name kParams[7] = {N4_NAME("decay"), N4_NAME("gain"), N4_NAME("rate"),   N4_NAME("g_leak"),
+  constexpr Name kParams[7] = {N4_NAME("leak"),   N4_NAME("resistance"), N4_NAME("rate"),   N4_NAME("g_leak"),
                                N4_NAME("v_rest"), N4_NAME("v_th"), N4_NAME("v_reset")};
   for (int k = 0; k < 7; ++k) N4_TRY(buffers->read(kParams[k], &call->constants[k]));
   N4_TRY(buffers->read(N4_NAME("hold"), &call->hold));
@@ -31,7 +31,7 @@ ffi::Error read_neurons(CallBuffers* buffers, bool mortal, LifCall* call) {
   if (!has(call->count, D::S32, 0)) return bad("expected an int32 scalar as number of steps");
   if (!has(call->step, D::U32, 0) || !has(call->start, D::U32, 0)) return bad("expected uint32 scalars as step and start");
   if (!has(call->key, D::U32, 1) || call->key.dims[0] != 2) return bad("expected two uint32 words as key");
-  if (!has(call->v, D::F32, 1) || !has(call->left, D::S32, 1)) return bad("expected v float32 (n,) and left int32 (n,)");
+  if (!has(call->v, D::F32, 1) || !has(call->left, D::F32, 1)) return bad("expected v and left float32 (n,)");
   if (!has(call->bounds, D::S32, 1) || call->bounds.dims[0] < 2) return bad("expected bounds int32 (n_spans + 1,)");
   call->n = call->v.dims[0];
   call->n_spans = call->bounds.dims[0] - 1;

@@ -24,10 +24,10 @@ void describe_neurons(const LifCall& call, int64_t b, LifStep* x) {
   x->width = call.width;
   x->n_blocks = call.n_blocks;
   x->v = own<float>(call.v, call, b);
-  x->left = own<int32_t>(call.left, call, b);
+  x->left = own<float>(call.left, call, b);
   x->words = reinterpret_cast<uint32_t*>(call.words) + b * call.length * call.n_words();
   LifConstants& c = x->constants;
-  Param* const params[7] = {&c.decay, &c.gain, &c.rate, &c.g_leak, &c.v_rest, &c.v_th, &c.v_reset};
+  Param* const params[7] = {&c.leak, &c.resistance, &c.rate, &c.g_leak, &c.v_rest, &c.v_th, &c.v_reset};
   for (int k = 0; k < 7; ++k) *params[k] = param(call.constants[k], call, b);
   c.hold = call.hold.at<int32_t>(call.batch, b);
   c.hold_mode = param(call.hold, call, b).mode;

@@ -71,7 +71,7 @@ inline Columns columns_of(const LifPort& port, const Arrivals& arrivals, int64_t
 
 inline Membranes membranes_of(const LifStep& x, int64_t span, int64_t first, int64_t n, int32_t* fired, bool* same, LifRoom* w) {
   const LifConstants& c = x.constants;
-  const Param* params[7] = {&c.decay, &c.gain, &c.rate, &c.g_leak, &c.v_rest, &c.v_th, &c.v_reset};
+  const Param* params[7] = {&c.leak, &c.resistance, &c.rate, &c.g_leak, &c.v_rest, &c.v_th, &c.v_reset};
   Values values[7];
   *same = c.hold_mode != Param::kNeuron;
   for (int k = 0; k < 7; ++k) {

@@ -21,10 +21,10 @@ struct Columns {
 };
 
 struct Membranes {
-  const float *decay, *gain, *rate, *g_leak, *v_rest, *v_th, *v_reset;
+  const float *leak, *resistance, *rate, *g_leak, *v_rest, *v_th, *v_reset;
   const int32_t* hold;
-  float* v;
-  int32_t *left, *fired;
+  float *v, *left;
+  int32_t* fired;
 };
 
 // Where a vector of neurons lies, and how many of its lanes are used.
@@ -83,34 +83,33 @@ struct Receptor {
 template <bool Same, bool Conductance>
 struct Membrane {
   explicit Membrane(const Membranes& x)
-      : m(x), decay(m.decay), gain(m.gain), rate(m.rate), g_leak(m.g_leak), v_rest(m.v_rest), v_th(m.v_th), v_reset(m.v_reset),
-        hold(Same ? splat(*m.hold) : I{}) {}
+      : m(x), leak(m.leak), resistance(m.resistance), rate(m.rate), g_leak(m.g_leak), v_rest(m.v_rest), v_th(m.v_th),
+        v_reset(m.v_reset), hold(Same ? floats_of(splat(*m.hold)) : F{}) {}
 
   void operator()(Lanes at, F g, F i, F jump) const {
-    const F before = get<F>(m.v, at), rest = v_rest(at);
-    F after;
+    const F before = get<F>(m.v, at), left = get<F>(m.left, at);
+    F change = v_rest(at) - before;
     if (Conductance) {
-      const F leak = g_leak(at);
-      const F total = leak + g;
-      const F steady = (leak * rest + i) / total;
-      after = steady + (before - steady) * exp_f32(-rate(at) * total);
+      const F total = g_leak(at) + g;
+      change = (g_leak(at) * change + (i - g * before)) / total * one_minus_exp_f32(-rate(at) * total);
     } else {
-      after = rest + (before - rest) * decay(at) + gain(at) * i;
+      change = leak(at) * (change + resistance(at) * i);
     }
-    const I left = get<I>(m.left, at), none = splat(0);
-    const I free = equal(left, none);
-    after = select(free, after + jump, before);
-    const I spike = free & at_least(after, v_th(at));
-    const I held = Same ? hold : get<I>(m.hold, at);
+    change = change + (left + jump);
+    F after = before + change;
+    const F over = change - (after - before);  // what rounding took from `after`: a compensated sum
+    const I held = at_least(left, splat(0.5f));
+    after = select(held, before, after);
+    const I spike = ~held & at_least(after, v_th(at));
     put(m.v, select(spike, v_reset(at), after), at);
-    const I less = select(free, none, left - splat(1));
-    put(m.left, select(spike, held, less), at);
+    const F steps = Same ? hold : floats_of(get<I>(m.hold, at));
+    put(m.left, select(spike, steps, select(held, left - splat(1.0f), over)), at);
     put(m.fired, spike, at);
   }
 
   Membranes m;
-  Constant<Same> decay, gain, rate, g_leak, v_rest, v_th, v_reset;
-  I hold;
+  Constant<Same> leak, resistance, rate, g_leak, v_rest, v_th, v_reset;
+  F hold;
 };
 
 template <typename Body>

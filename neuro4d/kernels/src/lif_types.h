@@ -51,7 +51,7 @@ struct Extra {
 };
 
 struct LifConstants {
-  Param decay, gain, rate, g_leak, v_rest, v_th, v_reset;
+  Param leak, resistance, rate, g_leak, v_rest, v_th, v_reset;
   const int32_t* hold = nullptr;
   Param::Mode hold_mode = Param::kAll;
 };
@@ -62,7 +62,7 @@ constexpr int64_t kMostPorts = 64;
 struct LifStep {
   int64_t n = 0, width = 0, n_blocks = 0;
   float* v = nullptr;
-  int32_t* left = nullptr;
+  float* left = nullptr;  // held: steps until free, 1 or more; free: what rounding left over of v
   uint32_t* words = nullptr;
   LifConstants constants;
   const int32_t* bounds = nullptr;  // (n_spans + 1,)

@@ -129,12 +129,12 @@ inline F times_power_of_two(F x, F whole) {
 #endif
 }
 
-// e^x to within 1 unit in the last place. The argument is reduced by a multiple of ln 2 in two parts (Cody and Waite,
-// 1980), the rest lies within 0.35 and goes through its Taylor polynomial of degree 7. NaN stays NaN. Only additions and
-// multiplications, never contracted.
-inline F exp_f32(F x) {
+// 1 - e^x for x up to 87, to within 1 unit in the last place of what is larger, the result or |x|. The argument is reduced by a
+// multiple of ln 2 in two parts (Cody and Waite, 1980), the rest lies within 0.35 and goes through its Taylor polynomial of degree
+// 7, without the 1 that would cost a small result its digits. NaN stays NaN. Only additions and multiplications, never contracted.
+inline F one_minus_exp_f32(F x) {
   const F round = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to whole numbers
-  x = within(splat(-104.0f), splat(89.0f), x);
+  x = within(splat(-104.0f), splat(87.0f), x);
   const F shifted = x * splat(1.44269504f) + round;
   const F whole = shifted - round;
   F r = x - whole * splat(0.693359375f);
@@ -146,8 +146,8 @@ inline F exp_f32(F x) {
   p = p * r + splat(1.0f / 6.0f);
   p = p * r + splat(0.5f);
   p = p * (r * r) + r;
-  p = p + splat(1.0f);
-  return times_power_of_two(p, whole);
+  const F power = times_power_of_two(splat(1.0f), whole);
+  return (splat(1.0f) - power) - power * p;
 }
 
 // The 32-bit mixer of the random words (see neuro4d/_base/_random.py), for one word or a vector of them.
