@@ -1,4 +1,4 @@
-"""L8: measuring: the published networks next to other simulators, and how cost depends on sizes, threads, trials and events."""
+"""L10: measuring: the published networks next to other simulators, and how cost depends on sizes, threads, trials and events."""
 
 from neuro4d.bench._compare import Case as Case
 from neuro4d.bench._compare import judge as judge

@@ -1,4 +1,4 @@
-"""L6: files in and out."""
+"""L8: files in and out."""
 
 from neuro4d.io._config import NotSimulatedError as NotSimulatedError
 from neuro4d.io._config import load_config as load_config

@@ -1,4 +1,4 @@
-"""Pictures of runs. matplotlib is imported when the first picture is drawn, never at import of neuro4d."""
+"""L9: pictures of runs. matplotlib is imported when the first picture is drawn, never at import of neuro4d."""
 
 from neuro4d.plot._layered import layered as layered
 from neuro4d.plot._raster import raster as raster

@@ -1,4 +1,4 @@
-"""L7: published networks, each with its source and its reference numbers."""
+"""L9: published networks, each with its source and its reference numbers."""
 
 from neuro4d.zoo._brunel import brunel as brunel
 from neuro4d.zoo._coba import coba as coba

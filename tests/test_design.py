@@ -1,0 +1,32 @@
+"""What the page on the design says of the layers is what `layer_rules.LAYERS` says."""
+
+import ast
+import importlib.util
+import re
+
+import pytest
+from layer_rules import LAYERS, PACKAGE, ROOT
+
+PAGE = (ROOT / "docs/explain/design.md").read_text(encoding="utf-8")
+
+
+def test_the_table_of_the_page():
+    rows = re.findall(r"^\| L(\d+) \| ([^|]*) \|", PAGE, re.MULTILINE)
+    assert [(int(level), tuple(re.findall(r"`(\w+)`", names))) for level, names in rows] == list(enumerate(LAYERS))
+
+
+def test_the_picture():
+    """If it fails, draw it again: `python docs/_static/make_layers.py`."""
+    spec = importlib.util.spec_from_file_location("make_layers", ROOT / "docs/_static/make_layers.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert (ROOT / "docs/_static/layers.svg").read_text(encoding="utf-8") == script.picture()
+    assert "../_static/layers.svg" in PAGE
+
+
+@pytest.mark.parametrize("level", range(len(LAYERS)))
+def test_a_package_says_its_layer(level):
+    for name in LAYERS[level]:
+        path = ROOT / PACKAGE / name / "__init__.py"
+        if path.is_file():
+            assert (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").startswith(f"L{level}: "), path
