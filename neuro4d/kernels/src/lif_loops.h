@@ -86,8 +86,19 @@ struct Membrane {
       : m(x), leak(m.leak), resistance(m.resistance), rate(m.rate), g_leak(m.g_leak), v_rest(m.v_rest), v_th(m.v_th),
         v_reset(m.v_reset), hold(Same ? floats_of(splat(*m.hold)) : F{}) {}
 
+  void operator()(Lanes at, F g, F i) const {
+    const F left = get<F>(m.left, at);
+    move(at, g, i, left, left);
+  }
+
   void operator()(Lanes at, F g, F i, F jump) const {
-    const F before = get<F>(m.v, at), left = get<F>(m.left, at);
+    const F left = get<F>(m.left, at);
+    move(at, g, i, left, left + jump);
+  }
+
+  // `more`: by how much the potential moves beside the drive.
+  void move(Lanes at, F g, F i, F left, F more) const {
+    const F before = get<F>(m.v, at);
     F change = v_rest(at) - before;
     if (Conductance) {
       const F total = g_leak(at) + g;
@@ -95,15 +106,15 @@ struct Membrane {
     } else {
       change = leak(at) * (change + resistance(at) * i);
     }
-    change = change + (left + jump);
+    change = change + more;
     F after = before + change;
     const F over = change - (after - before);  // what rounding took from `after`: a compensated sum
-    const I held = at_least(left, splat(0.5f));
-    after = select(held, before, after);
-    const I spike = ~held & at_least(after, v_th(at));
+    const I free = below(left, splat(0.5f));
+    after = select(free, after, before);
+    const I spike = free & at_least(after, v_th(at));
     put(m.v, select(spike, v_reset(at), after), at);
     const F steps = Same ? hold : floats_of(get<I>(m.hold, at));
-    put(m.left, select(spike, steps, select(held, left - splat(1.0f), over)), at);
+    put(m.left, select(spike, steps, select(free, over, left - splat(1.0f))), at);
     put(m.fired, spike, at);
   }
 
@@ -154,7 +165,7 @@ void step_ports(const Columns* c, const Membranes& m, int64_t n, const DriveColu
   each_vector(n, [&](Lanes at) {
     F g = Conductance ? from_zero(drive.g, at) : F{}, i = from_zero(drive.i, at);
     (receptors[P](at, &g, &i), ...);
-    fire(at, g, i, splat(0.0f));
+    fire(at, g, i);
   });
 }
 
