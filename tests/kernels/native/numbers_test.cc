@@ -21,7 +21,7 @@ Numbers numbers(Isa isa) {
   return numbers_baseline();
 }
 
-// Within one unit in the last place of what is larger, the result or the argument, up to where e^x would overflow.
+// Within one and a half units in the last place, up to where e^x would overflow.
 void one_minus_exponential(const Numbers& numbers, Report* report, Digest* digest) {
   std::vector<float> x = {0.0f, -0.0f, -INFINITY, 87.0f, -87.33655f, -103.97f, 1e-30f, -1e-30f};
   Random random(3);
@@ -34,13 +34,12 @@ void one_minus_exponential(const Numbers& numbers, Report* report, Digest* diges
   double worst = 0;
   for (size_t i = 0; i < x.size(); ++i) {
     const double expected = -std::expm1(static_cast<double>(x[i]));
-    const float larger = std::fmax(std::fabs(static_cast<float>(expected)), std::fmin(std::fabs(x[i]), 1.0f));
     int exponent = 0;
-    std::frexp(larger, &exponent);
+    std::frexp(static_cast<float>(expected), &exponent);
     const double unit = std::ldexp(1.0, exponent > -125 ? exponent - 24 : -149);
     worst = std::fmax(worst, std::fabs(static_cast<double>(out[i]) - expected) / unit);
   }
-  CLAIM(report, worst <= 1.0);
+  CLAIM(report, worst <= 1.5);
   CLAIM(report, out[0] == 0.0f && out[1] == 0.0f && out[2] == 1.0f);
   digest->add(out);
   x.assign(16, NAN);
