@@ -154,7 +154,7 @@ inline F near_exp_minus_one(F r) {
   return p * (r * r) + r;
 }
 
-// 1 - e^x for x up to 87, to within 1.5 units in the last place. The argument is reduced by a multiple of ln 2 in two parts (Cody
+// 1 - e^x for x up to 87, to within 1.75 units in the last place. The argument is reduced by a multiple of ln 2 in two parts (Cody
 // and Waite, 1980). Where all lanes would be reduced by nothing, as in steps much shorter than a time constant, the same bits
 // come without the reduction. NaN stays NaN. Only additions and multiplications, never contracted.
 inline F one_minus_exp_f32(F x) {
