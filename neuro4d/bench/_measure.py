@@ -39,7 +39,7 @@ def build(job: dict[str, Any]) -> tuple[Model, dict[str, Any]]:
         "synapses": int(model.n_synapses),
         "sizes": {name: int(span.size) for name, span in model.populations.items()},
         "device": jax.devices()[0].device_kind,
-        "kernels": native_status() if model.layout.backend is Backend.AUTO and jax.default_backend() == "cpu" else "plain XLA",
+        "kernels": native_status() if model.layout.backend != Backend.REFERENCE and jax.default_backend() == "cpu" else "plain XLA",
     }
     return model, facts
 

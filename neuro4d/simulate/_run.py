@@ -1,6 +1,7 @@
 """A run: jitted chunks of the loop, and everything that happens between them."""
 
 import contextlib
+import dataclasses
 import signal
 import threading
 import time
@@ -236,7 +237,8 @@ def check_run(model: Model, state: State, duration: Any, lanes: bool = False) ->
 def check_state(model: Model, state: State, lanes: bool) -> None:
     """Raises for a state of another network, of another batch shape, or that was given away."""
     want = jax.eval_shape(model.init, jax.random.key(0))
-    if jax.tree.structure(want) != jax.tree.structure(state):  # type: ignore[operator]
+    # Sizes are part of the structure as well; that they differ is said with the array that shows it.
+    if jax.tree.structure(want) != jax.tree.structure(dataclasses.replace(state, spans=want.spans)):  # type: ignore[operator]
         raise ValueError(f"this state belongs to another network: {_first_difference(want, state)}. Use `model.init(jax.random.key(0))`.")
     for (path, expected), leaf in zip(jax.tree_util.tree_leaves_with_path(want), jax.tree.leaves(state), strict=True):
         shape = leaf.shape[1:] if lanes else leaf.shape
@@ -248,6 +250,9 @@ def check_state(model: Model, state: State, lanes: bool) -> None:
             raise ValueError(
                 f"the state's {name} has shape {leaf.shape} and type {leaf.dtype}; the model needs {expected.shape} and {expected.dtype}.{hint}"
             )
+    if state.spans != want.spans:
+        needed, held = (", ".join(f"{span.name} ({span.size})" for span in spans) for spans in (want.spans, state.spans))
+        raise ValueError(f"this state belongs to another network: its populations are {held}; the model has {needed}.")
 
 
 def _first_difference(want: State, state: State) -> str:
