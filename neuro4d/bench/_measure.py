@@ -133,7 +133,7 @@ def measure_devices(job: dict[str, Any]) -> dict[str, Any]:
 
 def update_digest(digest: Any, run: Run) -> None:
     """Adds the recorded bits of a run, in the order of the groups' names."""
-    words = run.records["spikes"].words
+    words = run.records["spikes"].packed
     for group in sorted(words):
         digest.update(np.ascontiguousarray(words[group]).tobytes())
 
@@ -142,7 +142,7 @@ def spike_counts(run: Run) -> dict[str, int]:
     """Number of spikes of every population, from the recorded bits."""
     counts = {}
     for name, span in run.model.populations.items():
-        bits = np.asarray(run.records["spikes"].words[span.group])
+        bits = np.asarray(run.records["spikes"].packed[span.group])
         counts[name] = _bits_between(bits, span.start, span.start + span.size)
     return counts
 

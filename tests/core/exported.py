@@ -80,11 +80,19 @@ PLASTICITY = {
     "Free": lambda: n4.Free(),
     "Hebbian": lambda: n4.Hebbian(rate=2 * u.pA, low=10 * u.pA, high=300 * u.pA, decay=1 * u.pA / u.ms),
 }
+
+
+def potential_and_spikes(state, spikes):
+    return {"v": state["cells", "v"][:2], "fired": spikes["cells"]}
+
+
 RECORDERS = {
     "Spikes": lambda: n4.Spikes(),
     "Trace": lambda: n4.Trace("cells", "in.i", every=0.3 * u.ms, ids=[4, 0]),
-    "Counts": lambda: n4.Counts("cells"),
-    "Window": lambda: n4.Window(steps=4),
+    "Counts": lambda: n4.Counts("cells", every=0.3 * u.ms),
+    "Events": lambda: n4.Events(every=0.3 * u.ms),
+    "Record": lambda: n4.Record(potential_and_spikes, every=0.3 * u.ms),
+    "Window": lambda: n4.Window(length=0.4 * u.ms),
 }
 SURROGATES = {"SuperSpike": lambda: n4.SuperSpike(), "Triangle": lambda: n4.Triangle()}
 TABLES = (NEURONS, RECEPTORS, RULES, VALUES, KERNELS, STIMULI, PLASTICITY, RECORDERS, SURROGATES)

@@ -265,13 +265,13 @@ row(
     "B59 other network",
     lambda: n4.simulate(MODEL, OTHER.init(jr.key(0)), 1 * u.ms),
     ValueError,
-    r"another network: the model needs `state\.groups\['cells'\]\.neurons\.v`",
+    r"another network: ",
 )
 row(
     "B59 other size",
     lambda: n4.simulate(small(), STATE, 1 * u.ms),
     ValueError,
-    r"state's \.groups\['cells'\]\.neurons\.v has shape \(10,\).*needs \(9,\)",
+    r"population 'cells' has 9 neurons in the model and 10 in the state",
 )
 row(
     "B60 batch",
@@ -379,7 +379,7 @@ def test_allowed():
     n4.Population("type_check é.1", 1, lif())
     model = build(edge(n4.EdgeList([], []), weight=1 * u.pA), poisson(100_000 * u.Hz))
     state = model.init(jr.key(0))
-    result = n4.simulate(model, state, 0 * u.ms, [n4.Spikes(), n4.Trace("cells", "v"), n4.Counts(), n4.Window(steps=3)])
+    result = n4.simulate(model, state, 0 * u.ms, [n4.Spikes(), n4.Trace("cells", "v"), n4.Counts(), n4.Window(length=0.3 * u.ms)])
     if result.n_steps != 0 or not same(result.state, state) or len(result.spikes("cells")) or model.n_synapses:
         pytest.fail("a run of no steps changes nothing")
     weight = build(edge(weight=np.linspace(0, 1, 10) * u.pA)).pathways["cells->cells (early)"].weight
