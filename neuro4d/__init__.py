@@ -55,6 +55,8 @@ from neuro4d.receptors import ExpConductance as ExpConductance
 from neuro4d.receptors import ExpCurrent as ExpCurrent
 from neuro4d.receptors import PulseCurrent as PulseCurrent
 from neuro4d.recorders import Counts as Counts
+from neuro4d.recorders import Events as Events
+from neuro4d.recorders import Record as Record
 from neuro4d.recorders import Spikes as Spikes
 from neuro4d.recorders import SpikeTable as SpikeTable
 from neuro4d.recorders import Trace as Trace

@@ -23,7 +23,7 @@ class SmallModel:
     """The attributes of a model that results may rely on."""
 
     populations: dict
-    dt: float = 0.1
+    dt_ms: float = 0.1
     n_synapses: int = 0
     lattice_shape: tuple | None = None
     places: dict = dataclasses.field(default_factory=dict)
@@ -61,4 +61,4 @@ def run_of(dense_by_name, *, dt_ms=0.1, start_step=0, records=(), model=None, **
     words = pack(np.concatenate(list(dense_by_name.values()), axis=1))
     model = model or SmallModel(populations, dt_ms, n_synapses=1000)
     fields = {"compile_s": 1.0, "wall_s": 2.0, **fields}
-    return Run(model, None, dt_ms, start_step, len(words), {"spikes": SpikeRecord({"lif": words}), **dict(records)}, **fields)
+    return Run(model, None, dt_ms, start_step, len(words), {"spikes": SpikeRecord({"lif": words}, tuple(populations.values())), **dict(records)}, **fields)

@@ -53,11 +53,11 @@ def one_step() -> None:
 def microcircuit() -> None:
     model = n4.zoo.microcircuit(0.1).build(dt=0.1 * u.ms, seed=0)
     run = n4.simulate(model, model.init(jr.key(0)), 1 * u.second)
-    save(run.layered().figure, "microcircuit.png")
+    save(run.plot.layered().figure, "microcircuit.png")
 
 
 if __name__ == "__main__":
-    save(printed("README.md", 1)["run"].raster("cells").figure, "first-network.png")
+    save(printed("README.md", 1)["run"].plot.raster("cells").figure, "first-network.png")
     microcircuit()
-    save(printed("docs/tutorial/lattice.md")["run"].view4d("v1", "m1").flat[0].figure, "lattice.png")
+    save(printed("docs/tutorial/lattice.md")["run"].plot.view4d("v1", "m1").flat[0].figure, "lattice.png")
     one_step()

@@ -11,6 +11,7 @@ from neuro4d._base._errors import did_you_mean as did_you_mean
 from neuro4d._base._errors import first_bad as first_bad
 from neuro4d._base._errors import lookup as lookup
 from neuro4d._base._fault import Fault as Fault
+from neuro4d._base._grid import per_second as per_second
 from neuro4d._base._grid import steps_of as steps_of
 from neuro4d._base._html import PALETTE as PALETTE
 from neuro4d._base._html import card as card

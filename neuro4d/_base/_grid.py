@@ -40,3 +40,8 @@ def steps_of(period, dt: float, where: str, most: int = MOST_STEPS) -> np.ndarra
             f"got {float(value):g} ms{first_bad(bad)}. Use a shorter one, or a larger dt."
         )
     return steps.astype(np.int64)
+
+
+def per_second(count, ms: float):
+    """Events per `ms` of time, as a bare number in Hz; `nan` where no time was observed."""
+    return count * (1e3 / ms) if ms > 0 else count * np.nan

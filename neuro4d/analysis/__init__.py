@@ -1,18 +1,16 @@
-"""L4: statistics of spike trains, on event tables."""
+"""Statistics of spike trains, on the event tables that `run.spikes("cells")` gives."""
 
-from neuro4d.analysis._trains import Irregularity as Irregularity
-from neuro4d.analysis._trains import bin_steps as bin_steps
-from neuro4d.analysis._trains import binned as binned
-from neuro4d.analysis._trains import correlation as correlation
-from neuro4d.analysis._trains import correlations as correlations
-from neuro4d.analysis._trains import cv as cv
-from neuro4d.analysis._trains import cv2 as cv2
-from neuro4d.analysis._trains import fano as fano
-from neuro4d.analysis._trains import irregularity as irregularity
-from neuro4d.analysis._trains import isi as isi
-from neuro4d.analysis._trains import lv as lv
-from neuro4d.analysis._trains import per_second as per_second
-from neuro4d.analysis._trains import rate as rate
-from neuro4d.analysis._trains import rate_over_time as rate_over_time
-from neuro4d.analysis._trains import rates as rates
-from neuro4d.analysis._trains import synchrony as synchrony
+from neuro4d.analysis._counts import binned as binned
+from neuro4d.analysis._counts import correlation as correlation
+from neuro4d.analysis._counts import correlations as correlations
+from neuro4d.analysis._counts import fano as fano
+from neuro4d.analysis._counts import rate as rate
+from neuro4d.analysis._counts import rate_over_time as rate_over_time
+from neuro4d.analysis._counts import rates as rates
+from neuro4d.analysis._counts import synchrony as synchrony
+from neuro4d.analysis._intervals import Irregularity as Irregularity
+from neuro4d.analysis._intervals import cv as cv
+from neuro4d.analysis._intervals import cv2 as cv2
+from neuro4d.analysis._intervals import irregularity as irregularity
+from neuro4d.analysis._intervals import isi as isi
+from neuro4d.analysis._intervals import lv as lv

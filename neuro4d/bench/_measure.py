@@ -39,7 +39,7 @@ def build(job: dict[str, Any]) -> tuple[Model, dict[str, Any]]:
         "synapses": int(model.n_synapses),
         "sizes": {name: int(span.size) for name, span in model.populations.items()},
         "device": jax.devices()[0].device_kind,
-        "kernels": native_status() if model.layout.backend is Backend.AUTO and jax.default_backend() == "cpu" else "plain XLA",
+        "kernels": native_status() if model.layout.backend != Backend.REFERENCE and jax.default_backend() == "cpu" else "plain XLA",
     }
     return model, facts
 
@@ -133,7 +133,7 @@ def measure_devices(job: dict[str, Any]) -> dict[str, Any]:
 
 def update_digest(digest: Any, run: Run) -> None:
     """Adds the recorded bits of a run, in the order of the groups' names."""
-    words = run.records["spikes"].words
+    words = run.records["spikes"].packed
     for group in sorted(words):
         digest.update(np.ascontiguousarray(words[group]).tobytes())
 
@@ -142,7 +142,7 @@ def spike_counts(run: Run) -> dict[str, int]:
     """Number of spikes of every population, from the recorded bits."""
     counts = {}
     for name, span in run.model.populations.items():
-        bits = np.asarray(run.records["spikes"].words[span.group])
+        bits = np.asarray(run.records["spikes"].packed[span.group])
         counts[name] = _bits_between(bits, span.start, span.start + span.size)
     return counts
 

@@ -70,6 +70,6 @@ def write_raster(path: Path, run: Any) -> str:
         importlib.import_module("neuro4d.plot")
     except ImportError:
         return "no raster.png: pictures need matplotlib, `pip install 'neuro4d[plot]'`"
-    axes = run.raster()
+    axes = run.plot.raster()
     write(path, lambda file: axes.figure.savefig(file, format="png", dpi=120))
     return ""

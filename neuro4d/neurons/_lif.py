@@ -108,15 +108,15 @@ class LIF(AbstractNeuron):
 
     def step(self, constants, state, drive):
         c = constants
-        held = state.left >= 0.5
+        free = state.left < 0.5
         change = _change(c, state.v, drive) + (state.left if drive.jump is None else state.left + drive.jump)
         after = state.v + change
         over = jax.lax.stop_gradient(change - (after - state.v))  # no derivative: it is 0 but for rounding
-        moved = jnp.where(held, state.v, after)
-        fired = ~held & (moved >= c.v_th)
+        moved = jnp.where(free, after, state.v)
+        fired = free & (moved >= c.v_th)
         v = jnp.where(fired, c.v_reset, moved)
-        left = jnp.where(fired, c.hold.astype(v.dtype), jnp.where(held, state.left - 1, over))
-        excess = jnp.where(held, c.v_reset, moved) - c.v_th
+        left = jnp.where(fired, c.hold.astype(v.dtype), jnp.where(free, over, state.left - 1))
+        excess = jnp.where(free, moved, c.v_reset) - c.v_th
         return LIFState(v, left), Fired(fired, excess)
 
 

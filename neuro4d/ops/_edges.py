@@ -31,8 +31,9 @@ def host_edges(path: Pathway, low: int, high: int) -> tuple[slice, Int[np.ndarra
 
     The last is `neuron * n_ports + port`, so that `divmod` with `n_ports` gives both.
     """
-    bounds = np.asarray(path.bounds[low:high]).astype(np.int64)
-    start = np.asarray(path.start[low:high]).astype(np.int64)
+    # Cut on the host: to slice a JAX array is to compute, which fails inside a compiled function and with numbers beyond 32 bits.
+    bounds = np.asarray(path.bounds)[low:high].astype(np.int64)
+    start = np.asarray(path.start)[low:high].astype(np.int64)
     n_blocks = path.n_blocks
     if low >= high:
         empty = np.zeros(0, np.int64)
@@ -42,6 +43,6 @@ def host_edges(path: Pathway, low: int, high: int) -> tuple[slice, Int[np.ndarra
     place = slice(first, first + int(lengths.sum()))
     piece = np.repeat(np.tile(np.arange(lengths.shape[1]), high - low), lengths.reshape(-1))
     source = np.repeat(np.arange(low, high), lengths.sum(axis=1))
-    port, inside = np.divmod(np.asarray(path.targets[place]).astype(np.int64), path.width)
+    port, inside = np.divmod(np.asarray(path.targets)[place].astype(np.int64), path.width)
     neuron = (piece % n_blocks) * path.width + inside
     return place, source, piece // n_blocks, neuron * path.n_ports + port

@@ -2,67 +2,87 @@
 
 import abc
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Int32, UInt32
 
-from neuro4d._base import AbstractPart
+from neuro4d._base import AbstractPart, lookup, steps_of
 
 
-class Rows(NamedTuple):
-    """What several steps leave: packed spikes of each by group, of which the first `count` rows count, and the state after the last;
-    `spikes` makes those of one step from the number of their row."""
+class StepBlock(NamedTuple):
+    """What several steps leave: packed spikes of each by group, of which the first `n_steps` rows mean something, and the state after
+    the last; `spikes` makes those of one step from the number of their row."""
 
     words: dict[str, UInt32[Array, "length w"]]
-    count: Int32[Array, ""]  # type: ignore[assignment]
+    n_steps: Int32[Array, ""]
     state: Any
     spikes: Callable[[Int32[Array, ""]], Any]
 
 
-class AbstractProbe(eqx.Module):
-    """A recorder fitted to a model: a buffer for a chunk of steps, filled on the device, read on the host.
+class Chunk(NamedTuple):
+    """The buffer that `n_steps` steps have filled, of which the first is step `first` of the run; arrays are NumPy arrays."""
 
-    A probe is a pure function of state and spikes; it can not change what is simulated.
+    first: int
+    n_steps: int
+    buffer: Any
+
+
+class AbstractProbe(eqx.Module):
+    """A recorder fitted to a model: a buffer that is filled on the device, and made a record on the host.
+
+    Three methods have to be written: `buffer`, `update`, `record`. A probe is a pure function of state and spikes; it can not change
+    what is simulated. It sees one simulation: in `batch` and `sweep` every lane has a buffer of its own.
     """
 
-    carried: ClassVar[bool] = False
-    """Whether its buffer goes on from chunk to chunk, instead of being read and made anew."""
+    @property
+    def carried(self) -> bool:
+        """Whether the buffer goes on from chunk to chunk, instead of being kept for every chunk and made anew."""
+        return False
 
     @abc.abstractmethod
     def buffer(self, length: int, carry: Any) -> Any:
-        """Room for `length` steps. `carry` is the buffer of the chunk before, or `None`."""
+        """Room for `length` steps, a pytree of arrays. `carry` is the buffer of the chunk before where it is `carried`, else `None`."""
 
     @abc.abstractmethod
     def update(self, buffer: Any, index: Int32[Array, ""], elapsed: UInt32[Array, ""], state: Any, spikes: Any) -> Any:
-        """The buffer after step `index` of the chunk, which is step `elapsed` since the start of the run."""
+        """The buffer after step `index` of the chunk, which is step `elapsed` of the run. `state["cells", "v"]` and `spikes["cells"]`
+        are those of the end of the step."""
+
+    @abc.abstractmethod
+    def record(self, chunks: list[Chunk], start_step: int, n_steps: int) -> Any:
+        """Host: the record of a run of `n_steps` steps, of which the first is step `start_step` of the model's clock. There is at least
+        one chunk, and exactly one where the buffer is `carried`."""
 
     def period(self) -> int:
-        """How often it has to see the state: after every so many steps since the start of the run, or 0 if spikes are enough."""
+        """How often it has to see the state: after every so many steps since the start of the run; 0 if spikes are enough."""
         return 1
 
-    def extend(self, buffer: Any, index: Int32[Array, ""], elapsed: UInt32[Array, ""], rows: Rows) -> Any:
-        """The buffer after several steps, of which the first is step `index` of the chunk and step `elapsed` of the run. Only for a
-        probe whose `period` is not 1."""
+    def extend(self, buffer: Any, index: Int32[Array, ""], elapsed: UInt32[Array, ""], block: StepBlock) -> Any:
+        """The buffer after several steps, of which the first is step `index` of the chunk and step `elapsed` of the run. Only asked of a
+        probe whose `period` is not 1; a block never goes beyond the next step that the probe has to see."""
 
         def body(i: Array, buffer: Any) -> Any:
-            return self.update(buffer, index + i, elapsed + i.astype(jnp.uint32), rows.state, rows.spikes(i))
+            return self.update(buffer, index + i, elapsed + i.astype(jnp.uint32), block.state, block.spikes(i))
 
-        return jax.lax.fori_loop(0, rows.count, body, buffer)
+        return jax.lax.fori_loop(0, block.n_steps, body, buffer)
 
-    @abc.abstractmethod
-    def collect(self, buffer: Any, first: int, count: int) -> Any:
-        """Host: what the chunk of `count` steps from `first` on has brought, as NumPy arrays."""
+    def shortest(self) -> int:
+        """Steps of the shortest run that leaves something in the record; a shorter one is refused before it starts."""
+        return 1
 
-    @abc.abstractmethod
-    def join(self, chunks: list[Any], n_steps: int) -> Any:
-        """Host: the record of the whole run."""
-
-    @abc.abstractmethod
     def bytes(self, n_steps: int, length: int) -> tuple[int, int]:
-        """Predicted memory: on the device for a chunk of `length` steps, on the host for the run."""
+        """Predicted memory: on the device for a chunk of `length` steps, on the host for the run. By default as the buffers need."""
+        chunk = shape_bytes(lambda: self.buffer(length, None))
+        return chunk, chunk if self.carried else -(-n_steps // max(length, 1)) * chunk
+
+
+def shape_bytes(make: Callable[[], Any]) -> int:
+    """Bytes of the arrays that a function would make."""
+    return sum(int(np.prod(leaf.shape)) * np.dtype(leaf.dtype).itemsize for leaf in jax.tree.leaves(jax.eval_shape(make)))
 
 
 class AbstractRecorder(AbstractPart):
@@ -73,3 +93,14 @@ class AbstractRecorder(AbstractPart):
     @abc.abstractmethod
     def fit(self, model: Any) -> AbstractProbe:
         """The probe for a model. Raises for names and variables that the model does not have."""
+
+
+def chosen_spans(model: Any, populations: tuple[str, ...] | None) -> tuple[Any, ...]:
+    """The places of populations, by default all. Raises for a name that the model does not have."""
+    names = tuple(model.populations) if populations is None else populations
+    return tuple(lookup(model.populations, name, "population") for name in names)
+
+
+def every_steps(every: float | None, model: Any, where: str, default: int) -> int:
+    """A sampling interval in ms as a number of steps."""
+    return default if every is None else int(steps_of(every, model.dt_ms, where))

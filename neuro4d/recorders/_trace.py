@@ -2,78 +2,39 @@
 
 from typing import Any
 
-import brainunit as u
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int32
 
-from neuro4d._base import UnknownNameError, check_name, did_you_mean, lookup, steps_of, strip
-from neuro4d.recorders._base import AbstractProbe, AbstractRecorder
+from neuro4d._base import UnknownNameError, check_name, did_you_mean, lookup
+from neuro4d.recorders._base import AbstractRecorder, every_steps
+from neuro4d.recorders._records import TraceRecord
+from neuro4d.recorders._sampled import AbstractSampledProbe, check_every
 
 
-class TraceProbe(AbstractProbe):
-    """Rows of a variable, one for every `every` steps.
-
-    Each step writes into the row of its interval, so that the row ends up with the last value of the interval and no branch
-    is needed.
-    """
+class TraceProbe(AbstractSampledProbe):
+    """Rows of a variable, one for every `every` steps."""
 
     ids: Int32[Array, " m"]
-    group: str = eqx.field(static=True)
-    port: str | None = eqx.field(static=True)
+    span: Any = eqx.field(static=True)
     variable: str = eqx.field(static=True)
     every: int = eqx.field(static=True)
     dtype: Any = eqx.field(static=True)
-    population: str = eqx.field(static=True)
-    first: int = eqx.field(static=True)
     unit: Any = eqx.field(static=True)
+    name: str = eqx.field(static=True)
 
-    @property
-    def label(self) -> str:
-        """The variable, with its port in front."""
-        return self.variable if self.port is None else f"{self.port}.{self.variable}"
+    def sample(self, state, spikes):
+        return state.read(self.span.group, self.variable)[self.ids]
 
-    def local_ids(self) -> np.ndarray:
-        """Indices into the population."""
-        return np.asarray(self.ids) - self.first
+    def like(self):
+        return jax.ShapeDtypeStruct(self.ids.shape, self.dtype)
 
-    def _rows(self, length: int) -> int:
-        return -(-length // self.every) + 1
-
-    def buffer(self, length, carry):
-        return jnp.zeros((self._rows(length), self.ids.shape[0]), self.dtype)
-
-    def update(self, buffer, index, elapsed, state, spikes):
-        every = jnp.uint32(self.every)
-        row = elapsed // every - (elapsed - index.astype(jnp.uint32)) // every
-        values = state.read(self.group, self.label)[self.ids]
-        return jax.lax.dynamic_update_index_in_dim(buffer, values.astype(buffer.dtype), row.astype(jnp.int32), 0)
-
-    def period(self):
-        return self.every
-
-    def extend(self, buffer, index, elapsed, rows):
-        last = rows.count - 1  # the steps lie within one interval, whose row shows the last of them
-        return self.update(buffer, index + last, elapsed + last.astype(jnp.uint32), rows.state, None)
-
-    def collect(self, buffer, first, count):
-        return first, count, np.asarray(buffer)
-
-    def join(self, chunks, n_steps):
-        whole = n_steps // self.every
-        parts = []
-        for first, count, rows in chunks:
-            low = first // self.every
-            high = (first + count) // self.every
-            parts.append(rows[..., : high - low, :])
-        joined = np.concatenate(parts, axis=-2) if parts else np.zeros((0, self.ids.shape[0]))
-        return joined[..., :whole, :], (np.arange(whole) + 1) * self.every - 1
-
-    def bytes(self, n_steps, length):
-        width = 4 * self.ids.shape[0]
-        return self._rows(length) * width, (n_steps // self.every) * width
+    def record(self, chunks, start_step, n_steps):
+        values, steps = self.samples(chunks, n_steps)
+        ids = np.asarray(self.ids) - self.span.start
+        return TraceRecord(self.name, self.span.name, self.variable, ids, steps + start_step, values, self.unit)
 
 
 class Trace(AbstractRecorder):
@@ -101,21 +62,18 @@ class Trace(AbstractRecorder):
 
     def __init__(self, population: str, variable: str, *, every=None, ids=None, name: str | None = None):
         self.population, self.variable = population, variable
-        self.every = None if every is None else float(strip(every, u.ms, "Trace.every"))
-        if self.every is not None and not self.every > 0:
-            raise ValueError(f"Trace.every must be more than 0 ms; got {every}. For example `every=1*u.ms`.")
+        self.every = check_every(every, "Trace.every")
         self.ids = ids if ids is None or isinstance(ids, slice) else tuple(np.asarray(ids).reshape(-1).tolist())
         self.name = check_name(f"{population}.{variable}" if name is None else name, "recorder")
 
     def fit(self, model):
         span = lookup(model.populations, self.population, "population")
-        port, variable = self.variable.rsplit(".", 1) if "." in self.variable else (None, self.variable)
         known = model.variables(self.population)
         if self.variable not in known:
             raise UnknownNameError(f"population {self.population!r} has no variable {self.variable!r}.{did_you_mean(self.variable, known)}")
-        every = 1 if self.every is None else int(steps_of(self.every, model.dt_ms, "Trace.every"))
+        every = every_steps(self.every, model, "Trace.every", 1)
         ids = jnp.asarray(span.start + self._chosen(span.size), jnp.int32)
-        return TraceProbe(ids, span.group, port, variable, every, model.dtype, span.name, span.start, known[self.variable])
+        return TraceProbe(ids, span, self.variable, every, model.dtype, known[self.variable], self.name)
 
     def _chosen(self, size: int) -> np.ndarray:
         if self.ids is None:

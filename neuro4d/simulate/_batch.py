@@ -11,41 +11,33 @@ import numpy as np
 from neuro4d.model import Model, State, set_value
 from neuro4d.recorders import AbstractRecorder, Spikes
 from neuro4d.results import Run
+from neuro4d.simulate._check import check_run, check_series, fit_recorders, is_keys, raise_fault, renamed
+from neuro4d.simulate._loop import Loop, Options, Probes, chunk_length, cut, records, run_chunks
 from neuro4d.simulate._memory import check_memory
-from neuro4d.simulate._run import (
-    Loop,
-    Options,
-    check_run,
-    check_series,
-    chunk_length,
-    drive,
-    first_carries,
-    fit_recorders,
-    make_record,
-    own_copy,
-    raise_fault,
-)
 from neuro4d.simulate._scan import run_lanes
 
 
 def batch(
     model: Model | Sequence[Model],
-    keys: Any,
-    duration: Any,
+    start: Any = None,
+    duration: Any = None,
     record: AbstractRecorder | Sequence[AbstractRecorder] = (Spikes(),),
     *,
+    discard: Any = None,
     inputs: dict[str, Any] | None = None,
     progress: bool | None = None,
     chunk: int | None = None,
     throw: bool = True,
+    keys: Any = None,
 ) -> list[Run]:
     """Runs several trials in one program; lane `i` gives bit for bit what a single run with its key gives.
 
     **Arguments:**
 
     - `model`: one model for all lanes, or one per lane (same network; numbers, weights or connectivity may differ).
-    - `keys`: one random key per lane, `jax.random.split(jax.random.key(0), 8)`; a batched `State` continues an earlier batch.
-    - the others as in `simulate`; `inputs` are the same for all lanes.
+    - `start`: one random key per lane, `jax.random.split(jax.random.key(0), 8)`; a batched `State` continues an earlier batch.
+    - the others as in `simulate`; `inputs` are the same for all lanes. There is no `between`: lanes go on together.
+    - `keys`: the old name of `start`; deprecated.
 
     **Returns:** one `Run` per lane.
 
@@ -60,50 +52,55 @@ def batch(
         >>> len(n4.batch(model, jr.split(jr.key(0), 3), 50*u.ms))
         3
     """
+    start = renamed(start, keys, "keys", "n4.batch(model, keys, duration)")
     models = [model] if isinstance(model, Model) else list(model)
     varying, shared = split_models(models)
-    state = keys if isinstance(keys, State) else init_lanes(models, varying, shared, keys)
+    state = start if isinstance(start, State) else init_lanes(models, varying, shared, start)
+    if state.step.ndim != 1:
+        raise ValueError("a batch continues a batch of states, one per lane; one state runs with `n4.simulate(model, state, duration)`.")
     lanes = state.step.shape[0]
     if len(models) not in (1, lanes):
         raise ValueError(f"{len(models)} models and {lanes} keys: give one key per model, or one model.")
-    if len(models) == 1:
-        varying = jax.tree.map(lambda _: None, varying)
-    n_steps = check_run(models[0], state, duration, lanes=True)
-    probes = fit_recorders(models[0], record, n_steps)
-    length = chunk_length(chunk, models[0].n_neurons * lanes, probes, n_steps, False)
-    given = check_series(models[0], inputs, n_steps)
-    check_memory(state, probes, n_steps, length, lanes)
-
-    def call(state, carries, pieces, first, n):
-        return run_lanes(varying, shared, probes, state, carries, pieces, first, n, length)
-
-    options = Options(length, progress, None, None, throw)
-    loop = drive(call, probes, own_copy(state), own_copy(first_carries(probes, length, lanes)), given, n_steps, models[0].dt_ms, options)
+    n_steps, before = check_run(models[0], state, duration, lanes=True, discard=discard)
+    first = fit_recorders(models[0], record, n_steps)
+    alike = not jax.tree.leaves(first)  # probes without arrays are the same for all models
+    probes = [first, *(first if alike else fit_recorders(each, record, n_steps) for each in models[1:])]
+    length = chunk_length(chunk, models[0].n_neurons * lanes, probes[0], n_steps, False)
+    given = check_series(models[0], inputs, before + n_steps)
+    check_memory(state, probes[0], n_steps, length, lanes)
+    options, dt, compile_s, completed = Options(length, progress), models[0].dt_ms, 0.0, True
+    if before:
+        warm = run_chunks(_caller(models, [{}], length), {}, state, cut(given, slice(before)), before, dt, options, lanes)
+        state, compile_s, completed = warm.state, warm.compile_s, warm.completed
+    call = _caller(models, probes, length)
+    loop = run_chunks(call, probes[0], state, cut(given, slice(before, None)), n_steps if completed else 0, dt, options, lanes)
+    loop = loop._replace(compile_s=compile_s + loop.compile_s, completed=completed and loop.completed)
     return _lanes(models, probes, state, loop, throw)
 
 
-def _lanes(models: list[Model], probes: dict[str, Any], state: State, loop: Loop, throw: bool) -> list[Run]:
+def _caller(models: list[Model], probes: list[Probes], length: int) -> Callable:
+    """The compiled chunk for lanes of these models, with what differs between them apart from what they share."""
+    each = list(zip(models, probes * len(models) if len(probes) < len(models) else probes, strict=True))
+    varying, shared = split_trees(each)
+
+    def call(state, carries, pieces, first, n):
+        return run_lanes(varying, shared, state, carries, pieces, first, n, length)
+
+    return call
+
+
+def _lanes(models: list[Model], probes: list[Probes], state: State, loop: Loop, throw: bool) -> list[Run]:
     """What a loop over lanes has done, as one result per lane."""
     runs = []
-    joined = {name: probe.join(loop.chunks[name], loop.done) for name, probe in probes.items()}
     for lane in range(state.step.shape[0]):
-        own = models[lane if len(models) > 1 else 0]
+        number = lane if len(models) > 1 else 0
+        own, start = models[number], int(state.step[lane])
         final = jax.tree.map(lambda x, i=lane: x[i], loop.state)
-        start = int(state.step[lane])
-        records = {name: make_record(own, name, p, _lane_of(joined[name], lane), start) for name, p in probes.items()}
-        runs.append(Run(own, final, own.dt_ms, start, loop.done, records, loop.compile_s, loop.wall_s, loop.completed))
+        kept = records(probes[number], loop.chunks[lane], start, loop.done)
+        runs.append(Run(own, final, own.dt_ms, start, loop.done, kept, loop.compile_s, loop.wall_s, loop.completed))
         if throw:
             raise_fault(own, final, loop.done)
     return runs
-
-
-def _lane_of(joined: Any, lane: int) -> Any:
-    """One lane of a joined record."""
-    if isinstance(joined, tuple):
-        values, rest = joined
-        shared = rest if isinstance(rest, np.ndarray) else {name: total[lane] for name, total in rest.items()}
-        return jax.tree.map(lambda x: x[lane], values), shared
-    return jax.tree.map(lambda x: x[lane], joined)
 
 
 def sweep(
@@ -113,19 +110,23 @@ def sweep(
     duration: Any,
     record: AbstractRecorder | Sequence[AbstractRecorder] = (Spikes(),),
     *,
-    key: Any,
+    start: Any = None,
+    discard: Any = None,
     inputs: dict[str, Any] | None = None,
     progress: bool | None = None,
     chunk: int | None = None,
     throw: bool = True,
+    key: Any = None,
 ) -> list[Run]:
     """Runs one model for several values of a parameter, in one program.
 
     **Arguments:**
 
     - `where`, `values`: as for `n4.set`; one run for each value.
-    - `key`: one random key, used in every lane, so that lanes differ in nothing else; or one key per value.
+    - `start`: one random key, used in every lane, so that lanes differ in nothing else; or one key per value; or one state, from which
+      all lanes start, or a batch of them.
     - the others as in `batch`.
+    - `key`: the old name of `start`; deprecated.
 
     **Returns:** one `Run` per value.
 
@@ -137,28 +138,36 @@ def sweep(
         >>> lif = n4.LIF(tau=20*u.ms, c=200*u.pF, v_rest=-60*u.mV, v_th=-50*u.mV, v_reset=-60*u.mV)
         >>> cells = n4.Population("cells", 2, lif)
         >>> model = n4.Network(cells, n4.Clamp("drive", cells, 150*u.pA)).build(dt=0.1*u.ms, seed=0)
-        >>> runs = n4.sweep(model, lambda m: m.neurons["cells"].v_th, np.array([-50.0, -48.0])*u.mV, 100*u.ms, key=jr.key(0))
+        >>> runs = n4.sweep(model, lambda m: m.neurons["cells"].v_th, np.array([-50.0, -48.0])*u.mV, 100*u.ms, start=jr.key(0))
         >>> [len(run.spikes("cells")) for run in runs]
         [8, 6]
     """
+    start = renamed(start, key, "key", "n4.sweep(model, where, values, duration, start=key)")
     models = [set_value(model, where, value) for value in values]
     if not models:
         raise ValueError("sweep: give at least one value.")
-    keys = jnp.stack([key] * len(models)) if jnp.ndim(key) == 0 else key
-    return batch(models, keys, duration, record, inputs=inputs, progress=progress, chunk=chunk, throw=throw)
+    if start is None:
+        raise TypeError("sweep: say where to start, `n4.sweep(model, where, values, duration, start=jax.random.key(0))`.")
+    if (isinstance(start, State) and start.step.ndim == 0) or (is_keys(start) and start.ndim == 0):
+        start = jax.tree.map(lambda x: jnp.stack([x] * len(models)), start)
+    return batch(models, start, duration, record, discard=discard, inputs=inputs, progress=progress, chunk=chunk, throw=throw)
 
 
 def split_models(models: list[Model]) -> tuple[Model, Model]:
-    """The leaves that differ, stacked, and those that all share. Arrays that are the same object are not compared."""
-    first = jax.tree.structure(models[0])
+    """The leaves that differ, stacked, and those that all share. Raises where models do not belong together."""
     for number, other in enumerate(models):
         if not isinstance(other, Model):
             raise TypeError(f"expected models from `net.build(...)`; entry {number} is {type(other).__name__}.")
-        if jax.tree.structure(other) != first:  # type: ignore[operator]
+        if jax.tree.structure(other) != jax.tree.structure(models[0]):  # type: ignore[operator]
             raise ValueError(f"model {number} has another structure than model 0: lanes differ in numbers, not in parts or time step.")
-    columns = list(zip(*(jax.tree.leaves(m) for m in models), strict=True))
+    return split_trees(models)
+
+
+def split_trees(trees: list[Any]) -> tuple[Any, Any]:
+    """The same for pytrees of one structure. Arrays that are the same object are not compared."""
+    structure = jax.tree.structure(trees[0])
     varying, shared = [], []
-    for column in columns:
+    for column in zip(*(jax.tree.leaves(tree) for tree in trees), strict=True):
         same = all(leaf is column[0] for leaf in column) or (_one_shape(column) and all(np.array_equal(leaf, column[0]) for leaf in column))
         if not same and not _one_shape(column):
             raise ValueError(
@@ -166,7 +175,7 @@ def split_models(models: list[Model]) -> tuple[Model, Model]:
             )
         varying.append(None if same else jnp.stack(column))
         shared.append(column[0] if same else None)
-    return jax.tree.unflatten(first, varying), jax.tree.unflatten(first, shared)
+    return jax.tree.unflatten(structure, varying), jax.tree.unflatten(structure, shared)
 
 
 def _one_shape(column: tuple) -> bool:

@@ -27,6 +27,6 @@ def check_memory(state: Any, probes: dict[str, Any], n_steps: int, length: int, 
         shares = ", ".join(f"{name} {bytes_text(b[1])}" for name, b in parts.items())
         raise MemoryBudgetError(
             f"this run needs about {bytes_text(needed)}, but {bytes_text(budget)} are available (records: {shares}). "
-            f"The largest share is {largest!r}: record fewer neurons, sample with `every=`, use `n4.Counts()` or `n4.Window(steps=...)`, or run shorter pieces."
+            f"The largest share is {largest!r}: record fewer neurons, sample with `every=`, use `n4.Counts()` or `n4.Window(length=...)`, or run shorter pieces."
         )
     return needed

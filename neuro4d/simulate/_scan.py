@@ -1,7 +1,6 @@
 """The loop, in its two forms: a pure scan to transform, and a chunk that records."""
 
 import functools
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ from jaxtyping import Array, Int32, UInt32
 
 from neuro4d._base import Fault
 from neuro4d.model import Constants, Model, State, StepSpikes, advance, advance_many, prepare, runs_natively
-from neuro4d.recorders import Rows
+from neuro4d.recorders import StepBlock
 
 
 def scan(
@@ -53,10 +52,18 @@ def scan(
 
 
 def _block(model: Model, constants: Constants, probes: dict[str, Any], length: int) -> int:
-    """How many steps may be one native call: up to where a probe wants to see the state; 1 where the model has no such call."""
+    """How many steps one native call makes at most: as many as lie between two looks of a probe; 1 where the model has no such call."""
     if length == 1 or not runs_natively(model, constants):
         return 1
-    return min(math.gcd(*(probe.period() for probe in probes.values())) or length, length)
+    return min(*(probe.period() or length for probe in probes.values()), length, length)
+
+
+def _until_look(probes: dict[str, Any], elapsed: UInt32[Array, ""], most: int) -> Int32[Array, ""]:
+    """Steps up to the next that some probe has to see, `most` at the most."""
+    left = jnp.int32(most)
+    for period in {probe.period() for probe in probes.values()} - {0}:
+        left = jnp.minimum(left, (jnp.uint32(period) - elapsed % jnp.uint32(period)).astype(jnp.int32))
+    return left
 
 
 def _by_step(model: Model, constants: Constants, probes: dict, state: State, buffers: dict, inputs: dict, first: Array, n: Array) -> Any:
@@ -71,7 +78,7 @@ def _by_step(model: Model, constants: Constants, probes: dict, state: State, buf
 
 
 def _by_block(
-    model: Model, constants: Constants, probes: dict, state: State, buffers: dict, first: Array, n: Array, block: int, length: int
+    model: Model, constants: Constants, probes: dict, state: State, buffers: dict, first: Array, n: Array, block: int, whole: bool
 ) -> Any:
     def some(i: Array, count: Array, state: State, buffers: dict) -> Any:
         state, words = advance_many(model, constants, state, count, block)
@@ -80,16 +87,15 @@ def _by_block(
             here = {name: jax.lax.dynamic_index_in_dim(rows, row, 0, keepdims=False) for name, rows in words.items()}
             return StepSpikes(here, None, model.layout.groups)
 
-        rows = Rows(words, count, state, spikes)
-        return state, {name: probe.extend(buffers[name], i, first + i.astype(jnp.uint32), rows) for name, probe in probes.items()}
+        done = StepBlock(words, count, state, spikes)
+        return state, {name: probe.extend(buffers[name], i, first + i.astype(jnp.uint32), done) for name, probe in probes.items()}
 
     def body(carry: Any) -> Any:
         i, state, buffers = carry
-        left = jnp.uint32(block) - (first + i.astype(jnp.uint32)) % jnp.uint32(block)
-        count = jnp.minimum(left.astype(jnp.int32), n - i)
+        count = jnp.minimum(_until_look(probes, first + i.astype(jnp.uint32), block), n - i)
         return i + count, *some(i, count, state, buffers)
 
-    if block == length:
+    if whole:
         return some(jnp.int32(0), n, state, buffers)
     return jax.lax.while_loop(lambda carry: carry[0] < n, body, (jnp.int32(0), state, buffers))[1:]
 
@@ -108,12 +114,13 @@ def _chunk(
     chunks of a run share one program."""
     constants = prepare(model)
     block = _block(model, constants, probes, length)
-    room = length if block in (1, length) else length + block  # the last block may reach beyond the chunk
+    whole = block == length and not any(probe.period() for probe in probes.values())
+    room = length if whole or block == 1 else length + block  # the last block may reach beyond the chunk
     buffers = {name: probe.buffer(room, carries.get(name)) for name, probe in probes.items()}
     if block == 1:
         state, buffers = _by_step(model, constants, probes, state, buffers, inputs, first, n)
     else:
-        state, buffers = _by_block(model, constants, probes, state, buffers, first, n, block, length)
+        state, buffers = _by_block(model, constants, probes, state, buffers, first, n, block, whole)
     finite = [
         jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.groups) if jnp.issubdtype(leaf.dtype, jnp.floating)
     ]
@@ -129,10 +136,11 @@ def run_chunk(model, probes, state, carries, inputs, first, n, length):
 
 
 @functools.partial(jax.jit, static_argnames=("length",), donate_argnames=("state", "carries"))
-def run_lanes(varying, shared, probes, state, carries, inputs, first, n, length):
-    """A batch: over states, and over those leaves of the model that differ between lanes."""
+def run_lanes(varying, shared, state, carries, inputs, first, n, length):
+    """A batch: over states, and over those leaves of the model and of its probes that differ between lanes."""
 
     def lane(varying, state, carries):
-        return _chunk(eqx.combine(varying, shared), probes, state, carries, inputs, first, n, length)
+        model, probes = eqx.combine(varying, shared)
+        return _chunk(model, probes, state, carries, inputs, first, n, length)
 
     return jax.vmap(lane)(varying, state, carries)

@@ -11,6 +11,7 @@ from neuro4d._base import AbstractPart, AbstractValue
 from neuro4d.connect import AbstractKernel, AbstractRule
 from neuro4d.neurons import AbstractNeuron
 from neuro4d.ops import AbstractSurrogate
+from neuro4d.plasticity import AbstractPlasticity
 from neuro4d.receptors import AbstractReceptor
 from neuro4d.recorders import AbstractRecorder
 from neuro4d.stimuli import AbstractStimulus
@@ -22,6 +23,7 @@ KINDS = (
     AbstractKernel,
     AbstractValue,
     AbstractStimulus,
+    AbstractPlasticity,
     AbstractRecorder,
     AbstractSurrogate,
 )
@@ -74,14 +76,26 @@ STIMULI = {
     "WhiteNoise": lambda cells: n4.WhiteNoise("s", cells, mean=400 * u.pA, std=900 * u.pA),
     "Input": lambda cells: n4.Input("s", cells),
 }
+PLASTICITY = {
+    "Free": lambda: n4.Free(),
+    "Hebbian": lambda: n4.Hebbian(rate=2 * u.pA, low=10 * u.pA, high=300 * u.pA, decay=1 * u.pA / u.ms),
+}
+
+
+def potential_and_spikes(state, spikes):
+    return {"v": state["cells", "v"][:2], "fired": spikes["cells"]}
+
+
 RECORDERS = {
     "Spikes": lambda: n4.Spikes(),
     "Trace": lambda: n4.Trace("cells", "in.i", every=0.3 * u.ms, ids=[4, 0]),
-    "Counts": lambda: n4.Counts("cells"),
-    "Window": lambda: n4.Window(steps=4),
+    "Counts": lambda: n4.Counts("cells", every=0.3 * u.ms),
+    "Events": lambda: n4.Events(every=0.3 * u.ms),
+    "Record": lambda: n4.Record(potential_and_spikes, every=0.3 * u.ms),
+    "Window": lambda: n4.Window(length=0.4 * u.ms),
 }
 SURROGATES = {"SuperSpike": lambda: n4.SuperSpike(), "Triangle": lambda: n4.Triangle()}
-TABLES = (NEURONS, RECEPTORS, RULES, VALUES, KERNELS, STIMULI, RECORDERS, SURROGATES)
+TABLES = (NEURONS, RECEPTORS, RULES, VALUES, KERNELS, STIMULI, PLASTICITY, RECORDERS, SURROGATES)
 
 
 def exported() -> dict[str, type]:
@@ -91,7 +105,7 @@ def exported() -> dict[str, type]:
 
 
 def network(name: str) -> n4.Network:
-    """A network around the example of one neuron, receptor, stimulus or rule."""
+    """A network around the example of one neuron, receptor, stimulus, plasticity or rule."""
     if name in NEURONS:
         cells = n4.Population("cells", N, NEURONS[name](), {"in": n4.Delta() if name == "Relay" else n4.ExpCurrent(tau=2 * u.ms)})
     else:
@@ -106,7 +120,8 @@ def network(name: str) -> n4.Network:
     if name == "DistanceDecay":
         return on_lattice(RULES[name]())
     rule = RULES.get(name, RULES["FixedProb"])()
-    return n4.Network(cells, drive, n4.Projection("e", cells, cells, "in", rule, weight=weight, delay=0.3 * u.ms))
+    plasticity = PLASTICITY[name]() if name in PLASTICITY else None
+    return n4.Network(cells, drive, n4.Projection("e", cells, cells, "in", rule, weight=weight, delay=0.3 * u.ms, plasticity=plasticity))
 
 
 def on_lattice(rule) -> n4.Network:

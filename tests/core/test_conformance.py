@@ -12,14 +12,14 @@ import jax.random as jr
 import numpy as np
 import pytest
 from core import exported
-from core.exported import NEURONS, RECEPTORS, RECORDERS, RULES, STIMULI, SURROGATES, TABLES, VALUES, network
+from core.exported import NEURONS, PLASTICITY, RECEPTORS, RECORDERS, RULES, STIMULI, SURROGATES, TABLES, VALUES, network
 from core.networks import KEY, lif, same, same_spikes
 
 import neuro4d as n4
 from neuro4d._base import NUMBER, AbstractPart, field_units, words
 from neuro4d.model import Span
 
-DYNAMIC = [*NEURONS, *RECEPTORS, *STIMULI]
+DYNAMIC = [*NEURONS, *RECEPTORS, *STIMULI, *PLASTICITY]
 """What computes in a step."""
 
 EXAMPLES = {name: make for table in TABLES for name, make in table.items()}
@@ -88,7 +88,8 @@ def test_one_trace_and_lanes_and_repeats(name):
     singles = []
     for seed, key in ((0, keys[0]), (0, keys[1]), (1, keys[0])):
         model = build(name, seed)
-        model = eqx.tree_at(lambda m: m.pathways["cells->cells"].weight, model, model.pathways["cells->cells"].weight * (1 + seed))
+        (path,) = model.pathways
+        model = eqx.tree_at(lambda m, path=path: m.pathways[path].weight, model, model.pathways[path].weight * (1 + seed))
         singles.append(run(model, model.init(key)))
         assert all(np.isfinite(x).all() for x in jax.tree.leaves(singles[-1]) if x.dtype.kind == "f")
     assert len(traces) == 1
@@ -102,7 +103,7 @@ def test_one_trace_and_lanes_and_repeats(name):
 
 def test_the_examples_fire():
     # So that the equalities above are not those of silence.
-    for name in (*NEURONS, *RECEPTORS, *STIMULI):
+    for name in DYNAMIC:
         model = build(name)
         counts = n4.simulate(
             model, model.init(KEY), 60 * u.ms, n4.Counts(), inputs={"s": np.tile(INPUT * 2, (600, 1))} if name == "Input" else None
@@ -166,11 +167,15 @@ WRITTEN = {
     "Normal.sd": (u.pA, lambda x: n4.Normal(1 * u.pA, x), lambda v: v.sd),
     "Normal.low": (u.pA, lambda x: n4.Normal(1 * u.pA, 1 * u.uA, low=x), lambda v: v.low),
     "LogNormal.sd": (u.pA, lambda x: n4.LogNormal(1 * u.pA, x), lambda v: v.sd),
+    "Hebbian.rate": (u.pA, lambda x: n4.Hebbian(rate=x, low=0 * u.pA, high=9 * u.pA), lambda p: p.rate),
+    "Hebbian.high": (u.pA, lambda x: n4.Hebbian(rate=1 * u.pA, low=0 * u.pA, high=x), lambda p: p.high),
+    "Hebbian.decay": (u.pA / u.ms, lambda x: n4.Hebbian(rate=1 * u.pA, low=0 * u.pA, high=9 * u.pA, decay=x), lambda p: p.decay),
     "Uniform.high": (u.pA, lambda x: n4.Uniform(0 * u.pA, x), lambda v: v.high),
-    "dt": (u.ms, lambda x: n4.Network(POPULATION).build(dt=x), lambda m: m.dt),
+    "dt": (u.ms, lambda x: n4.Network(POPULATION).build(dt=x), lambda m: m.dt.to_decimal(u.ms)),
 }  # fmt: skip
 POPULATION = n4.Population("cells", 5, lif(), {"in": n4.ExpCurrent(tau=2 * u.ms)})
 SCALES = {u.ms: u.second, u.mV: u.volt, u.pA: u.nA, u.nS: u.uS, u.pF: u.nF, u.kHz: u.Hz, u.um: u.mm, u.mV / u.ms: u.volt / u.second}
+SCALES |= {u.pA / u.ms: u.nA / u.second}
 
 
 def projection(**values):

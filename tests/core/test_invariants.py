@@ -21,7 +21,13 @@ from hypothesis import strategies as st
 
 import neuro4d as n4
 
-ALL = (n4.Spikes(), n4.Trace("cells", "v"), n4.Trace("cells", "exc.i", every=0.7 * u.ms, ids=[3, 1]), n4.Counts(), n4.Window(steps=9))
+ALL = (
+    n4.Spikes(),
+    n4.Trace("cells", "v"),
+    n4.Trace("cells", "exc.i", every=0.7 * u.ms, ids=[3, 1]),
+    n4.Counts(),
+    n4.Window(length=0.9 * u.ms),
+)
 SEEDS = st.integers(0, 2**64 - 1)
 RING = ring()
 DURATION = 20 * u.ms
@@ -83,7 +89,7 @@ def test_any_split(pieces):
 def test_traces_count_from_the_start_of_their_run(before, steps):
     # A run that continues another samples its own intervals, and its window holds its own last steps.
     first = n4.simulate(RING, state(), before * 0.1 * u.ms, chunk=512)
-    recorders = (n4.Spikes(), n4.Trace("cells", "v"), n4.Trace("cells", "v", every=0.4 * u.ms, name="some"), n4.Window(steps=9))
+    recorders = (n4.Spikes(), n4.Trace("cells", "v"), n4.Trace("cells", "v", every=0.4 * u.ms, name="some"), n4.Window(length=0.9 * u.ms))
     run = n4.simulate(RING, first.state, (steps + 4) * 0.1 * u.ms, recorders, chunk=64)
     every, some = run.records["cells.v"], run.records["some"]
     assert (some.values == every.values[3::4]).all() and (some.steps == every.steps[3::4]).all()
@@ -105,7 +111,7 @@ def test_lanes(lanes):
 
 def test_lanes_of_different_models():
     # I02 for a sweep, for weights and for connectivity.
-    runs = n4.sweep(RING, lambda m: m.neurons["cells"].v_th, np.array([-50.0, -48.0, -46.0]) * u.mV, DURATION, key=KEY, chunk=200)
+    runs = n4.sweep(RING, lambda m: m.neurons["cells"].v_th, np.array([-50.0, -48.0, -46.0]) * u.mV, DURATION, start=KEY, chunk=200)
     for run, threshold in zip(runs, (-50, -48, -46), strict=True):
         changed = n4.set(RING, lambda m: m.neurons["cells"].v_th, threshold * u.mV)
         assert same_spikes(run, n4.simulate(changed, state(changed), DURATION, chunk=200))
@@ -115,7 +121,7 @@ def test_lanes_of_different_models():
         assert same_spikes(run, n4.simulate(model, model.init(jr.split(KEY, 3)[lane]), DURATION, chunk=200))
 
 
-@pytest.mark.parametrize("record", [(), ALL[1:3], ALL, (n4.Window(steps=1000), *ALL[:1])], ids=["none", "traces", "all", "window"])
+@pytest.mark.parametrize("record", [(), ALL[1:3], ALL, (n4.Window(length=100 * u.ms), *ALL[:1])], ids=["none", "traces", "all", "window"])
 def test_recorders_change_nothing(record):
     # I03
     run = n4.simulate(RING, state(), DURATION, record, chunk=200)

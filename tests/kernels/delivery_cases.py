@@ -13,7 +13,7 @@ class Case(NamedTuple):
     ids: np.ndarray
     count: np.ndarray
     start: np.ndarray
-    offset: np.ndarray
+    bounds: np.ndarray
     targets: np.ndarray
     weight: np.ndarray
     acc: np.ndarray
@@ -38,11 +38,11 @@ def make(
 ) -> Case:
     """A layout drawn at random; rows may be empty and hold a target more than once."""
     n_delays, block = len(delays), n_ports * width
-    lengths = rng.poisson(mean / n_delays, (n_blocks, n_source, n_delays))
-    lengths[:, rng.integers(n_source)] = 0
-    offset = np.zeros((n_blocks, n_source, n_delays + 1), np.uint32)
-    offset[..., 1:] = np.cumsum(lengths, -1)
-    first = np.concatenate([[0], np.cumsum(lengths.sum(-1).reshape(-1))])[:-1].reshape(n_blocks, n_source)
+    lengths = rng.poisson(mean / n_delays, (n_source, n_delays * n_blocks))
+    lengths[rng.integers(n_source)] = 0
+    bounds = np.zeros((n_source, n_delays * n_blocks + 1), np.uint32)
+    bounds[:, 1:] = np.cumsum(lengths, -1)
+    first = np.concatenate([[0], np.cumsum(lengths.sum(-1))])[:-1]
     start = np.stack([first & 0xFFFFFFFF, first >> 32], -1).astype(np.uint32)
     n_edges = int(lengths.sum()) + padding
     local = rng.integers(0, block, n_edges).astype(targets)
@@ -52,7 +52,7 @@ def make(
     step = np.uint32(rng.integers(0, 2**32, dtype=np.uint64))
     acc = rng.normal(size=(n_blocks, block)).astype(sums)
     weight = (rng.normal(size=shape) * 2.0 ** rng.integers(-20, 4, shape)).astype(weights)
-    return Case(step, np.array(delays, np.int32), ids, count, start, offset, local, np.asarray(weight), acc)
+    return Case(step, np.array(delays, np.int32), ids, count, start, bounds, local, np.asarray(weight), acc)
 
 
 def history(rng, depth, n_source, rate):
@@ -73,10 +73,11 @@ def plain(case: Case) -> np.ndarray:
     for d, delay in enumerate(case.delays):
         row = (int(case.step) - int(delay)) % 2**32 % depth
         for source in case.ids[row, : case.count[row]]:
+            low, high = (int(x) for x in case.start[source])
+            begin = low + (high << 32)
             for block in range(len(acc)):
-                low, high = (int(x) for x in case.start[block, source])
-                begin = low + (high << 32)
-                edges = slice(begin + int(case.offset[block, source, d]), begin + int(case.offset[block, source, d + 1]))
+                piece = d * len(acc) + block
+                edges = slice(begin + int(case.bounds[source, piece]), begin + int(case.bounds[source, piece + 1]))
                 weight = case.weight[edges] if per_edge else case.weight[source] if case.weight.ndim else case.weight
                 np.add.at(acc[block], case.targets[edges].astype(np.int64), np.asarray(weight).astype(acc.dtype))
     return acc

@@ -85,8 +85,8 @@ def test_every_float16_is_widened_exactly():
             np.array([1], np.int32),
             np.array([[0]], np.int32),
             np.array([1], np.int32),
-            np.zeros((1, 1, 2), np.uint32),
-            np.array([[[0, n]]], np.uint32),
+            np.zeros((1, 2), np.uint32),
+            np.array([[0, n]], np.uint32),
             np.arange(n, dtype=np.uint32),
             weight,
             np.zeros((1, n), np.float32),
@@ -102,8 +102,8 @@ def test_duplicate_targets_are_added_in_order():
         np.array([1], np.int32),
         np.zeros((4, 1), np.int32),
         np.ones(4, np.int32),
-        np.zeros((1, 1, 2), np.uint32),
-        np.array([[[0, 5]]], np.uint32),
+        np.zeros((1, 2), np.uint32),
+        np.array([[0, 5]], np.uint32),
         np.zeros(5, np.uint16),
         weight,
         np.zeros((1, 1), np.float32),
@@ -134,9 +134,9 @@ def test_an_index_out_of_range_is_an_error_that_names_it():
         count[row] = n
         assert f"got {n} in ring row {row}" in wrong(case, count=count)
     assert "target index out of range: got 4000" in wrong(case, targets=np.full_like(case.targets, 4000))
-    offset = case.offset.copy()
-    offset[..., 1:] += 10**6
-    assert "ends at edge" in wrong(case, offset=offset)
+    bounds = case.bounds.copy()
+    bounds[..., 1:] += 10**6
+    assert "ends at edge" in wrong(case, bounds=bounds)
     start = case.start.copy()
     start[..., 1] = 2**31
     assert "ends at edge" in wrong(case, start=start)
@@ -152,6 +152,8 @@ def test_wrong_shapes_are_refused_before_anything_runs():
         deliver_native(*case, weight_kind="all")
     assert "power of two" in wrong(case, ids=case.ids[:6], count=case.count[:6])
     assert "one weight per source expected, 40 values; got 39" in wrong(case, weight=case.weight[:39])
+    assert "a row needs D * n_blocks + 1 bounds, 10; got 9" in wrong(case, bounds=case.bounds[:, :9])
+    assert "start and bounds must agree in sources" in wrong(case, bounds=case.bounds[:39])
 
 
 @pytest.mark.skipif(not native_available(), reason=native_status())
@@ -172,14 +174,14 @@ def test_edges_beyond_two_to_the_31():
     shared = jax.device_put(targets)
     if shared.unsafe_buffer_pointer() != targets.ctypes.data:
         pytest.skip("jax copies the array on this machine")
-    start = np.array([[[far & 0xFFFFFFFF, far >> 32]]], np.uint32)
+    start = np.array([[far & 0xFFFFFFFF, far >> 32]], np.uint32)
     acc, _, _ = jax.jit(deliver_native)(
         np.uint32(1),
         np.array([1], np.int32),
         np.array([[0]], np.int32),
         np.array([1], np.int32),
         start,
-        np.array([[[0, 4]]], np.uint32),
+        np.array([[0, 4]], np.uint32),
         shared,
         np.float32(0.5),
         np.zeros((1, 4), np.float32),
@@ -266,7 +268,7 @@ def test_in_a_scan_the_ring_and_the_sums_are_never_copied(batch):
     n, depth = 4096, 16
     rng = np.random.default_rng(9)
     base = make(rng, n_source=n, n_blocks=2, width=n // 2, n_ports=1, depth=depth, delays=(1, 2), mean=2, rate=0.0)
-    synapses = (base.start, base.offset, base.targets, base.weight)
+    synapses = (base.start, base.bounds, base.targets, base.weight)
     state = (base.acc, base.ids, base.count)
     if batch:
         state = tuple(np.stack([x] * batch) for x in state)

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import neuro4d as n4
-from neuro4d.kernels import LifClock, LifLevels, LifPort, LifRing, lif_run_native, native_available
-from neuro4d.network import _fused, _step, advance, advance_many, prepare, runs_natively
+from neuro4d.kernels import LifClock, LifParams, LifPort, LifRing, lif_run_native, native_available
+from neuro4d.model import _native, _step, advance, advance_many, prepare, runs_natively
+from neuro4d.model._stimulate import stimulate
 from neuro4d.ops import Backend
 
 pytestmark = pytest.mark.skipif(not native_available(), reason="the CPU handlers are not built")
@@ -102,23 +103,23 @@ def ulps(a, b, scale):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_step_equals_the_plain_one_within_two_units(name):
     (model, group), (reference, _) = build(name), build(name, Backend.REFERENCE)
-    assert prepare(model).fused[group] is not None
-    assert prepare(reference).fused[group] is None
-    fused, plain = stepper(model), stepper(reference)
+    assert prepare(model).groups[group].native is not None
+    assert prepare(reference).groups[group].native is None
+    native, plain = stepper(model), stepper(reference)
     state, fired = model.init(jr.key(3)), 0
     for _ in range(80):
-        got, words = fused(model, state)
+        got, words = native(model, state)
         want, spikes = plain(reference, state)
         fired += int(spikes.number(group))
-        assert ulps(got.neurons[group].v, want.neurons[group].v, 1.0).max() <= 2
-        for port, expected in want.receptors[group].items():
-            for x, y in zip(got.receptors[group][port], expected, strict=True):
+        assert ulps(got.groups[group].neurons.v, want.groups[group].neurons.v, 1.0).max() <= 2
+        for port, expected in want.groups[group].receptors.items():
+            for x, y in zip(got.groups[group].receptors[port], expected, strict=True):
                 assert ulps(x, y, 1e-3).max() <= 2
         np.testing.assert_array_equal(words.words[group], spikes.words[group])
-        held = np.asarray(want.neurons[group].left) >= 0.5
-        np.testing.assert_array_equal(np.asarray(got.neurons[group].left)[held], np.asarray(want.neurons[group].left)[held])
-        left = np.asarray(got.neurons[group].left)[~held]  # what rounding left over: at most half a unit of v
-        assert (np.abs(left) <= np.spacing(np.abs(np.asarray(got.neurons[group].v)[~held])) / 2).all()
+        held = np.asarray(want.groups[group].neurons.left) >= 0.5
+        np.testing.assert_array_equal(np.asarray(got.groups[group].neurons.left)[held], np.asarray(want.groups[group].neurons.left)[held])
+        left = np.asarray(got.groups[group].neurons.left)[~held]  # what rounding left over: at most half a unit of v
+        assert (np.abs(left) <= np.spacing(np.abs(np.asarray(got.groups[group].neurons.v)[~held])) / 2).all()
         for ring, expected in want.history.items():
             np.testing.assert_array_equal(got.history[ring].count, expected.count)
             for row, count in enumerate(expected.count):
@@ -149,7 +150,7 @@ def test_instruction_sets_and_repetitions_give_the_same_bits(name, monkeypatch):
     final, words = jax.jit(run_of(model, 300))(state)
     assert np.bitwise_count(np.asarray(words[group])).sum() > 50
     for isa in ("baseline", "avx2", "avx512", "best"):
-        monkeypatch.setattr(_fused, "lif_run_native", functools.partial(lif_run_native, isa=isa))
+        monkeypatch.setattr(_native, "lif_run_native", functools.partial(lif_run_native, isa=isa))
         equal_trees((final, words), jax.jit(run_of(model, 300))(state))
 
 
@@ -168,7 +169,7 @@ def test_a_batch_equals_single_runs(name):
 def test_many_steps_in_one_call_equal_single_steps(make):
     """State, history and the rows of spikes, also where the call has room for more steps than it makes."""
     model = make().build(dt=0.1 * u.ms, seed=1)
-    ((group, _),) = model.layout.sizes
+    group = model.layout.groups[0].name
     assert runs_natively(model, prepare(model))
     state = model.init(jr.key(0))
     state, words = jax.jit(run_of(model, 100))(state)
@@ -186,32 +187,33 @@ def test_many_steps_in_one_call_equal_single_steps(make):
 def test_many_steps_in_plain_xla_equal_single_steps():
     """What takes the place of the native call where a program is lowered for another platform."""
     model = coba().build(dt=0.1 * u.ms, seed=1)
-    ((group, _),) = model.layout.sizes
+    (group,) = model.layout.groups
     state = model.init(jr.key(0))
-    task = _step._task(model, prepare(model), state, dict(state.history), _step._stimulate(model, prepare(model), state, {})[group], group, 300)
-    out = jax.jit(lambda t, n: _fused._run_portable(t, n, 80))(task, jnp.int32(60))
+    outside = stimulate(model, prepare(model), state, {})[group.name]
+    task = _step.task_of(model, prepare(model), state, dict(state.history), outside, group)
+    _, rows = jax.jit(lambda t, n: _native.plain_steps(t, n, 80))(task, jnp.int32(60))
     plain = coba().build(dt=0.1 * u.ms, seed=1, backend=Backend.REFERENCE)
     _, words = jax.jit(run_of(plain, 60))(plain.init(jr.key(0)))
-    assert np.asarray(words[group]).any()
-    np.testing.assert_array_equal(out.words[:60], words[group])
+    assert np.asarray(words[group.name]).any()
+    np.testing.assert_array_equal(rows[:60], words[group.name])
     many = jax.jit(lambda m, s: advance_many(m, prepare(m), s, jnp.int32(3), 5))
     for platform in ("cuda", "rocm", "tpu"):
         assert "n4_lif_run" not in jax.export.export(many, platforms=[platform])(model, state).mlir_module()
 
 
-def bare_step(v, left, levels, ports=(), extras=(), width=None, isa="best", count=1, length=1, rings=1):
+def bare_step(v, left, params, ports=(), extras=(), width=None, isa="best", count=1, length=1, rings=1):
     n = v.shape[0]
     ring = LifRing(jnp.zeros((1, n), jnp.int32), jnp.zeros(1, jnp.int32))
     clock = LifClock(jnp.uint32(0), jnp.uint32(0), jnp.zeros(2, jnp.uint32))
     return lif_run_native(
-        count, clock, v, left, levels, [ring] * rings, ports, [], [], extras, width=width or n, length=length, isa=isa
+        count, clock, v, left, params, [ring] * rings, ports, [], [], extras, width=width or n, length=length, isa=isa
     )
 
 
-def levels_of(**changes):
+def params_of(**changes):
     base = {"leak": 0.0, "resistance": 0.0, "rate": 1.0, "g_leak": 0.0, "v_rest": 0.0, "v_th": 1e9, "v_reset": 0.0}
     arrays = {name: jnp.asarray(value, jnp.float32) for name, value in (base | changes).items()}
-    return LifLevels(**arrays, hold=jnp.int32(0), bounds=jnp.array([0, 1 << 20], jnp.int32))
+    return LifParams(**arrays, hold=jnp.int32(0), bounds=jnp.array([0, 1 << 20], jnp.int32))
 
 
 def test_the_exponential_is_right_to_its_last_places():
@@ -219,7 +221,7 @@ def test_the_exponential_is_right_to_its_last_places():
     rng = np.random.default_rng(0)
     x = np.concatenate([rng.uniform(0, 80, 200_000), rng.uniform(0, 0.7, 200_000), 2.0 ** rng.uniform(-30, 6, 100_000)]).astype(np.float32)
     port = LifPort("conductance", jnp.asarray(x), jnp.float32(1), jnp.float32(1), jnp.float32(1))
-    out = bare_step(jnp.zeros(len(x), jnp.float32), jnp.zeros(len(x), jnp.float32), levels_of(), [port]).v
+    out = bare_step(jnp.zeros(len(x), jnp.float32), jnp.zeros(len(x), jnp.float32), params_of(), [port]).v
     exact = -np.expm1(-x.astype(np.float64))
     unit = np.spacing(exact.astype(np.float32)).astype(np.float64)
     assert (np.abs(np.asarray(out) - exact) / unit).max() <= 1.5
@@ -228,17 +230,17 @@ def test_the_exponential_is_right_to_its_last_places():
 @pytest.mark.parametrize("n", [1, 31, 32, 33, 511, 513, 5000])
 def test_hold_and_words_for_any_number_of_neurons(n):
     v = jnp.where(jnp.arange(n) % 3 == 0, 10.0, -10.0)
-    levels = levels_of(v_th=0.0, v_reset=-1.0)._replace(hold=jnp.int32(2))
+    params = params_of(v_th=0.0, v_reset=-1.0)._replace(hold=jnp.int32(2))
     step = jax.jit(bare_step, static_argnames="width")
-    out = step(v, jnp.zeros(n), levels, width=n if n < 512 else 512)
+    out = step(v, jnp.zeros(n), params, width=n if n < 512 else 512)
     fired = np.arange(n) % 3 == 0
     bits = np.unpackbits(np.asarray(out.words).view(np.uint8), bitorder="little")
     np.testing.assert_array_equal(bits[:n], fired)
     assert not bits[n:].any()
     np.testing.assert_array_equal(out.left, np.where(fired, 2, 0))
     np.testing.assert_array_equal(out.rings[0].ids[0, : fired.sum()], np.flatnonzero(fired))
-    assert int(out.rings[0].count[0]) == fired.sum()
-    again = step(jnp.full(n, 10.0), out.left, levels, width=n)
+    assert int(out.rings[0].n_fired[0]) == fired.sum()
+    again = step(jnp.full(n, 10.0), out.left, params, width=n)
     np.testing.assert_array_equal(again.left, np.where(fired, 1, 2))
     np.testing.assert_array_equal(again.v, np.where(fired, 10.0, -1.0))
 
@@ -248,17 +250,17 @@ def test_wrong_operands_are_refused():
 
     def message(**changes):
         with pytest.raises(Exception) as error:  # XLA's error class is not public
-            jax.block_until_ready(bare_step(**({"v": v, "left": left, "levels": levels_of()} | changes)))
+            jax.block_until_ready(bare_step(**({"v": v, "left": left, "params": params_of()} | changes)))
         return str(error.value)
 
-    assert "one value, one per span or one per neuron; got 7" in message(levels=levels_of(v_th=np.zeros(7)))
+    assert "one value, one per span or one per neuron; got 7" in message(params=params_of(v_th=np.zeros(7)))
     assert "agree in neurons" in message(left=jnp.zeros(9))
     assert "a multiple of 32" in message(width=7)
     assert "the number of steps lies between 0 and 4; got 5" in message(count=5, length=4)
     assert "the number of steps lies between 0 and 4; got -1" in message(count=-1, length=4)
     assert "a group that hears only itself" in message(length=4, rings=2)
     with pytest.raises(ValueError, match="`isa` is one of"):
-        bare_step(v, left, levels_of(), isa="avx")
+        bare_step(v, left, params_of(), isa="avx")
 
 
 def test_in_a_loop_nothing_large_is_copied():
@@ -273,8 +275,8 @@ def test_plain_xla_does_not_copy_the_past_in_a_loop():
     # Without delays of 0: there the spikes of a step do not wait for what arrives in it.
     model = cuba().build(dt=0.1 * u.ms, seed=1, backend=Backend.REFERENCE)
     state = model.init(jr.key(0))
-    ((group, _),) = model.layout.sizes
-    depth, n = state.history[group].ids.shape
+    (group,) = model.layout.groups
+    depth, n = state.history[group.name].ids.shape
     text = jax.jit(run_of(model, 10), donate_argnums=0).lower(state).compile().as_text()
     loops = [part for part in text.split("\n\n") if not part.lstrip().startswith("ENTRY")]
     assert any(f"s32[{depth},{n}]" in part for part in loops)

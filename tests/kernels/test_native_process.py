@@ -96,7 +96,7 @@ def test_a_handler_that_counts_wrong_is_not_used():
     assert done.stdout.startswith("False") and ("self-test failed" in done.stdout or "not part" in done.stdout)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs the sanitizers of GCC on Linux")
 @pytest.mark.skipif(None in map(shutil.which, ("cmake", "g++")), reason="needs cmake and g++")
 @pytest.mark.skipif(importlib.util.find_spec("nanobind") is None, reason="needs nanobind")

@@ -26,7 +26,7 @@ SETTINGS = {
     "aarch64": (f"-DCMAKE_TOOLCHAIN_FILE={ROOT}/cmake/aarch64-linux-gnu.cmake",),
 }
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.full,
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="builds with GCC on Linux"),
     pytest.mark.skipif(None in map(shutil.which, ("cmake", "g++")), reason="needs cmake and g++"),
 ]

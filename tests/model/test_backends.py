@@ -16,6 +16,7 @@ import neuro4d as n4
 from neuro4d.kernels import native_available
 
 needs_native = pytest.mark.skipif(not native_available(), reason="the native kernels are not built here")
+BACKENDS = (n4.Backend.AUTO, n4.Backend.REFERENCE)
 
 
 def spikes(model, duration=100 * u.ms, state=None):
@@ -33,7 +34,7 @@ def network(name):
 def test_native_delivery_gives_the_spikes_of_plain_xla_bit_for_bit(name):
     # With a surrogate the neurons are stepped by XLA in both models, so that only delivery differs.
     net = n4.zoo.microcircuit(0.1) if name == "microcircuit" else network(name)
-    built = [net.build(dt=0.1 * u.ms, seed=0, surrogate=n4.SuperSpike(), backend=backend) for backend in n4.Backend]
+    built = [net.build(dt=0.1 * u.ms, seed=0, surrogate=n4.SuperSpike(), backend=backend) for backend in BACKENDS]
     first, second = (spikes(model) for model in built)
     assert first.any()
     assert np.array_equal(first, second)
@@ -42,19 +43,19 @@ def test_native_delivery_gives_the_spikes_of_plain_xla_bit_for_bit(name):
 # Relative standard deviation of the number of spikes in 300 ms over 20 keys: 0.028 and 0.049.
 @needs_native
 @pytest.mark.parametrize(("name", "spread"), [("cuba", 0.028), ("microcircuit", 0.049)])
-def test_the_fused_pass_and_plain_xla_agree_within_the_spread_of_seeds(name, spread):
+def test_the_native_pass_and_plain_xla_agree_within_the_spread_of_seeds(name, spread):
     counts = [
-        int(np.bitwise_count(spikes(network(name).build(dt=0.1 * u.ms, seed=0, backend=b), 300 * u.ms)).sum()) for b in n4.Backend
+        int(np.bitwise_count(spikes(network(name).build(dt=0.1 * u.ms, seed=0, backend=b), 300 * u.ms)).sum()) for b in BACKENDS
     ]
     # Rounding parts the trajectories, so the two counts differ like those of two keys: four standard deviations of a difference.
     assert counts[0] == pytest.approx(counts[1], rel=4 * 2**0.5 * spread)
 
 
 @needs_native
-def test_the_fused_pass_and_plain_xla_agree_in_irregularity():
+def test_the_native_pass_and_plain_xla_agree_in_irregularity():
     # CUBA, one second, over 20 keys: mean CV 0.516, standard deviation 0.0091. Four standard deviations of a difference.
     runs = []
-    for backend in n4.Backend:
+    for backend in BACKENDS:
         model = network("cuba").build(dt=0.1 * u.ms, seed=0, backend=backend)
         runs.append(n4.simulate(model, model.init(jr.key(0)), 1 * u.second))
     assert runs[0].cv("cells") == pytest.approx(runs[1].cv("cells"), abs=4 * 2**0.5 * 0.0091)
@@ -86,25 +87,26 @@ def test_twenty_runs_give_the_same_bits(name):
     assert len(runs) == 1
 
 
-def recurrent(plastic=False, **options):
+def recurrent(plasticity=None, **options):
     lif = n4.LIF(tau=20 * u.ms, c=200 * u.pF, v_rest=-60 * u.mV, v_th=-50 * u.mV, v_reset=-60 * u.mV, t_ref=5 * u.ms)
     cells = n4.Population("cells", 400, lif, {"exc": n4.ExpCurrent(tau=5 * u.ms)}, v0=n4.Normal(-55 * u.mV, 5 * u.mV))
-    loop = n4.Projection("e", cells, cells, "exc", n4.FixedProb(0.1), weight=20 * u.pA, delay=1 * u.ms, plastic=plastic)
+    loop = n4.Projection("e", cells, cells, "exc", n4.FixedProb(0.1), weight=20 * u.pA, delay=1 * u.ms, plasticity=plasticity)
     return n4.Network(cells, loop, n4.Clamp("drive", cells, 220 * u.pA)).build(dt=0.1 * u.ms, seed=0, **options)
 
 
 def test_weights_in_the_state_give_the_spikes_of_static_ones():
-    static, plastic = recurrent(), recurrent(plastic=True)
-    assert not static.init(jr.key(0)).weights
+    static, plastic = recurrent(), recurrent(n4.Free())
+    assert not static.init(jr.key(0)).edges
     state = plastic.init(jr.key(0))
-    assert state.weights["cells->cells"].shape == plastic.pathways["cells->cells"].targets.shape
+    ((name, held),) = state.edges.items()
+    assert held.weight.shape == plastic.pathways[name].targets.shape
     assert np.array_equal(spikes(static), spikes(plastic, state=state))
 
 
 def test_weights_of_the_state_are_those_that_act():
-    model = recurrent(plastic=True)
+    model = recurrent(n4.Free())
     state = model.init(jr.key(0))
-    silenced = eqx.tree_at(lambda s: s.weights["cells->cells"], state, replace_fn=jnp.zeros_like)
+    silenced = eqx.tree_at(lambda s: s.edges[next(iter(s.edges))].weight, state, replace_fn=jnp.zeros_like)
     alone = spikes(recurrent(), state=n4.set(recurrent(), lambda m: m.pathways["cells->cells"].weight, 0.0).init(jr.key(0)))
     cut = n4.set(recurrent(), lambda m: m.pathways["cells->cells"].weight, 0.0)
     assert not np.array_equal(spikes(model, state=silenced), alone)

@@ -36,7 +36,7 @@ def draw(ax):
 
 
 def test_a_raster_shows_every_spike_in_its_band(run):
-    ax = draw(run.raster())
+    ax = draw(run.plot.raster())
     offsets = [np.asarray(each.get_offsets()) for each in ax.collections]
     assert [len(each) for each in offsets] == [len(run.spikes("L4E")), len(run.spikes("L4I"))]
     low, high = offsets
@@ -52,7 +52,7 @@ def test_a_raster_shows_every_spike_in_its_band(run):
 
 def test_one_population_into_given_axes(run):
     _, ax = plt.subplots()
-    assert run.raster("L4I", ax=ax) is ax and len(ax.figure.axes) == 1
+    assert run.plot.raster("L4I", ax=ax) is ax and len(ax.figure.axes) == 1
     # With a whole page to itself a population of 100 has room for upright ticks.
     assert len(draw(ax).collections[0].get_segments()) == len(run.spikes("L4I"))
 
@@ -60,63 +60,63 @@ def test_one_population_into_given_axes(run):
 def test_dense_activity_becomes_a_histogram():
     dense = run_of({"a": bernoulli(np.random.default_rng(1), 1000, 3000, 1000)})
     assert len(dense.spikes("a")) > _POINTS
-    ax = draw(dense.raster())
+    ax = draw(dense.plot.raster())
     assert len(ax.collections) == 0 and ax.images[0].get_array().sum() == len(dense.spikes("a"))
 
 
 def test_few_neurons_are_upright_ticks():
     few = run_of({"a": bernoulli(np.random.default_rng(1), 1000, 8, 100)})
-    segments = draw(few.raster()).collections[0].get_segments()
+    segments = draw(few.plot.raster()).collections[0].get_segments()
     assert len(segments) == len(few.spikes("a")) and all(a[0] == b[0] and a[1] < b[1] for a, b in segments)
 
 
 @pytest.mark.parametrize("steps", [0, 1, 3, 1000])
 def test_silence_and_short_runs_draw(steps):
     quiet = run_of({"xE": np.zeros((steps, 3), bool), "xI": np.zeros((steps, 40), bool)})
-    draw(quiet.raster())
-    draw(quiet.plot_rates()[0, 0])
-    draw(quiet.layered())
+    draw(quiet.plot.raster())
+    draw(quiet.plot.rates()[0, 0])
+    draw(quiet.plot.layered())
 
 
 def test_rates_average_to_the_mean(run):
-    axes = run.plot_rates(bin=10 * u.ms)
+    axes = run.plot.rates(bin=10 * u.ms)
     draw(axes[0, 0])
     assert axes.shape == (2, 2) and axes[1, 0].get_title(loc="left") == "L4E"
     assert np.mean(axes[1, 0].lines[0].get_ydata()) == pytest.approx(float(run.rate("L4E").to_decimal(u.Hz)))
     assert sum(patch.get_height() for patch in axes[1, 1].patches) == 400
     assert [ax.get_xlabel() for ax in axes[1]] == ["time (ms)", "rate of a neuron (Hz)"]
     with pytest.raises(ValueError, match="whole number of steps"):
-        run.plot_rates(bin=0.25 * u.ms)
+        run.plot.rates(bin=0.25 * u.ms)
 
 
 def test_traces_carry_units(run):
-    v, g = run.plot_traces()
+    v, g = run.plot.traces()
     draw(v)
     assert (v.get_ylabel(), g.get_ylabel()) == ("v (mV)", "g (nS)") and g.get_xlabel() == "time (ms)"
     assert [text.get_text() for text in v.get_legend().get_texts()] == ["0", "7"]
     np.testing.assert_allclose(g.lines[-1].get_ydata(), run.trace("g").values.to_decimal(u.nS).mean(axis=1))
     with pytest.raises(KeyError, match="no trace named 'w'"):
-        run.plot_traces("w")
+        run.plot.traces("w")
 
 
 def test_long_runs_are_labelled_in_seconds():
     slow = run_of({"a": bernoulli(np.random.default_rng(0), 6000, 30, 5, dt_ms=1.0)}, dt_ms=1.0)
-    ax = draw(slow.raster())
+    ax = draw(slow.plot.raster())
     assert ax.figure.axes[1].get_xlabel() == "time (s)" and ax.get_xlim() == (0, 6)
 
 
 def test_a_layered_raster_stacks_from_the_surface_down():
     rng = np.random.default_rng(3)
     column = run_of({name: bernoulli(rng, 2000, 50, 20) for name in ("L23E", "L23I", "L4E", "L4I")})
-    ax = draw(column.layered())
+    ax = draw(column.plot.layered())
     assert [label.get_text().strip() for label in ax.get_yticklabels()] == ["L4I", "L4E", "L23I", "L23E"]
     widths = [bar.get_width() for bar in ax.figure.axes[1].patches]
     np.testing.assert_allclose(widths, [float(column.rate(name).to_decimal(u.Hz)) for name in ("L4I", "L4E", "L23I", "L23E")])
-    draw(column.layered({"L2/3": ("L23E", "L23I"), "L4": ("L4E",)}))
+    draw(column.plot.layered({"L2/3": ("L23E", "L23I"), "L4": ("L4E",)}))
     with pytest.raises(ValueError, match="each listed once"):
-        column.layered({"a": ("L4E",), "b": ("L4E",)})
+        column.plot.layered({"a": ("L4E",), "b": ("L4E",)})
     with pytest.raises(ValueError, match="end in E or I"):
-        run_of({"cells": np.zeros((10, 3), bool)}).layered()
+        run_of({"cells": np.zeros((10, 3), bool)}).plot.layered()
 
 
 def lattice_run(shape, n=300, steps=200):
@@ -129,7 +129,7 @@ def lattice_run(shape, n=300, steps=200):
 
 def test_the_4d_view_averages_sites_by_slice():
     run, places = lattice_run((4, 5, 3, 6))
-    axes = run.view4d("v1")
+    axes = run.plot.view4d("v1")
     draw(axes[0, 0])
     rates = run.rates("v1").to_decimal(u.Hz)
     panels = [ax for ax in axes.flat if ax.images]
@@ -160,28 +160,28 @@ def test_long_axes_are_cut_into_slabs_that_cover_them():
 @pytest.mark.parametrize("shape", [(12,), (6, 5), (6, 5, 3), (2, 30, 1, 1)])
 def test_lattices_with_fewer_axes_draw(shape):
     run, _ = lattice_run(shape)
-    draw(run.view4d()[0, 0])
+    draw(run.plot.view4d()[0, 0])
 
 
 def test_values_may_carry_a_unit():
     run, _ = lattice_run((4, 4, 2, 2))
-    axes = run.view4d("v1", values=np.linspace(-70, -50, 300) * u.mV, label="v")
+    axes = run.plot.view4d("v1", values=np.linspace(-70, -50, 300) * u.mV, label="v")
     assert axes[0, 0].figure.axes[-1].get_ylabel() == "v (mV)"
     assert axes[0, 0].images[0].get_clim()[0] < -50
 
 
 def test_views_that_cannot_be_drawn_say_why(run):
     with pytest.raises(ValueError, match="no lattice"):
-        run.view4d()
+        run.plot.view4d()
     placed, _ = lattice_run((4, 4, 2, 2))
     with pytest.raises(ValueError, match="'m1' has no coordinates; with coordinates: v1"):
-        placed.view4d("m1")
+        placed.plot.view4d("m1")
     with pytest.raises(ValueError, match=r"shape \(300,\)"):
-        placed.view4d("v1", values=np.zeros(3))
+        placed.plot.view4d("v1", values=np.zeros(3))
     with pytest.raises(KeyError, match="no population named 'v2'"):
-        placed.view4d("v2")
+        placed.plot.view4d("v2")
     with pytest.raises(ValueError, match="this lattice has 5"):
-        lattice_run((2, 2, 2, 2, 2))[0].view4d("v1")
+        lattice_run((2, 2, 2, 2, 2))[0].plot.view4d("v1")
 
 
 def test_without_matplotlib_the_error_teaches(monkeypatch):
@@ -202,7 +202,7 @@ def test_no_display_means_agg_and_a_chosen_backend_stays():
 
 def test_the_users_own_settings_stay(run):
     before = dict(plt.rcParams)
-    run.raster()
+    run.plot.raster()
     assert dict(plt.rcParams) == before
 
 
@@ -214,7 +214,7 @@ def test_round_numbers(value, expected):
 def test_more_populations_than_colours_share_one_rate_line():
     rng = np.random.default_rng(4)
     many = run_of({f"p{index}": bernoulli(rng, 1000, 10 + index, 30) for index in range(12)})
-    strip = draw(many.raster()).figure.axes[1]
+    strip = draw(many.plot.raster()).figure.axes[1]
     assert len(strip.lines) == 1
     spikes = sum(len(many.spikes(name)) for name in many.populations)
     assert np.mean(strip.lines[0].get_ydata()) == pytest.approx(spikes / many.model.n_neurons / 0.1)

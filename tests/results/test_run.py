@@ -9,7 +9,7 @@ import sys
 import brainunit as u
 import numpy as np
 import pytest
-from synthetic_run import SmallModel, bernoulli, pack, run_of, spans
+from synthetic_run import SmallModel, Span, bernoulli, pack, run_of, spans
 
 from neuro4d import analysis
 from neuro4d._base import UnitError
@@ -35,6 +35,10 @@ def make(dense, records, **fields):
     return Run(SmallModel(populations), None, 0.1, 0, 5000, records, **fields)
 
 
+def places(dense):
+    return tuple(spans({name: each.shape[1] for name, each in dense.items()}).values())
+
+
 def whole(dense):
     return np.concatenate(list(dense.values()), axis=1)
 
@@ -53,11 +57,11 @@ def test_rates_have_units_and_are_right(run, dense):
 
 
 def test_counts_and_windows_give_the_same_numbers(run, dense):
-    counts = make(dense, {"counts": CountRecord({"lif": whole(dense).sum(axis=0)})})
+    counts = make(dense, {"counts": CountRecord({name: each.sum(axis=0) for name, each in dense.items()}, 5000)})
     assert counts.rate("inh") == run.rate("inh")
     np.testing.assert_array_equal(counts.counts("exc"), dense["exc"].sum(axis=0))
     kept = whole(dense)[-1000:]
-    window = make(dense, {"window": WindowRecord({"lif": pack(kept)}, dropped=int(whole(dense)[:-1000].sum()))})
+    window = make(dense, {"window": WindowRecord({"lif": pack(kept)}, places(dense), dropped=int(whole(dense)[:-1000].sum()))})
     expected = run.spikes("inh").between(400 * u.ms, 500 * u.ms)
     np.testing.assert_array_equal(window.spikes("inh").step, expected.step)
     np.testing.assert_array_equal(window.spikes("inh").id, expected.id)
@@ -104,11 +108,11 @@ def test_a_missing_recorder_is_named(dense):
         nothing.rate("exc")
     with pytest.raises(KeyError, match=r'n4.Trace\("exc", "v"\)'):
         nothing.trace("v")
-    counts = make(dense, {"counts": CountRecord({"lif": whole(dense).sum(axis=0)})})
+    counts = make(dense, {"counts": CountRecord({name: each.sum(axis=0) for name, each in dense.items()}, 5000)})
     with pytest.raises(ValueError, match=r"'counts': CountRecord\(\d+ spikes\)"):
         counts.cv("exc")
-    other = make(dense, {"spikes": SpikeRecord({"izhikevich": np.zeros((5000, 1), np.uint32)})})
-    with pytest.raises(ValueError, match="recorded populations: none"):
+    other = make(dense, {"spikes": SpikeRecord({"izhikevich": np.zeros((5000, 1), np.uint32)}, (Span("third", "izhikevich", 0, 3),))})
+    with pytest.raises(ValueError, match=r"Recorded: .*n4.Spikes"):
         other.spikes("exc")
 
 
@@ -143,17 +147,17 @@ def test_html_is_static(run, dense):
 
 def test_records_refuse_wrong_shapes(dense):
     with pytest.raises(ValueError, match="uint32"):
-        SpikeRecord({"lif": np.zeros((3, 2), np.int64)})
+        SpikeRecord({"lif": np.zeros((3, 2), np.int64)}, ())
     with pytest.raises(ValueError, match="same number of steps"):
-        SpikeRecord({"a": np.zeros((3, 2), np.uint32), "b": np.zeros((4, 2), np.uint32)})
+        SpikeRecord({"a": np.zeros((3, 2), np.uint32), "b": np.zeros((4, 2), np.uint32)}, ())
     with pytest.raises(ValueError, match="at least 0"):
-        WindowRecord({}, dropped=-1)
+        WindowRecord({}, (), dropped=-1)
     with pytest.raises(ValueError, match="integers"):
-        CountRecord({"a": np.zeros(3)})
+        CountRecord({"a": np.zeros(3)}, 10)
     with pytest.raises(ValueError, match=r"\(2, 3\)"):
         TraceRecord("v", "exc", "v", [1, 2, 3], [0, 1], np.zeros((3, 2)), u.mV)
     with pytest.raises(ValueError, match="3 rows for a run of 5000 steps"):
-        make(dense, {"spikes": SpikeRecord({"lif": np.zeros((3, 4), np.uint32)})})
+        make(dense, {"spikes": SpikeRecord({"lif": np.zeros((3, 4), np.uint32)}, places(dense))})
 
 
 def test_importing_results_imports_no_plotting():

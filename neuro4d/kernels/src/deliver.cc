@@ -30,7 +30,7 @@ class Blocks {
     const Delivery& x = work_[static_cast<size_t>(item / n_blocks_)];
     const ScopedFloatMode same_as_caller(mode_);
     const Failure failure = run_(x, item % n_blocks_);
-    if (failure.wrong != Wrong::kNothing && !failed_.exchange(true)) {
+    if (failure.wrong != Wrong::kNone && !failed_.exchange(true)) {
       failure_ = failure;
       failed_work_ = &x;
     }

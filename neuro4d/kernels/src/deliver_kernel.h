@@ -318,7 +318,7 @@ class RowQueue {
   }
 
   void note(Wrong wrong, const Segment<A>& s, int64_t value) {
-    if (failure_->wrong != Wrong::kNothing) return;
+    if (failure_->wrong != Wrong::kNone) return;
     *failure_ = Failure{wrong, x_.delays[s.delay], s.source, value};
   }
 

@@ -130,12 +130,10 @@ ffi::Error explain(const Delivery& x, const Failure& f) {
 }
 
 double expected_nanoseconds(const Delivery& x) {
-  constexpr double kPerRow = 6.0;
-  constexpr double kPerEvent = 0.8;
   const double rows = static_cast<double>(x.n_spikes);
   const double cells = static_cast<double>(x.n_source) * static_cast<double>(x.n_delays);
   const double events = cells > 0 ? static_cast<double>(x.n_edges) / cells : 0;
-  return rows * (kPerRow * static_cast<double>(x.n_blocks) + kPerEvent * events);
+  return rows * (cost::kRow * static_cast<double>(x.n_blocks) + cost::kEvent * events);
 }
 
 }  // namespace neuro4d

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cost.h"
 #include "operands.h"
 #include "types.h"
 
@@ -44,8 +45,5 @@ void list_arrivals(Delivery* x, std::vector<SpikeList>* room);
 ffi::Error explain(const Delivery& x, const Failure& failure);
 
 double expected_nanoseconds(const Delivery& x);
-
-// Below this much work one thread is done before a second one has woken up.
-inline bool worth_sharing(double nanoseconds) { return nanoseconds > 12e3; }
 
 }  // namespace neuro4d

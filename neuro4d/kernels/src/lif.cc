@@ -32,14 +32,14 @@ LifBlock block_function(int64_t wanted) {
   return lif_block_baseline;
 }
 
-// What a thread needs to itself: the description of the step that it is at, and room. It stays from call to call, since a call for
-// one step of a small network takes no longer than making it.
-struct Desk {
+// What a thread needs to itself: the description of the step that it is at, and room to work in. It is used again by later calls:
+// making it anew costs as much as a step of a small network.
+struct ThreadScratch {
   LifStep step;
   std::vector<Delivery> deliveries;
   std::vector<std::vector<SpikeList>> arrivals;
-  LifRoom room;
-  uint64_t owner = 0;  // the number of the `Steps` that it is laid out for
+  Scratch room;
+  uint64_t owner = 0;  // the number of the `Steps` that it is set up for
   int64_t at = -1;     // the step that it describes
 };
 
@@ -55,24 +55,24 @@ class Steps {
       : call_(call), element_(element), run_(run), mode_(float_mode()), number_(next_number()) {}
 
   void block(int64_t k, int64_t block) {
-    thread_local Desk desk;
+    thread_local ThreadScratch own;
     const ScopedFloatMode same_as_caller(mode_);
-    if (desk.owner != number_) lay_out(&desk);
-    if (desk.at != k) move_to(k, &desk);
-    const LifStep& x = desk.step;
+    if (own.owner != number_) set_up(&own);
+    if (own.at != k) move_to(k, &own);
+    const LifStep& x = own.step;
     const size_t bytes = static_cast<size_t>(call_.block_size()) * sizeof(float);
     const int64_t row = block * call_.block_size();
     if (x.late != nullptr) std::memset(x.late + row, 0, bytes);
     if (x.early != nullptr) std::memset(x.early + row, 0, bytes);
-    for (size_t p = 0; p < desk.deliveries.size(); ++p) {
-      if (desk.deliveries[p].n_spikes == 0) continue;
-      const Failure failure = call_.paths[p].run(desk.deliveries[p], block);
-      if (failure.wrong != Wrong::kNothing && !failed_.exchange(true)) {
+    for (size_t p = 0; p < own.deliveries.size(); ++p) {
+      if (own.deliveries[p].n_spikes == 0) continue;
+      const Failure failure = call_.paths[p].run(own.deliveries[p], block);
+      if (failure.wrong != Wrong::kNone && !failed_.exchange(true)) {
         failure_ = failure;
         failed_path_ = p;
       }
     }
-    run_(x, block, &desk.room);
+    run_(x, block, &own.room);
   }
 
   bool close(int64_t k) {
@@ -86,22 +86,22 @@ class Steps {
   }
 
  private:
-  void lay_out(Desk* desk) const {
-    desk->step = element_.step;
-    desk->deliveries = element_.deliveries;
-    desk->arrivals.resize(desk->deliveries.size());
-    for (LifRoom::Laid& drive : desk->room.drive) drive.done = false;
-    desk->owner = number_;
-    desk->at = -1;
+  void set_up(ThreadScratch* own) const {
+    own->step = element_.step;
+    own->deliveries = element_.deliveries;
+    own->arrivals.resize(own->deliveries.size());
+    for (Scratch::CachedSum& drive : own->room.drive) drive.done = false;
+    own->owner = number_;
+    own->at = -1;
   }
 
-  void move_to(int64_t k, Desk* desk) const {
-    desk->at = k;
-    desk->step.elapsed = element_.step.elapsed + static_cast<uint32_t>(k);
-    desk->step.words = element_.step.words + k * call_.n_words();
-    for (size_t p = 0; p < desk->deliveries.size(); ++p) {
-      desk->deliveries[p].step = element_.first_step + static_cast<uint32_t>(k);
-      list_arrivals(&desk->deliveries[p], &desk->arrivals[p]);
+  void move_to(int64_t k, ThreadScratch* own) const {
+    own->at = k;
+    own->step.elapsed = element_.step.elapsed + static_cast<uint32_t>(k);
+    own->step.words = element_.step.words + k * call_.n_words();
+    for (size_t p = 0; p < own->deliveries.size(); ++p) {
+      own->deliveries[p].step = element_.first_step + static_cast<uint32_t>(k);
+      list_arrivals(&own->deliveries[p], &own->arrivals[p]);
     }
   }
 
@@ -115,8 +115,6 @@ class Steps {
   size_t failed_path_ = 0;
 };
 
-constexpr double kMeeting = 2e3;  // ns of work from which on it pays that threads meet after a step
-
 // Elements of a batch are independent over all steps, so threads share them out, if there are enough; else they share the
 // blocks of each step.
 ffi::Error run_elements(ffi::ThreadPool& pool, const LifCall& call, const std::vector<Element>& elements, int64_t isa) {
@@ -127,8 +125,9 @@ ffi::Error run_elements(ffi::ThreadPool& pool, const LifCall& call, const std::v
     expected += e.expected * static_cast<double>(e.n_steps);
     least = std::min(least, e.expected);
   }
-  const bool apart = batch >= threads || call.n_blocks < 2;
-  const int64_t members = !apart && worth_sharing(expected) && (call.length == 1 || least > kMeeting) ? std::min(threads, call.n_blocks) : 1;
+  const bool separate = batch >= threads || call.n_blocks < 2;
+  const bool share_blocks = !separate && worth_sharing(expected) && (call.length == 1 || least > cost::kMeeting);
+  const int64_t members = share_blocks ? std::min(threads, call.n_blocks) : 1;
   std::vector<ffi::Error> outcomes(static_cast<size_t>(batch));
   auto one = [&](int64_t b) {
     const Element& e = elements[static_cast<size_t>(b)];
@@ -136,7 +135,7 @@ ffi::Error run_elements(ffi::ThreadPool& pool, const LifCall& call, const std::v
     run_steps(pool, e.n_steps, call.n_blocks, members, steps);
     outcomes[static_cast<size_t>(b)] = steps.outcome();
   };
-  parallel_for(pool, batch, apart && worth_sharing(expected) ? threads : 1, one);
+  parallel_for(pool, batch, separate && worth_sharing(expected) ? threads : 1, one);
   for (ffi::Error& outcome : outcomes) {
     if (outcome.failure()) return outcome;
   }
@@ -155,7 +154,7 @@ ffi::Error lif_run(ffi::ThreadPool pool, ffi::RemainingArgs args, ffi::Remaining
                    ffi::Span<const int64_t> ports, ffi::Span<const int64_t> paths, ffi::Span<const int64_t> poisson,
                    ffi::Span<const int64_t> extras, int64_t rings, int64_t mortal, int64_t width, int64_t length, int64_t isa) {
   LifCall call;
-  const LifPlan plan{{names, results, batch, mapped}, ports, paths, poisson, extras, rings, mortal, width, length, isa};
+  const LifCallSpec plan{{names, results, batch, mapped}, ports, paths, poisson, extras, rings, mortal, width, length, isa};
   if (ffi::Error error = decode(args, rets, plan, &call); error.failure()) return error;
   advise_rows(call);
   std::vector<Element> elements(static_cast<size_t>(call.batch.total));

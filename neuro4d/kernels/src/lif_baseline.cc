@@ -3,6 +3,6 @@
 
 namespace neuro4d {
 
-void lif_block_baseline(const LifStep& x, int64_t block, LifRoom* room) { isa_baseline::lif_block(x, block, room); }
+void lif_block_baseline(const LifStep& x, int64_t block, Scratch* room) { isa_baseline::lif_block(x, block, room); }
 
 }  // namespace neuro4d

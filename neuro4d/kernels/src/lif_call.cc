@@ -80,7 +80,7 @@ ffi::Error read_ports(CallBuffers* buffers, ffi::Span<const int64_t> kinds, LifC
   return ffi::Error::Success();
 }
 
-ffi::Error read_paths(CallBuffers* buffers, const LifPlan& plan, LifCall* call) {
+ffi::Error read_paths(CallBuffers* buffers, const LifCallSpec& plan, LifCall* call) {
   if (plan.paths.size() % 3 != 0) return bad("three numbers per pathway expected");
   call->paths.reserve(plan.paths.size() / 3);
   for (size_t k = 0; k < plan.paths.size(); k += 3) {
@@ -173,7 +173,7 @@ ffi::Error take_results(CallBuffers* buffers, LifCall* call) {
 
 }  // namespace
 
-ffi::Error decode(ffi::RemainingArgs args, ffi::RemainingRets rets, const LifPlan& plan, LifCall* call) {
+ffi::Error decode(ffi::RemainingArgs args, ffi::RemainingRets rets, const LifCallSpec& plan, LifCall* call) {
   if (!decode(plan.attributes.batch, &call->batch)) return bad("more batch axes than served");
   CallBuffers buffers(args, rets, plan.attributes, call->batch);
   N4_TRY(read_neurons(&buffers, plan.mortal != 0, call));

@@ -9,7 +9,7 @@
 namespace neuro4d {
 
 // What is static about a call, as the Python side wrote it down.
-struct LifPlan {
+struct LifCallSpec {
   CallAttributes attributes;
   ffi::Span<const int64_t> ports;    // kind
   ffi::Span<const int64_t> paths;    // ring, kind of weight, whether early
@@ -67,6 +67,6 @@ struct LifCall {
   int64_t block_size() const { return static_cast<int64_t>(ports.size()) * width; }
 };
 
-ffi::Error decode(ffi::RemainingArgs args, ffi::RemainingRets rets, const LifPlan& plan, LifCall* call);
+ffi::Error decode(ffi::RemainingArgs args, ffi::RemainingRets rets, const LifCallSpec& plan, LifCall* call);
 
 }  // namespace neuro4d

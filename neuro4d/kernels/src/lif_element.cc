@@ -15,7 +15,7 @@ Param param(const Operand& x, const LifCall& call, int64_t b) {
 }
 
 template <typename T>
-T* own(const Operand& x, const LifCall& call, int64_t b) {
+T* writable(const Operand& x, const LifCall& call, int64_t b) {
   return const_cast<T*>(x.at<T>(call.batch, b));
 }
 
@@ -23,8 +23,8 @@ void describe_neurons(const LifCall& call, int64_t b, LifStep* x) {
   x->n = call.n;
   x->width = call.width;
   x->n_blocks = call.n_blocks;
-  x->v = own<float>(call.v, call, b);
-  x->left = own<float>(call.left, call, b);
+  x->v = writable<float>(call.v, call, b);
+  x->left = writable<float>(call.left, call, b);
   x->words = reinterpret_cast<uint32_t*>(call.words) + b * call.length * call.n_words();
   LifConstants& c = x->constants;
   Param* const params[7] = {&c.leak, &c.resistance, &c.rate, &c.g_leak, &c.v_rest, &c.v_th, &c.v_reset};
@@ -53,7 +53,7 @@ void describe_inputs(const LifCall& call, int64_t b, Element* e) {
     LifPort p;
     p.kind = port.kind;
     if (port.kind != PortKind::kDelta) {
-      p.state = own<float>(port.state, call, b);
+      p.state = writable<float>(port.state, call, b);
       p.decay = param(port.decay, call, b);
       p.held = param(port.held, call, b);
     }
@@ -93,8 +93,8 @@ ffi::Error describe_element(const LifCall& call, int64_t b, Element* e) {
   if (e->n_steps < 0 || e->n_steps > call.length) {
     return bad(say("the number of steps lies between 0 and", call.length) + say("; got", e->n_steps));
   }
-  e->ring_ids = own<int32_t>(call.rings[0].ids, call, b);
-  e->ring_count = own<int32_t>(call.rings[0].count, call, b);
+  e->ring_ids = writable<int32_t>(call.rings[0].ids, call, b);
+  e->ring_count = writable<int32_t>(call.rings[0].count, call, b);
   e->depth = call.rings[0].ids.dims[0];
   describe_neurons(call, b, &e->step);
   describe_inputs(call, b, e);
@@ -109,7 +109,8 @@ ffi::Error describe_element(const LifCall& call, int64_t b, Element* e) {
     e->expected += expected_nanoseconds(x);
     e->deliveries.push_back(x);
   }
-  const double per_neuron = 0.6 + 0.2 * static_cast<double>(call.ports.size()) + 1.0 * static_cast<double>(call.poisson.size());
+  const double per_neuron = cost::kNeuron + cost::kReceptor * static_cast<double>(call.ports.size()) +
+                            cost::kPoisson * static_cast<double>(call.poisson.size());
   e->expected += per_neuron * static_cast<double>(call.n);
   return ffi::Error::Success();
 }

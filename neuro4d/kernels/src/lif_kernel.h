@@ -13,17 +13,17 @@ namespace N4_ISA {
 constexpr int64_t kFastPorts = 3;  // as many receptors of one kind share one pass
 
 // A parameter for a run of neurons within one span: a single value, or one per neuron.
-struct Values {
+struct ParamRun {
   const float* data;
   bool same;
 };
 
-inline Values values_of(const Param& p, int64_t span, int64_t first) {
+inline ParamRun values_of(const Param& p, int64_t span, int64_t first) {
   if (p.mode == Param::kNeuron) return {p.data + first, false};
   return {p.data + (p.mode == Param::kSpan ? span : 0), true};
 }
 
-inline const float* spread(const Values& x, int64_t n, float* spare) {
+inline const float* spread(const ParamRun& x, int64_t n, float* spare) {
   if (!x.same) return x.data;
   for (int64_t j = 0; j < n; ++j) spare[j] = x.data[0];
   return spare;
@@ -52,16 +52,16 @@ inline void each_span(const LifStep& x, const Piece& piece, const Body& body) {
   }
 }
 
-// Arrivals of a port for the neurons from `first` on: at the end of the step and at its beginning.
-struct Arrivals {
+// PortSums of a port for the neurons from `first` on: at the end of the step and at its beginning.
+struct PortSums {
   const float *late, *early;  // no early ones: null
 
-  Arrivals from(int64_t at) const { return {late + at, early == nullptr ? nullptr : early + at}; }
+  PortSums from(int64_t at) const { return {late + at, early == nullptr ? nullptr : early + at}; }
 };
 
-inline Columns columns_of(const LifPort& port, const Arrivals& arrivals, int64_t span, int64_t first, int64_t n, bool* same, LifRoom* w) {
-  const Values decay = values_of(port.decay, span, first), held = values_of(port.held, span, first);
-  const Values e_rev = port.kind == PortKind::kConductance ? values_of(port.e_rev, span, first) : decay;
+inline Columns columns_of(const LifPort& port, const PortSums& arrivals, int64_t span, int64_t first, int64_t n, bool* same, Scratch* w) {
+  const ParamRun decay = values_of(port.decay, span, first), held = values_of(port.held, span, first);
+  const ParamRun e_rev = port.kind == PortKind::kConductance ? values_of(port.e_rev, span, first) : decay;
   *same = decay.same && held.same && e_rev.same;
   if (*same) return {port.state + first, arrivals.early, arrivals.late, decay.data, held.data, e_rev.data};
   return {port.state + first,         arrivals.early,
@@ -69,10 +69,10 @@ inline Columns columns_of(const LifPort& port, const Arrivals& arrivals, int64_t
           spread(held, n, w->spare[1]), spread(e_rev, n, w->spare[2])};
 }
 
-inline Membranes membranes_of(const LifStep& x, int64_t span, int64_t first, int64_t n, int32_t* fired, bool* same, LifRoom* w) {
+inline Membranes membranes_of(const LifStep& x, int64_t span, int64_t first, int64_t n, int32_t* fired, bool* same, Scratch* w) {
   const LifConstants& c = x.constants;
   const Param* params[7] = {&c.leak, &c.resistance, &c.rate, &c.g_leak, &c.v_rest, &c.v_th, &c.v_reset};
-  Values values[7];
+  ParamRun values[7];
   *same = c.hold_mode != Param::kNeuron;
   for (int k = 0; k < 7; ++k) {
     values[k] = values_of(*params[k], span, first);
@@ -89,8 +89,8 @@ inline Membranes membranes_of(const LifStep& x, int64_t span, int64_t first, int
 }
 
 // One receptor after the other, then the membranes: any kinds, any constants.
-inline void step_any(const LifStep& x, const Arrivals* arrivals, const Drive& d, int64_t span, int64_t first, int64_t n, int64_t at,
-                     LifRoom* w) {
+inline void step_any(const LifStep& x, const PortSums* arrivals, const DriveColumns& d, int64_t span, int64_t first, int64_t n, int64_t at,
+                     Scratch* w) {
   for (int64_t j = 0; j < n; ++j) {
     w->g[j] = 0.0f + d.g[j];
     w->i[j] = 0.0f + d.i[j];
@@ -99,7 +99,7 @@ inline void step_any(const LifStep& x, const Arrivals* arrivals, const Drive& d,
   bool same;
   for (int64_t p = 0; p < x.n_ports; ++p) {
     const LifPort& port = x.ports[p];
-    const Arrivals here = arrivals[p].from(at);
+    const PortSums here = arrivals[p].from(at);
     if (port.kind == PortKind::kDelta) {
       for (int64_t j = 0; j < n; ++j) w->jump[j] = w->jump[j] + here.late[j];
       continue;
@@ -116,7 +116,7 @@ inline void step_any(const LifStep& x, const Arrivals* arrivals, const Drive& d,
   run(m, n, w->g, w->i, w->jump);
 }
 
-using StepRun = void (*)(const Columns*, const Membranes&, int64_t, const Drive&);
+using StepRun = void (*)(const Columns*, const Membranes&, int64_t, const DriveColumns&);
 
 // The loop that was compiled for the receptors of a group, or none.
 inline StepRun run_for(const LifStep& x) {
@@ -134,13 +134,13 @@ inline StepRun run_for(const LifStep& x) {
 }
 
 // The neurons of one span. `arrivals` and `drive` begin with the piece, whose neuron `at` is neuron `first` of the group.
-inline void step_span(const LifStep& x, const Arrivals* arrivals, const Drive& drive, StepRun run, int64_t span, int64_t first, int64_t n,
-                      int64_t at, LifRoom* w) {
-  const Drive here{drive.g + at, drive.i + at, drive.jump + at};
+inline void step_span(const LifStep& x, const PortSums* arrivals, const DriveColumns& drive, StepRun run, int64_t span, int64_t first, int64_t n,
+                      int64_t at, Scratch* w) {
+  const DriveColumns here{drive.g + at, drive.i + at, drive.jump + at};
   Columns columns[kFastPorts];
   bool fast = run != nullptr;
   for (int64_t p = 0; fast && p < x.n_ports; ++p) {
-    const Arrivals in = arrivals[p].from(at);
+    const PortSums in = arrivals[p].from(at);
     if (x.ports[p].kind == PortKind::kDelta) {
       columns[p] = {nullptr, in.early, in.late, nullptr, nullptr, nullptr};
     } else {
@@ -187,7 +187,7 @@ inline void pack(const Piece& piece, int32_t* fired, const uint32_t* alive, uint
 }
 
 // Where arrivals of a port lie, with those of stimuli added, except Poisson input. They are added in the room for the sums of this step.
-inline Arrivals arrivals_of(const LifStep& x, int64_t p, int64_t row, const Piece& piece, const float* zero) {
+inline PortSums arrivals_of(const LifStep& x, int64_t p, int64_t row, const Piece& piece, const float* zero) {
   const float* const early = x.early == nullptr ? nullptr : x.early + row;
   if (x.late == nullptr) return {zero, early};
   float* const late = x.late + row;
@@ -200,7 +200,7 @@ inline Arrivals arrivals_of(const LifStep& x, int64_t p, int64_t row, const Piec
 
 // One kind of drive for a piece: the values of a stimulus where it is alone and has one per neuron, else a sum in `room`, made
 // once where it is the same for all neurons.
-inline const float* drive_of(const LifStep& x, ExtraKind kind, const Piece& piece, LifRoom::Laid* room, const float* zero) {
+inline const float* drive_of(const LifStep& x, ExtraKind kind, const Piece& piece, Scratch::CachedSum* room, const float* zero) {
   const Extra* only = nullptr;
   int64_t found = 0;
   bool each = false;
@@ -221,8 +221,8 @@ inline const float* drive_of(const LifStep& x, ExtraKind kind, const Piece& piec
   return room->sum;
 }
 
-inline void lif_block(const LifStep& x, int64_t block, LifRoom* w) {
-  Arrivals arrivals[kMostPorts];
+inline void lif_block(const LifStep& x, int64_t block, Scratch* w) {
+  PortSums arrivals[kMostPorts];
   const StepRun run = run_for(x);
   const int64_t low = block * x.width;
   const int64_t high = low + x.width < x.n ? low + x.width : x.n;
@@ -232,7 +232,7 @@ inline void lif_block(const LifStep& x, int64_t block, LifRoom* w) {
   }
   for (int64_t first = low; first < high; first += kPiece) {
     const Piece piece{first, high - first < kPiece ? high - first : kPiece};
-    const Drive drive{drive_of(x, ExtraKind::kConductance, piece, &w->drive[0], w->zero),
+    const DriveColumns drive{drive_of(x, ExtraKind::kConductance, piece, &w->drive[0], w->zero),
                       drive_of(x, ExtraKind::kCurrent, piece, &w->drive[1], w->zero),
                       drive_of(x, ExtraKind::kJump, piece, &w->drive[2], w->zero)};
     for (int64_t p = 0; p < x.n_ports; ++p) {

@@ -49,8 +49,8 @@ inline void put(T* p, V x, Lanes at) {
 
 // A parameter in a loop over neurons: read once where it is the same for all.
 template <bool Same>
-struct Constant {
-  explicit Constant(const float* p) : each(p), all(Same ? splat(*p) : F{}) {}
+struct Value {
+  explicit Value(const float* p) : each(p), all(Same ? splat(*p) : F{}) {}
   F operator()(Lanes at) const { return Same ? all : get<F>(each, at); }
 
   const float* each;
@@ -76,7 +76,7 @@ struct Receptor {
   }
 
   Columns columns;
-  Constant<Same> decay, held, e_rev;
+  Value<Same> decay, held, e_rev;
 };
 
 // The membrane over a step in which the drive is held, then threshold, reset and hold.
@@ -86,8 +86,19 @@ struct Membrane {
       : m(x), leak(m.leak), resistance(m.resistance), rate(m.rate), g_leak(m.g_leak), v_rest(m.v_rest), v_th(m.v_th),
         v_reset(m.v_reset), hold(Same ? floats_of(splat(*m.hold)) : F{}) {}
 
+  void operator()(Lanes at, F g, F i) const {
+    const F left = get<F>(m.left, at);
+    move(at, g, i, left, left);
+  }
+
   void operator()(Lanes at, F g, F i, F jump) const {
-    const F before = get<F>(m.v, at), left = get<F>(m.left, at);
+    const F left = get<F>(m.left, at);
+    move(at, g, i, left, left + jump);
+  }
+
+  // `more`: by how much the potential moves beside the drive.
+  void move(Lanes at, F g, F i, F left, F more) const {
+    const F before = get<F>(m.v, at);
     F change = v_rest(at) - before;
     if (Conductance) {
       const F total = g_leak(at) + g;
@@ -95,20 +106,20 @@ struct Membrane {
     } else {
       change = leak(at) * (change + resistance(at) * i);
     }
-    change = change + (left + jump);
+    change = change + more;
     F after = before + change;
     const F over = change - (after - before);  // what rounding took from `after`: a compensated sum
-    const I held = at_least(left, splat(0.5f));
-    after = select(held, before, after);
-    const I spike = ~held & at_least(after, v_th(at));
+    const I free = below(left, splat(0.5f));
+    after = select(free, after, before);
+    const I spike = free & at_least(after, v_th(at));
     put(m.v, select(spike, v_reset(at), after), at);
     const F steps = Same ? hold : floats_of(get<I>(m.hold, at));
-    put(m.left, select(spike, steps, select(held, left - splat(1.0f), over)), at);
+    put(m.left, select(spike, steps, select(free, over, left - splat(1.0f))), at);
     put(m.fired, spike, at);
   }
 
   Membranes m;
-  Constant<Same> leak, resistance, rate, g_leak, v_rest, v_th, v_reset;
+  Value<Same> leak, resistance, rate, g_leak, v_rest, v_th, v_reset;
   F hold;
 };
 
@@ -137,7 +148,7 @@ void fire_run(const Membranes& m, int64_t n, const float* g, const float* i, con
 }
 
 // The drive of stimuli for the neurons of a piece.
-struct Drive {
+struct DriveColumns {
   const float *g, *i, *jump;
 };
 
@@ -147,25 +158,25 @@ inline F from_zero(const float* p, Lanes at) { return splat(0.0f) + get<F>(p, at
 // The common cases in one pass, with the same constants for all neurons of the run: some receptors of one kind, or one that makes
 // the potential jump.
 template <bool Conductance, std::size_t... P>
-void step_ports(const Columns* c, const Membranes& m, int64_t n, const Drive& d, std::index_sequence<P...>) {
+void step_ports(const Columns* c, const Membranes& m, int64_t n, const DriveColumns& d, std::index_sequence<P...>) {
   const Receptor<true, Conductance> receptors[] = {Receptor<true, Conductance>(c[P])...};
   const Membrane<true, Conductance> fire(m);
-  const Drive drive = d;
+  const DriveColumns drive = d;
   each_vector(n, [&](Lanes at) {
     F g = Conductance ? from_zero(drive.g, at) : F{}, i = from_zero(drive.i, at);
     (receptors[P](at, &g, &i), ...);
-    fire(at, g, i, splat(0.0f));
+    fire(at, g, i);
   });
 }
 
 template <int Ports, bool Conductance>
-void step_run(const Columns* c, const Membranes& m, int64_t n, const Drive& d) {
+void step_run(const Columns* c, const Membranes& m, int64_t n, const DriveColumns& d) {
   step_ports<Conductance>(c, m, n, d, std::make_index_sequence<Ports>());
 }
 
-inline void step_run_jumps(const Columns* c, const Membranes& m, int64_t n, const Drive& d) {
+inline void step_run_jumps(const Columns* c, const Membranes& m, int64_t n, const DriveColumns& d) {
   const Membrane<true, false> fire(m);
-  const Drive drive = d;
+  const DriveColumns drive = d;
   const float* const jump = c[0].arrivals;
   each_vector(n, [&](Lanes at) { fire(at, F{}, from_zero(drive.i, at), from_zero(jump, at)); });
 }

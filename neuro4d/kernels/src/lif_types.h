@@ -84,12 +84,12 @@ struct LifStep {
 constexpr int64_t kPiece = 512;  // neurons at a time: everything about them stays in the first cache
 
 // Room for the neurons of one piece, owned by one thread.
-struct LifRoom {
-  struct Laid {
+struct Scratch {
+  struct CachedSum {
     float sum[kPiece];
     bool done = false;
   };
-  Laid drive[3];  // conductance, current, jump
+  CachedSum drive[3];  // conductance, current, jump
   float zero[kPiece] = {};
   float g[kPiece];
   float i[kPiece];
@@ -99,10 +99,10 @@ struct LifRoom {
   int32_t spare_hold[kPiece];
 };
 
-using LifBlock = void (*)(const LifStep&, int64_t block, LifRoom* room);
+using LifBlock = void (*)(const LifStep&, int64_t block, Scratch* room);
 
-void lif_block_baseline(const LifStep& x, int64_t block, LifRoom* room);
-void lif_block_avx2(const LifStep& x, int64_t block, LifRoom* room);
-void lif_block_avx512(const LifStep& x, int64_t block, LifRoom* room);
+void lif_block_baseline(const LifStep& x, int64_t block, Scratch* room);
+void lif_block_avx2(const LifStep& x, int64_t block, Scratch* room);
+void lif_block_avx512(const LifStep& x, int64_t block, Scratch* room);
 
 }  // namespace neuro4d

@@ -19,7 +19,7 @@ struct Draw {
   uint32_t a, b;
   const uint32_t* thresholds;
   int64_t length;
-  int64_t often;  // so many of them are reached by one word in a hundred
+  int64_t n_common;  // the first so many thresholds are reached by at least one word in a hundred
   float weight;
 };
 
@@ -28,10 +28,10 @@ inline Draw draw_of(const LifStep& x, const PoissonInput& input, int64_t segment
   const uint32_t a = mix(mix(x.elapsed ^ (x.key[0] + a0)) + (x.key[1] ^ b0));
   const uint32_t b = mix(mix(x.elapsed + (x.key[1] ^ a0)) ^ (x.key[0] + b0));
   const uint32_t* thresholds = input.thresholds + segment * input.length;
-  int64_t length = 0, often = 0;  // a threshold of 0 stands for 2^32, which no word reaches; from there on all do
-  constexpr uint32_t kSeldom = 0xFD70A3D7u;  // 0.99 * 2^32
-  while (length < input.length && thresholds[length] != 0) often += thresholds[length++] < kSeldom ? 1 : 0;
-  return {a, b, thresholds, length, often, input.weight[segment]};
+  int64_t length = 0, n_common = 0;  // a threshold of 0 stands for 2^32, which no word reaches; from there on all do
+  constexpr uint32_t kRare = 0xFD70A3D7u;  // 0.99 * 2^32
+  while (length < input.length && thresholds[length] != 0) n_common += thresholds[length++] < kRare ? 1 : 0;
+  return {a, b, thresholds, length, n_common, input.weight[segment]};
 }
 
 // Counts one in each lane whose word reaches the bound; returns whether any did.
@@ -76,7 +76,7 @@ inline void count_words(const Draw& d, uint32_t local, I* count) {
     count[k] = I{};
   }
   int64_t t = 0;
-  for (; t < d.often; ++t) {
+  for (; t < d.n_common; ++t) {
     for (int k = 0; k < Vectors; ++k) count_lanes(&count[k], word[k], d.thresholds[t]);
   }
   for (; t < d.length; ++t) {

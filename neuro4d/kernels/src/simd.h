@@ -129,25 +129,44 @@ inline F times_power_of_two(F x, F whole) {
 #endif
 }
 
-// 1 - e^x for x up to 87, to within 1 unit in the last place of what is larger, the result or |x|. The argument is reduced by a
-// multiple of ln 2 in two parts (Cody and Waite, 1980), the rest lies within 0.35 and goes through its Taylor polynomial of degree
-// 7, without the 1 that would cost a small result its digits. NaN stays NaN. Only additions and multiplications, never contracted.
-inline F one_minus_exp_f32(F x) {
-  const F round = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to whole numbers
-  x = within(splat(-104.0f), splat(87.0f), x);
-  const F shifted = x * splat(1.44269504f) + round;
-  const F whole = shifted - round;
-  F r = x - whole * splat(0.693359375f);
-  r = r - whole * splat(-2.12194440e-4f);
+// Whether no lane of a mask is set.
+inline bool none(I mask) {
+#if defined(__AVX512F__)
+  return _mm512_test_epi32_mask(same_bits<__m512i>(mask), same_bits<__m512i>(mask)) == 0;
+#elif defined(__AVX2__)
+  return _mm256_testz_si256(same_bits<__m256i>(mask), same_bits<__m256i>(mask)) != 0;
+#else
+  int32_t lanes[kLanes], any = 0;
+  store(lanes, mask);
+  for (int64_t k = 0; k < kLanes; ++k) any |= lanes[k];
+  return any == 0;
+#endif
+}
+
+// e^r - 1 for r within 0.35: the Taylor polynomial of degree 7, without the 1 that would cost a small result its digits.
+inline F near_exp_minus_one(F r) {
   F p = splat(1.0f / 5040.0f);
   p = p * r + splat(1.0f / 720.0f);
   p = p * r + splat(1.0f / 120.0f);
   p = p * r + splat(1.0f / 24.0f);
   p = p * r + splat(1.0f / 6.0f);
   p = p * r + splat(0.5f);
-  p = p * (r * r) + r;
+  return p * (r * r) + r;
+}
+
+// 1 - e^x for x up to 87, to within 1.75 units in the last place. The argument is reduced by a multiple of ln 2 in two parts (Cody
+// and Waite, 1980). Where all lanes would be reduced by nothing, as in steps much shorter than a time constant, the same bits
+// come without the reduction. NaN stays NaN. Only additions and multiplications, never contracted.
+inline F one_minus_exp_f32(F x) {
+  if (none(below(x, splat(-0.34f)) | below(splat(0.34f), x))) return splat(0.0f) - near_exp_minus_one(x);
+  const F round = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to whole numbers
+  x = within(splat(-104.0f), splat(87.0f), x);
+  const F shifted = x * splat(1.44269504f) + round;
+  const F whole = shifted - round;
+  F r = x - whole * splat(0.693359375f);
+  r = r - whole * splat(-2.12194440e-4f);
   const F power = times_power_of_two(splat(1.0f), whole);
-  return (splat(1.0f) - power) - power * p;
+  return (splat(1.0f) - power) - power * near_exp_minus_one(r);
 }
 
 // The 32-bit mixer of the random words (see neuro4d/_base/_random.py), for one word or a vector of them.

@@ -45,11 +45,11 @@ struct Delivery {
   uint32_t step;
 };
 
-enum class Wrong : int32_t { kNothing = 0, kSource = 1, kSegment = 2, kTarget = 3 };
+enum class Wrong : int32_t { kNone = 0, kSource = 1, kSegment = 2, kTarget = 3 };
 
 // The first index out of range that a block met. Such a segment is skipped, never written.
 struct Failure {
-  Wrong wrong = Wrong::kNothing;
+  Wrong wrong = Wrong::kNone;
   int64_t delay = 0;
   int64_t source = 0;
   int64_t value = 0;

@@ -75,7 +75,7 @@ void compare(Isa isa, const Layout& layout, int storage, Random* random, Report*
   std::vector<neuro4d::SpikeList> arrivals;
   list_spikes(&x, &arrivals);
   const auto run = deliver_table(isa).at[sizeof(T) == 4][sizeof(A) == 8][storage][static_cast<int>(layout.shape.kind)];
-  for (int64_t block = 0; block < x.n_blocks; ++block) CLAIM(report, run(x, block).wrong == Wrong::kNothing);
+  for (int64_t block = 0; block < x.n_blocks; ++block) CLAIM(report, run(x, block).wrong == Wrong::kNone);
   deliver_plainly(layout, x.step, weights, &expected);
   CLAIM(report, same_bytes(acc, expected));
   digest->add(acc);

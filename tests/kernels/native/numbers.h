@@ -1,4 +1,4 @@
-// The exponential, wider weights and Poisson counts of each instruction set, behind one table.
+// 1 - e^x, wider weights and Poisson counts of each instruction set, behind one table.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 namespace n4_test {
 
 struct Numbers {
-  void (*exponential)(const float* x, int64_t n, float* out);  // n is a multiple of 16
+  void (*one_minus_exponential)(const float* x, int64_t n, float* out);  // n is a multiple of 16
   void (*widen_f16)(const uint16_t* x, int64_t n, float* out);
   void (*widen_bf16)(const uint16_t* x, int64_t n, float* out);
   void (*poisson)(const neuro4d::LifStep& x, const neuro4d::PoissonInput& input, int64_t first, int64_t n, float* arrivals);

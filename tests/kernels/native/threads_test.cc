@@ -76,7 +76,7 @@ void teams(Pool& pool, Report* report) {
 
 constexpr int64_t kN = 1024, kWidth = 128, kBlocks = 8, kSteps = 40;
 constexpr int32_t kBounds[] = {0, kN};
-constexpr float kDecay = 0.9f, kHeld = 0.95f, kMembrane = 0.99f, kGain = 2e-3f, kRest = -60, kThreshold = -50, kDrive = 60;
+constexpr float kDecay = 0.9f, kHeld = 0.95f, kLeak = 0.01f, kResistance = 0.2f, kRest = -60, kThreshold = -50, kDrive = 60;
 constexpr int32_t kHold = 20;
 
 Layout recurrent(Random* random) {
@@ -90,7 +90,7 @@ class Network {
   Network(Isa isa, neuro4d::FloatMode mode) : random_(11), layout_(recurrent(&random_)), isa_(isa), mode_(mode) {
     for (int64_t j = 0; j < kN; ++j) v_.push_back(random_.between(-62, -50));
     for (int64_t j = 0; j < kN; ++j) weights_.push_back(j % 5 == 0 ? -300.0f : j % 5 == 1 ? 1e-39f : random_.between(20, 200));
-    left_.assign(kN, 0);
+    left_.assign(kN, 0.0f);
     words_.assign(kSteps * kN / 32, 0);
     late_.assign(2 * kN, 0.0f);
     targets_.assign(layout_.flat.begin(), layout_.flat.end());
@@ -102,7 +102,7 @@ class Network {
       ports_[p].e_rev = {&kRest};
     }
     extra_.value = {&kDrive};
-    for (int64_t b = 0; b < kBlocks; ++b) rooms_.push_back(std::make_unique<neuro4d::LifRoom>());
+    for (int64_t b = 0; b < kBlocks; ++b) rooms_.push_back(std::make_unique<neuro4d::Scratch>());
     describe_step();
   }
 
@@ -156,7 +156,7 @@ class Network {
     x.v = v_.data();
     x.left = left_.data();
     x.words = words_.data();
-    x.constants = {{&kMembrane}, {&kGain}, {&kDecay}, {&kDecay}, {&kRest}, {&kThreshold}, {&kRest}, &kHold, neuro4d::Param::kAll};
+    x.constants = {{&kLeak}, {&kResistance}, {&kDecay}, {&kDecay}, {&kRest}, {&kThreshold}, {&kRest}, &kHold, neuro4d::Param::kAll};
     x.bounds = kBounds;
     x.n_spans = 1;
     x.ports = ports_;
@@ -174,13 +174,13 @@ class Network {
   const Isa isa_;
   const neuro4d::FloatMode mode_;
   std::vector<float> v_, late_, weights_, state_[2];
-  std::vector<int32_t> left_;
+  std::vector<float> left_;
   std::vector<uint32_t> words_;
   std::vector<uint16_t> targets_;
   neuro4d::LifPort ports_[2];
   neuro4d::Extra extra_;
   neuro4d::Element element_;
-  std::vector<std::unique_ptr<neuro4d::LifRoom>> rooms_;
+  std::vector<std::unique_ptr<neuro4d::Scratch>> rooms_;
 };
 
 }  // namespace

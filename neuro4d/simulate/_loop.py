@@ -1,0 +1,161 @@
+"""The loop over chunks on the host: compiled steps, and between them records, progress, hooks and Ctrl-C."""
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from neuro4d._base import check_count
+from neuro4d.model import State
+from neuro4d.recorders import AbstractProbe, Chunk
+from neuro4d.simulate._progress import Progress
+
+CHUNK = 1000
+"""Steps between two visits of the host, unless the network is small."""
+
+LONG_CHUNK = 10_000
+"""The same for networks whose thousand steps would be over in milliseconds."""
+
+LONG_CHUNK_NEURONS = 5000
+LONG_CHUNK_BYTES = 64 << 20
+"""Up to where a chunk may be long: neurons of all lanes, and what recorders need for it."""
+
+Probes = dict[str, AbstractProbe]
+
+
+class Options(NamedTuple):
+    """How a run is cut and reported, and who is told after each chunk: `hook` gives the state to go on from, or `None` for the same."""
+
+    chunk: int
+    progress: bool | None = None
+    log_every: Any = None
+    hook: Callable[[State, int], State | None] | None = None
+
+
+class Loop(NamedTuple):
+    """What a loop has done; `chunks` by lane and recorder."""
+
+    state: State
+    chunks: list[dict[str, list[Chunk]]]
+    done: int
+    compile_s: float
+    wall_s: float
+    completed: bool
+
+
+def chunk_length(chunk: int | None, n_neurons: int, probes: Probes, n_steps: int, watched: bool) -> int:
+    """Steps of a chunk: as asked for, else long where neurons are few, nobody watches and no recorder needs much room for it."""
+    if chunk is not None:
+        return check_count(chunk, "chunk")
+    room = sum(probe.bytes(n_steps, LONG_CHUNK)[0] for probe in probes.values())
+    small = n_neurons <= LONG_CHUNK_NEURONS and room <= LONG_CHUNK_BYTES
+    return LONG_CHUNK if small and not watched else CHUNK
+
+
+def run_chunks(
+    call: Callable, probes: Probes, state: State, inputs: dict, n_steps: int, dt: float, options: Options, lanes: int | None = None
+) -> Loop:
+    """Calls the compiled chunk until the steps are done or the user interrupts. `lanes` counts simulations that run side by side."""
+    length = options.chunk
+    chunks: list[dict[str, list[Chunk]]] = [{name: [] for name in probes} for _ in range(lanes or 1)]
+    carries = own_copy(_first_carries(probes, length, lanes))
+    state = own_copy(state)
+    began = time.perf_counter()
+    # No step at all: the program is compiled, or found, and nothing else happens.
+    state, buffers = jax.block_until_ready(call(state, carries, _piece(inputs, 0, 0, length), np.uint32(0), np.int32(0)))
+    compile_s = time.perf_counter() - began
+    done, completed, began = 0, n_steps == 0, time.perf_counter()
+    if n_steps == 0:
+        _keep(probes, chunks, buffers, 0, 0, lanes)
+    carries = _carries(probes, buffers)
+    with Progress(n_steps, dt, options.progress, options.log_every) as bar, interruptible() as stop:
+        while not completed and not stop.is_set():
+            n = min(length, n_steps - done)
+            state, buffers = jax.block_until_ready(call(state, carries, _piece(inputs, done, n, length), np.uint32(done), np.int32(n)))
+            _keep(probes, chunks, buffers, done, n, lanes)
+            carries = _carries(probes, buffers)
+            done += n
+            completed = done == n_steps
+            bar.advance(n)
+            changed = None if options.hook is None else options.hook(state, done)
+            state = state if changed is None else changed
+            if int(np.max(np.asarray(state.fault))):
+                break
+    if done == 0 and n_steps:  # interrupted before the first step
+        _keep(probes, chunks, buffers, 0, 0, lanes)
+    return Loop(state, chunks, done, compile_s, time.perf_counter() - began, completed)
+
+
+def _keep(probes: Probes, chunks: list[dict[str, list[Chunk]]], buffers: dict, first: int, n: int, lanes: int | None) -> None:
+    """The buffers of a chunk, on the host, each lane's apart."""
+    for name, probe in probes.items():
+        held = jax.tree.map(np.asarray, buffers[name])
+        for lane, own in enumerate(chunks):
+            part = held if lanes is None else jax.tree.map(lambda x, i=lane: x[i], held)
+            if probe.carried:
+                own[name].clear()
+            own[name].append(Chunk(first, n, part))
+
+
+def records(probes: Probes, chunks: dict[str, list[Chunk]], start_step: int, n_steps: int) -> dict[str, Any]:
+    """What the recorders leave of one simulation."""
+    return {name: probe.record(chunks[name], start_step, n_steps) for name, probe in probes.items()}
+
+
+def _carries(probes: Probes, buffers: dict) -> dict:
+    """Buffers that go on from chunk to chunk; the others are made anew."""
+    return {name: jax.tree.map(jnp.copy, buffers[name]) for name, probe in probes.items() if probe.carried}
+
+
+def own_copy(tree: Any) -> Any:
+    """A copy that may be donated, tied to its devices like everything that comes out of a chunk: otherwise the second chunk of a run
+    would be compiled again."""
+    return jax.tree.map(lambda x: jax.device_put(jnp.copy(x), x.sharding), tree)
+
+
+def _first_carries(probes: Probes, length: int, lanes: int | None) -> dict:
+    """Empty buffers of the recorders that go on, so that the first chunk has the shapes of all others."""
+    empty = {name: probe.buffer(length, None) for name, probe in probes.items() if probe.carried}
+    return empty if lanes is None else jax.tree.map(lambda x: jnp.broadcast_to(x, (lanes, *x.shape)), empty)
+
+
+def _piece(inputs: dict, done: int, n: int, length: int) -> dict:
+    """The input values of a chunk, padded to its full length so that every chunk has one shape."""
+    pieces = {}
+    for name, values in inputs.items():
+        part = np.zeros((length, *values.shape[1:]), values.dtype)
+        part[:n] = values[done : done + n]
+        pieces[name] = jnp.asarray(part)
+    return pieces
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[threading.Event]:
+    """Turns the first Ctrl-C into a request to stop after the present chunk; a second one interrupts as usual."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def handle(number, frame):
+        stop.set()
+        signal.signal(signal.SIGINT, before if callable(before) else signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before if before is not None else signal.SIG_DFL)
+
+
+def cut(inputs: dict[str, np.ndarray], where: slice) -> dict[str, np.ndarray]:
+    """Input values of some of the steps."""
+    return {name: values[where] for name, values in inputs.items()}
+
