@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from neuro4d._base import bytes_text
 from neuro4d.model._edges import locate, span_of, unit_of, weights
 from neuro4d.model._fields import ModelFields
 from neuro4d.ops import Pathway
@@ -109,6 +110,25 @@ def storage(model: ModelFields) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def describe(model: ModelFields) -> str:
+    """What `print(model)` shows: populations, projections, and how synapses are kept."""
+    lines = [repr(model), "populations:"]
+    for name, span in model.layout.spans.items():
+        ports = ", ".join(f"{port}: {type(receptor).__name__}" for port, receptor in model.receptors[name].items())
+        lines.append(f"  {name}: {span.size:,} {type(model.neurons[name]).__name__}{f' ({ports})' if ports else ''}")
+    lines.append("projections:")
+    for p in model.layout.projections:
+        plastic = f", {type(model.plasticity[p.pathway]).__name__}" if p.pathway in model.plasticity else ""
+        lines.append(f"  {p.name}: {p.pre.population} -> {p.post.population}.{p.port} in {p.pathway!r}{plastic}")
+    lines.append("synapses as they are kept:")
+    for row in storage(model):
+        lines.append(
+            f"  {row['pathway']}: {row['synapses']:,} of {row['delays']} delays, ids of {row['id_bits']} bits, one weight per "
+            f"{row['weight_per']} ({row['weight_type']}), {row['blocks']} blocks, {bytes_text(row['bytes'])}"
+        )
+    return "\n".join(lines)
 
 
 def fingerprint(model: ModelFields) -> str:

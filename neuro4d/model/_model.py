@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int
 
 from neuro4d._base import lookup
-from neuro4d.model._census import Census, census, fingerprint, n_synapses, storage
+from neuro4d.model._census import Census, census, describe, fingerprint, n_synapses, storage
 from neuro4d.model._constants import prepare
 from neuro4d.model._edges import Edges, edges, fan_in, fan_out, weights
 from neuro4d.model._fields import ModelFields
@@ -189,6 +189,9 @@ class Model(ModelFields):
         """How the synapses of every pathway are kept: number, bits of an id, what a weight is kept per and in which type, target
         blocks, delays, and bytes in all."""
         return storage(self)
+
+    def __str__(self):
+        return describe(self)
 
     def __repr__(self):
         shape = "" if self.lattice_shape is None else f" on a lattice of {' x '.join(map(str, self.lattice_shape))}"

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int32
 
-from neuro4d._base import AbstractValue, Drive, address, as_value, words
+from neuro4d._base import AbstractValue, address, as_value, words
 from neuro4d.network._population import view_of
 from neuro4d.network._projection import check_sign
 from neuro4d.network._spec import BuildSpec

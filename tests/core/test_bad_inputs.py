@@ -265,7 +265,7 @@ row(
     "B59 other network",
     lambda: n4.simulate(MODEL, OTHER.init(jr.key(0)), 1 * u.ms),
     ValueError,
-    r"another network: ",
+    r"another network: the model has a population 'cells', which it does not know",
 )
 row(
     "B59 other size",

@@ -108,7 +108,7 @@ def test_what_does_not_fit_is_named(model, state):
         n4.from_user(model, tree)
     other = network().build(dt=DT, seed=4)
     assert other.fingerprint() != model.fingerprint()
-    with pytest.raises(ValueError, match="'aa' has .* edges; the tree has .* Build with seed=3"):
+    with pytest.raises(ValueError, match=r"'aa' has .* edges; the tree has .* Build with seed=3"):
         n4.from_user(other, n4.to_user(model, state))
 
 
