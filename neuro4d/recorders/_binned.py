@@ -132,7 +132,8 @@ class Counts(AbstractRecorder):
         self.name = check_name(name, "recorder")
 
     def fit(self, model):
-        return CountProbe(chosen_spans(model, self.populations), every_steps(self.every, model, "Counts.every", 0))
+        every = every_steps(self.every, model, "Counts.every", 0)
+        return CountProbe(spans=chosen_spans(model, self.populations), every=every)
 
 
 class EventProbe(AbstractBinnedProbe):
@@ -204,4 +205,4 @@ class Events(AbstractRecorder):
             by_source.setdefault(projection.pre.population, []).append(name)
         fan_out = {source: jnp.stack([jnp.asarray(model.fan_out(p), jnp.uint32) for p in own]) for source, own in by_source.items()}
         sources = tuple((model.populations[source], tuple(own)) for source, own in by_source.items())
-        return EventProbe(fan_out, sources, every_steps(self.every, model, "Events.every", 0))
+        return EventProbe(fan_out=fan_out, sources=sources, every=every_steps(self.every, model, "Events.every", 0))

@@ -139,7 +139,8 @@ class Record(AbstractRecorder):
         every = every_steps(self.every, model, "Record.every", 1)
         row = jax.eval_shape(lambda model, key: self.fn(*model.step(model.init(key))), model, jax.random.key(0))
         leaves, structure = jax.tree.flatten(row)
-        return RecordProbe(self.fn, every, tuple((leaf.shape, leaf.dtype) for leaf in leaves), structure, self.name)
+        shapes = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+        return RecordProbe(fn=self.fn, every=every, shapes=shapes, structure=structure, name=self.name)
 
 
 def check_every(every: Any, where: str) -> float | None:

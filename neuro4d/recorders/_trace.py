@@ -73,7 +73,8 @@ class Trace(AbstractRecorder):
             raise UnknownNameError(f"population {self.population!r} has no variable {self.variable!r}.{did_you_mean(self.variable, known)}")
         every = every_steps(self.every, model, "Trace.every", 1)
         ids = jnp.asarray(span.start + self._chosen(span.size), jnp.int32)
-        return TraceProbe(ids, span, self.variable, every, model.dtype, known[self.variable], self.name)
+        unit = known[self.variable]
+        return TraceProbe(ids=ids, span=span, variable=self.variable, every=every, dtype=model.dtype, unit=unit, name=self.name)
 
     def _chosen(self, size: int) -> np.ndarray:
         if self.ids is None:

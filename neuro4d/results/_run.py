@@ -247,9 +247,10 @@ class Run:
     def _first(self, kind: type) -> Any:
         return next((record for record in self.records.values() if type(record) is kind), None)
 
-    def _kept(self, kind: type, pop: str) -> Any:
+    def _kept(self, kind: type[SpikeRecord], pop: str) -> Any:
         """The first record of packed spikes that holds a population."""
-        return next((record for record in self.records.values() if type(record) is kind and pop in record.populations), None)
+        found = (record for record in self.records.values() if isinstance(record, kind) and type(record) is kind)
+        return next((record for record in found if pop in record.populations), None)
 
     def _has_events(self, pop: str | None = None) -> bool:
         names = self.populations if pop is None else (pop,)

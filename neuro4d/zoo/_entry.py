@@ -1,11 +1,16 @@
 """What the zoo knows about a network besides how to build it."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import brainunit as u
+import jax
 
 from neuro4d.network import Network
+from neuro4d.recorders import AbstractRecorder, Spikes
+from neuro4d.results import Run
+from neuro4d.simulate import simulate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +90,44 @@ class ZooEntry:
             raise ValueError(f"'{self.name}' has one size only ({self.neurons} neurons); leave `scale` away.")
         factor = self.scale if scale is None else scale
         return self.make() if factor is None else self.make(scale=factor)
+
+    def run(
+        self,
+        duration: Any = None,
+        start: Any = None,
+        record: AbstractRecorder | Sequence[AbstractRecorder] = (Spikes(),),
+        *,
+        scale: float | None = None,
+        dt: Any = None,
+        seed: int = 0,
+        discard: Any = None,
+        progress: bool | None = None,
+        chunk: int | None = None,
+    ) -> Run:
+        """Builds the network and runs it.
+
+        **Arguments:**
+
+        - `duration`, `dt`: by default those recommended. [time]
+        - `start`: a random key, by default that of `seed`.
+        - `scale`: as for `network`. `seed`: of `build`.
+        - the others as in `n4.simulate`.
+
+        **Returns:** a `Run`; the model is `run.model`.
+
+        **Raises:** as `network`, `build` and `n4.simulate`.
+
+        !!! Example
+
+            >>> import brainunit as u, neuro4d as n4
+            >>> run = n4.zoo.get("coba").run(10*u.ms, scale=0.1)
+            >>> run.model.n_neurons
+            400
+        """
+        model = self.network(scale).build(dt=self.dt if dt is None else dt, seed=seed)
+        start = jax.random.key(seed) if start is None else start
+        duration = self.duration if duration is None else duration
+        return simulate(model, start, duration, record, discard=discard, progress=progress, chunk=chunk)
 
     def __str__(self) -> str:
         return f"{self.name}: {self.summary} ({self.source})"

@@ -292,7 +292,7 @@ def test_equal_to_the_plain_simulator(n, backend, data):
     arrivals[times - 1, ids] += weights
     spikes, potentials = plain.simulate(cells, synapses, arrivals, 300, 0.1)
     with jax.enable_x64(True):
-        model = built(circuit, n, precision=jnp.float64, backend=n4.Backend[backend])
+        model = built(circuit, n, precision=jnp.float64, backend=getattr(n4.Backend, backend))
         run = n4.simulate(model, state(model), 30 * u.ms, (n4.Spikes(), n4.Trace("cells", "v")), chunk=300)
     table = run.spikes("cells")
     raster = np.zeros((300, n), bool)

@@ -210,3 +210,36 @@ def test_progress_refuses_what_it_cannot_use():
     with pytest.raises(ValueError, match="positive"):
         Progress(10, 0.1, False, 0 * u.second)
     assert (biological(12.5), biological(2500)) == ("12.5 ms", "2.5 s")
+
+
+def test_rates_between_two_times(run, dense):
+    within = run.spikes("exc").between(100 * u.ms, 300 * u.ms)
+    window = (100 * u.ms, 0.3 * u.second)
+    assert run.rate("exc", between=window) == analysis.rate(within)
+    assert float(run.rate("exc", between=window).to_decimal(u.Hz)) == pytest.approx(dense["exc"][1000:3000].mean() * 1e4)
+    assert (run.rates("exc", between=window) == analysis.rates(within)).all()
+    assert run.cv("exc", between=window) == analysis.cv(within)
+    assert list(run.rate(between=(None, 100 * u.ms))) == ["exc", "inh"]
+    with pytest.raises(TypeError, match=r"pair of times.*200\*u.ms"):
+        run.rate("exc", between=3 * u.ms)
+    with pytest.raises(ValueError, match="inside the observed span"):
+        run.rate("exc", between=(0 * u.ms, 2 * u.second))
+
+
+def test_a_run_has_units_at_its_doors(run):
+    assert run.dt == 0.1 * u.ms and run.dt_ms == 0.1
+
+
+@pytest.mark.parametrize("old, new", [("raster", "raster"), ("plot_rates", "rates"), ("plot_traces", "traces")])
+def test_old_names_of_pictures_show_the_new_line(run, old, new):
+    with pytest.warns(DeprecationWarning, match=rf"`run.{old}\(...\)` is now `run.plot.{new}\(...\)`") as heard:
+        getattr(run, old)()
+    assert heard[0].filename == __file__
+    assert new in repr(run.plot)
+
+
+def test_what_was_not_recorded_is_named(run):
+    with pytest.raises(ValueError, match=r"events were not recorded.*n4.Events"):
+        run.events("e")
+    with pytest.raises(ValueError, match=r"binned counts of 'exc' were not recorded.*n4.Counts\(every="):
+        run.counts_over_time("exc")
