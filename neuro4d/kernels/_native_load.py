@@ -15,17 +15,11 @@ import numpy as np
 
 from neuro4d._base import n_cores
 from neuro4d.kernels._call import BATCH_AXES
+from neuro4d.kernels._manifest import NativeLimits, NativeManifest, read_manifest
 from neuro4d.kernels._native_deliver import deliver_native
 
-_ABI = 2  # kAbi in src/module.cc
+_ABI = 3  # kAbi in src/module.cc
 _AGAIN = "install neuro4d again: pip install -v --force-reinstall --no-deps ."
-
-
-class NativeLimits(NamedTuple):
-    """How much one native call serves: the receptors of a group, and the axes that `vmap` puts around it."""
-
-    ports: int
-    batch_axes: int
 
 
 class Native(NamedTuple):
@@ -33,7 +27,7 @@ class Native(NamedTuple):
 
     module: ModuleType | None
     status: str
-    limits: NativeLimits | None = None
+    manifest: NativeManifest | None = None
 
 
 def native_available() -> bool:
@@ -71,7 +65,19 @@ def native_limits() -> NativeLimits | None:
         >>> native_available() == (native_limits() is not None)
         True
     """
-    return load().limits
+    manifest = load().manifest
+    return None if manifest is None else manifest.limits
+
+
+def native_manifest() -> NativeManifest:
+    """The cells and receptors that the handlers know.
+
+    **Raises:** `RuntimeError` where they do not serve.
+    """
+    manifest = load().manifest
+    if manifest is None:
+        raise RuntimeError(f"there are no native kernels here: {native_status()}")
+    return manifest
 
 
 @functools.cache
@@ -84,7 +90,7 @@ def load() -> Native:
     except ImportError as error:
         return _unused(f"the extension does not load: {error}")
     try:
-        limits = _read(module)
+        manifest = _read(module)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         return _unused(f"the extension belongs to another version of neuro4d ({_first_line(error)}); {_AGAIN}")
     try:
@@ -97,7 +103,7 @@ def load() -> Native:
         wrong = _first_line(error)
     if wrong:
         return _unused(f"the self-test failed: {wrong}")
-    return Native(module, f"CPU handlers in use ({module.isa()} instructions, {_threads()}).", limits)
+    return Native(module, f"CPU handlers in use ({module.isa()} instructions, {_threads()}).", manifest)
 
 
 def _unused(why: str) -> Native:
@@ -113,13 +119,14 @@ def _why_not_built() -> str:
     return f"they were not built when neuro4d was installed: {missing.WHY}"
 
 
-def _read(module: ModuleType) -> NativeLimits:
-    manifest = module.manifest()
-    if manifest["abi"] != _ABI:
-        raise ValueError(f"expected interface {_ABI}, got {manifest['abi']}")
-    if manifest["limits"]["batch_axes"] != BATCH_AXES:
-        raise ValueError(f"expected {BATCH_AXES} batch axes, got {manifest['limits']['batch_axes']}")
-    return NativeLimits(**{name: int(manifest["limits"][name]) for name in NativeLimits._fields})
+def _read(module: ModuleType) -> NativeManifest:
+    raw = module.manifest()
+    if raw["abi"] != _ABI:
+        raise ValueError(f"expected interface {_ABI}, got {raw['abi']}")
+    manifest = read_manifest(raw)
+    if manifest.limits.batch_axes != BATCH_AXES:
+        raise ValueError(f"expected {BATCH_AXES} batch axes, got {manifest.limits.batch_axes}")
+    return manifest
 
 
 def _register(module: ModuleType) -> None:

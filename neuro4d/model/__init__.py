@@ -30,5 +30,6 @@ from neuro4d.model._step import runs_natively as runs_natively
 from neuro4d.model._stimulate import check_inputs as check_inputs
 from neuro4d.model._stimulate import input_spans as input_spans
 from neuro4d.model._stimulate import input_unit as input_unit
+from neuro4d.model._stimulate import numbers_per_step as numbers_per_step
 from neuro4d.model._weights import Weights as Weights
 from neuro4d.model._weights import set_weights as set_weights

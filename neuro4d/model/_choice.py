@@ -1,38 +1,46 @@
 """Which program steps a group: the native pass, or plain XLA, and why."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
-from neuro4d.kernels import PortKind, native_limits
+from neuro4d.kernels import NativeFields, native_available, native_manifest
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._layout import Group
-from neuro4d.neurons import LIF
-from neuro4d.receptors import Delta, ExpConductance, ExpCurrent
 
-PORT_KINDS: Mapping[type, PortKind] = MappingProxyType({ExpCurrent: "current", ExpConductance: "conductance", Delta: "delta"})
+
+def native_name(part: Any) -> str | None:
+    """The name of a neuron model or receptor among the native kernels, or `None`.
+
+    The very class counts: a subclass may have a step of its own, which the kernels do not know.
+    """
+    return type(part).__dict__.get("native")
+
+
+def native_cell(part: Any) -> NativeFields | None:
+    """What the manifest says of a neuron model, or `None` if it has no native step."""
+    return native_manifest().cells.get(native_name(part) or "")
+
+
+def native_receptor(part: Any) -> NativeFields | None:
+    """What the manifest says of a receptor, or `None` if it has no native step."""
+    return native_manifest().receptors.get(native_name(part) or "")
 
 
 def obstacle(model: ModelFields, group: Group) -> str:
-    """Why the native pass cannot step a group, or nothing if it can.
-
-    The very classes count: a subclass may have a step of its own, which the native pass does not know.
-    """
+    """Why the native pass cannot step a group, or nothing if it can."""
     first = group.spans[0].name
     neuron, receptors = model.neurons[first], model.receptors[first]
-    foreign = [f"{port} ({type(r).__name__})" for port, r in receptors.items() if type(r) not in PORT_KINDS]
-    limits = native_limits()
-    if not model.layout.backend.native or limits is None:
+    if not model.layout.backend.native or not native_available():
         return "the backend has no native kernels"
-    if type(neuron) is not LIF:
+    if native_cell(neuron) is None:
         return f"{type(neuron).__name__} has no native step"
+    foreign = [f"{port} ({type(r).__name__})" for port, r in receptors.items() if native_receptor(r) is None]
     if foreign:
         return f"no native step for the receptors {', '.join(foreign)}"
     if model.surrogate is not None:
         return "spikes carry gradients (surrogate)"
     if model.dtype != np.float32:
         return f"the native pass computes in float32, the model in {np.dtype(model.dtype).name}"
-    if len(group.ports) > limits.ports:
-        return f"{len(group.ports)} receptors, more than the {limits.ports} that the native pass serves"
-    return ""
+    most = native_manifest().limits.ports
+    return f"{len(group.ports)} receptors, more than the {most} that the native pass serves" if len(group.ports) > most else ""

@@ -86,13 +86,16 @@ def _steady(model: ModelFields) -> dict[str, Drive]:
     return drives
 
 
-def spread_drive(drive: Drive, span: StimulusSpan, n: int) -> Drive:
+def spread_drive(drive: Drive, span: StimulusSpan, n: int, steps: bool = False) -> Drive:
     """A drive on some neurons as a drive on their whole group."""
-    return Drive(*(spread(x, span, n) for x in (drive.g, drive.i, drive.jump)))
+    return Drive(*(spread(x, span, n, steps) for x in (drive.g, drive.i, drive.jump)))
 
 
-def spread(x: Any, span: StimulusSpan, n: int) -> Any:
-    """A value for some neurons as a value for their whole group of `n`, 0 elsewhere."""
+def spread(x: Any, span: StimulusSpan, n: int, steps: bool = False) -> Any:
+    """A value for some neurons as a value for their whole group of `n`, 0 elsewhere; with an axis of `steps` in front, or without."""
     if x is None or (span.start == 0 and span.n == n):
         return x
-    return jnp.zeros(n, x.dtype).at[span.start : span.start + span.n].set(x)
+    here = slice(span.start, span.start + span.n)
+    if not steps:
+        return jnp.zeros(n, x.dtype).at[here].set(x)
+    return jnp.zeros((x.shape[0], n), x.dtype).at[:, here].set(x.reshape(x.shape[0], -1))

@@ -1,4 +1,4 @@
-"""Steps of a group of `LIF` neurons in one native call, with plain XLA as their oracle and their derivative."""
+"""Steps of groups in one native call, with plain XLA as their oracle and their derivative."""
 
 from typing import Any
 
@@ -8,19 +8,35 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int32, UInt32
 
-from neuro4d.kernels import LifClock, LifExtra, LifParams, LifPath, LifPoisson, LifPort, LifRing, lif_run_native
-from neuro4d.model._choice import PORT_KINDS
-from neuro4d.model._constants import NativeConstants
+from neuro4d.kernels import (
+    NativeClock,
+    NativeExtra,
+    NativeGroup,
+    NativePart,
+    NativePath,
+    NativePoisson,
+    NativeRing,
+    NativeStepped,
+    native_manifest,
+    run_native,
+)
+from neuro4d.model._choice import native_name
 from neuro4d.model._stages import BankInput, GroupTask, Stepped, plain_step, push_own
 from neuro4d.model._state import GroupState
-from neuro4d.neurons import LIFState
 from neuro4d.ops import History, Pathway
+
+Tasks = dict[str, GroupTask]
+Pasts = dict[str, History]
+Rows = dict[str, UInt32[Array, "length w"]]
 
 
 @jax.custom_jvp
-def native_step(task: GroupTask) -> Stepped:
-    """One step of a group, its spikes pushed into its past: native on a CPU, plain XLA elsewhere and for derivatives."""
-    return jax.lax.platform_dependent(task, cpu=_one, default=_plain_and_push)
+def native_step(tasks: Tasks, history: Pasts) -> tuple[dict[str, Stepped], Pasts]:
+    """One step of several groups, their spikes pushed into their pasts: native on a CPU, plain XLA elsewhere and for derivatives.
+
+    `history`: the past of every group that is stepped or heard.
+    """
+    return jax.lax.platform_dependent(tasks, history, cpu=_one, default=_plain_and_push)
 
 
 @native_step.defjvp
@@ -28,107 +44,127 @@ def _native_jvp(primals: tuple, tangents: tuple) -> Any:
     return jax.jvp(_plain_and_push, primals, tangents)
 
 
-def native_steps(task: GroupTask, count: Int32[Array, ""], length: int) -> tuple[Stepped, UInt32[Array, "length w"]]:
-    """`count` steps, at most `length`, of a group that hears only itself, with the same input in each: native on a CPU, plain XLA
-    elsewhere.
+def native_steps(tasks: Tasks, history: Pasts, count: Int32[Array, ""], length: int) -> tuple[dict[str, GroupState], Pasts, Rows]:
+    """`count` steps, at most `length`, of groups that hear only each other: native on a CPU, plain XLA elsewhere.
 
-    **Returns:** what the last step leaves, and the packed spikes of each; rows from `count` on mean nothing.
+    **Returns:** the states after the last step, the pasts, and the packed spikes of each step; rows from `count` on mean nothing.
     """
     return jax.lax.platform_dependent(
-        task,
+        tasks,
+        history,
         count,
-        cpu=lambda task, count: _run(task, count, length),
-        default=lambda task, count: plain_steps(task, count, length),
+        cpu=lambda tasks, history, count: _many(tasks, history, count, length),
+        default=lambda tasks, history, count: plain_steps(tasks, history, count, length),
     )
 
 
-def _plain_and_push(task: GroupTask) -> Stepped:
-    out = plain_step(task)
-    own = push_own(task.group, out, task.clock.step, out.history[task.group.name])
-    return Stepped(out.state, out.words, out.soft, None, out.history | {task.group.name: own})
+def _plain_and_push(tasks: Tasks, history: Pasts) -> tuple[dict[str, Stepped], Pasts]:
+    out, history = {}, dict(history)
+    for name, task in tasks.items():
+        out[name] = plain_step(task, history)
+        history |= out[name].history
+    for name, task in tasks.items():
+        history[name] = push_own(task.group, out[name], task.clock.step, history[name])
+    return {name: Stepped(x.state, x.words, x.soft, None, {}) for name, x in out.items()}, history
 
 
-def plain_steps(task: GroupTask, count: Int32[Array, ""], length: int) -> tuple[Stepped, UInt32[Array, "length w"]]:
+def plain_steps(tasks: Tasks, history: Pasts, count: Int32[Array, ""], length: int) -> tuple[dict[str, GroupState], Pasts, Rows]:
     """What takes the place of the native call where a program is lowered for another platform."""
 
-    def body(i: Array, carry: tuple[GroupTask, Array, Array]) -> tuple[GroupTask, Array, Array]:
-        task, _, rows = carry
-        out = _plain_and_push(task)
-        clock = task.clock._replace(step=task.clock.step + jnp.uint32(1))
-        task = eqx.tree_at(lambda t: (t.state, t.history, t.clock), task, (out.state, out.history, clock))
-        return task, out.words, jax.lax.dynamic_update_index_in_dim(rows, out.words, i, 0)
+    def body(i: Array, carry: Any) -> Any:
+        states, history, rows = carry
+        now = {name: _at_step(task, states[name], i) for name, task in tasks.items()}
+        out, history = _plain_and_push(now, history)
+        rows = {name: jax.lax.dynamic_update_index_in_dim(rows[name], x.words, i, 0) for name, x in out.items()}
+        return {name: x.state for name, x in out.items()}, history, rows
 
-    words = jnp.zeros(task.group.n_words, jnp.uint32)
-    rows = jnp.zeros((length, task.group.n_words), jnp.uint32)
-    task, words, rows = jax.lax.fori_loop(0, count, body, (task, words, rows))
-    return Stepped(task.state, words, None, None, task.history), rows
+    rows = {name: jnp.zeros((length, task.group.n_words), jnp.uint32) for name, task in tasks.items()}
+    return jax.lax.fori_loop(0, count, body, ({name: task.state for name, task in tasks.items()}, history, rows))
 
 
-def _one(task: GroupTask) -> Stepped:
-    return _run(task, 1, 1)[0]
+def _at_step(task: GroupTask, state: GroupState, i: Array) -> GroupTask:
+    """The task of step number `i` of a call."""
+    clock = task.clock._replace(step=task.clock.step + i.astype(jnp.uint32))
+    return eqx.tree_at(lambda t: (t.state, t.clock, t.outside), task, (state, clock, task.outside.at_step(i)))
 
 
-def _run(task: GroupTask, count: Array | int, length: int) -> tuple[Stepped, UInt32[Array, "length w"]]:
-    own = task.group.name
-    rings = {name: number for number, name in enumerate([own, *(name for name in task.history if name != own)])}
+def _one(tasks: Tasks, history: Pasts) -> tuple[dict[str, Stepped], Pasts]:
+    out, history = _run(tasks, history, 1, 1)
+    return {name: Stepped(_state(tasks[name], x), x.words[0], None, None, {}) for name, x in out.items()}, history
+
+
+def _many(tasks: Tasks, history: Pasts, count: Array, length: int) -> tuple[dict[str, GroupState], Pasts, Rows]:
+    out, history = _run(tasks, history, count, length)
+    return {name: _state(tasks[name], x) for name, x in out.items()}, history, {name: x.words for name, x in out.items()}
+
+
+def _run(tasks: Tasks, history: Pasts, count: Array | int, length: int) -> tuple[dict[str, NativeStepped], Pasts]:
+    order = [*tasks, *(name for name in history if name not in tasks)]
+    rings = {name: number for number, name in enumerate(order)}
+    clock = next(iter(tasks.values())).clock
+    groups = [_group(task, rings) for task in tasks.values()]
+    pasts = [NativeRing(history[name].ids, history[name].count) for name in order]
+    out, after = run_native(count, NativeClock(clock.step, clock.start, clock.key), pasts, groups, length=length)
+    later = {name: History(ring.ids, ring.n_fired, None) for name, ring in zip(order, after, strict=True)}
+    return dict(zip(tasks, out, strict=True)), later
+
+
+def _group(task: GroupTask, rings: dict[str, int]) -> NativeGroup:
     native = task.constants.native
     if native is None:
-        raise TypeError(f"group {own!r} has no native pass; ask `model.plan()` why.")
-    out = lif_run_native(
-        count,
-        LifClock(task.clock.step, task.clock.start, task.clock.key),
-        task.state.neurons.v,
-        task.state.neurons.left,
-        _params(native),
-        [LifRing(task.history[name].ids, task.history[name].count) for name in rings],
-        _ports(task, native),
-        [_path(path, rings) for path in task.paths],
-        [_poisson(item) for item in task.banks],
-        _extras(task),
-        alive=task.state.alive,
+        raise TypeError(f"group {task.group.name!r} has no native pass; ask `model.plan()` why.")
+    cells, receptors = native_manifest().cells, native_manifest().receptors
+    cell = _part(task.constants.neuron, cells, task.state.neurons, native.neuron)
+    ports = zip(task.constants.receptors.values(), task.state.receptors.values(), native.receptors, strict=True)
+    return NativeGroup(
+        cell=cell,
+        ports=tuple(_part(receptor, receptors, state, constants) for receptor, state, constants in ports),
+        paths=tuple(_path(path, rings) for path in task.paths),
+        poisson=tuple(_poisson(item) for item in task.banks),
+        extras=tuple(_extras(task)),
+        bounds=native.bounds,
         width=task.group.width,
-        length=length,
+        alive=task.state.alive,
     )
-    held = task.state.receptors
-    receptors = {port: held[port] if new is None else type(held[port])(new) for port, new in zip(held, out.states, strict=True)}
-    history = {name: History(out.rings[number].ids, out.rings[number].n_fired, None) for name, number in rings.items()}
-    state = GroupState(LIFState(out.v, out.left), receptors, task.state.alive)
-    last = jnp.maximum(jnp.asarray(count, jnp.int32) - 1, 0)
-    words = out.words[0] if length == 1 else jax.lax.dynamic_index_in_dim(out.words, last, 0, keepdims=False)
-    return Stepped(state, words, None, None, history), out.words
 
 
-def _params(native: NativeConstants) -> LifParams:
-    c = native.neuron
-    return LifParams(c.leak, c.resistance, c.rate, c.g_leak, c.v_rest, c.v_th, c.v_reset, c.hold, native.bounds)
+def _part(part: Any, known: Any, state: Any, constants: Any) -> NativePart:
+    """A cell or receptor, with the variables and parameters that the manifest names."""
+    name = native_name(part) or ""
+    fields = known[name]
+    variables = {field: getattr(state, field) for field in fields.state}
+    params = {field: jnp.asarray(getattr(constants, field)).astype(jnp.float32) for field in fields.params}
+    return NativePart(name, variables, params)
 
 
-def _ports(task: GroupTask, native: NativeConstants) -> list[LifPort]:
-    ports = []
-    for receptor, state, constants in zip(task.constants.receptors.values(), task.state.receptors.values(), native.receptors, strict=True):
-        kind = PORT_KINDS[type(receptor)]
-        if kind == "delta":
-            ports.append(LifPort(kind))
-        else:
-            ports.append(LifPort(kind, state[0], constants.decay, constants.held, constants.e_rev if kind == "conductance" else None))
-    return ports
+def _state(task: GroupTask, out: NativeStepped) -> GroupState:
+    neurons = task.state.neurons._replace(**out.cell)
+    held = task.state.receptors.items()
+    receptors = {port: state._replace(**new) if new else state for (port, state), new in zip(held, out.ports, strict=True)}
+    return GroupState(neurons, receptors, task.state.alive)
 
 
-def _path(path: Pathway, rings: dict[str, int]) -> LifPath:
-    return LifPath(rings[path.source], path.early, path.weight_kind, path.delays, path.start, path.bounds, path.targets, path.weight)
+def _path(path: Pathway, rings: dict[str, int]) -> NativePath:
+    ring = rings[path.source]
+    return NativePath(ring, path.early, path.weight_kind, path.delays, path.start, path.bounds, path.targets, path.weight)
 
 
-def _poisson(item: BankInput) -> LifPoisson:
+def _poisson(item: BankInput) -> NativePoisson:
     bank = item.bank
     runs = np.array([(first, size, segment, int(count > 1)) for first, size, segment, count in bank.parts], np.int32)
-    return LifPoisson(item.port, jnp.asarray(runs.reshape(-1, 4)), item.thresholds, bank.weight, bank.a0, bank.b0)
+    return NativePoisson(item.port, jnp.asarray(runs.reshape(-1, 4)), item.thresholds, bank.weight, bank.a0, bank.b0)
 
 
-def _extras(task: GroupTask) -> list[LifExtra]:
+def _extras(task: GroupTask) -> list[NativeExtra]:
     """The drives of stimuli and their arrivals, in the order in which plain XLA adds them."""
-    extras = []
-    for drive in task.outside.drives:
-        for kind, value in (("conductance", drive.g), ("current", drive.i), ("jump", drive.jump)):
-            if value is not None:
-                extras.append(LifExtra(kind, value))  # type: ignore[arg-type]
-    return extras + [LifExtra("arrival", value, port) for port, value in zip(task.outside.ports, task.outside.arrivals, strict=True)]
+    outside, extras = task.outside, []
+    for drive, changes in zip(outside.drives, outside.drives_change, strict=True):
+        if drive.g is not None:
+            extras.append(NativeExtra("conductance", drive.g, changes=changes))
+        if drive.i is not None:
+            extras.append(NativeExtra("current", drive.i, changes=changes))
+        if drive.jump is not None:
+            extras.append(NativeExtra("jump", drive.jump, changes=changes))
+    for port, value, changes in zip(outside.ports, outside.arrivals, outside.arrivals_change, strict=True):
+        extras.append(NativeExtra("arrival", value, port, changes))
+    return extras

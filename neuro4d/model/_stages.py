@@ -3,8 +3,9 @@
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, UInt32
+from jaxtyping import Array, Bool, Float, Int32, UInt32
 
 from neuro4d._base import Drive, step_address
 from neuro4d.model._constants import GroupConstants
@@ -28,11 +29,26 @@ class Clock(NamedTuple):
 
 
 class Outside(eqx.Module):
-    """What stimuli give to a group in a step: drives, and arrivals at ports by number, in the order of their definition."""
+    """What stimuli give to a group in a step: drives, and arrivals at ports by number, in the order of their definition.
+
+    For several steps: those that change have an axis of steps in front.
+    """
 
     drives: tuple[Drive, ...]
     arrivals: tuple[Float[Array, " n"], ...]
     ports: tuple[int, ...] = eqx.field(static=True)
+    drives_change: tuple[bool, ...] = eqx.field(static=True)
+    arrivals_change: tuple[bool, ...] = eqx.field(static=True)
+
+    def at_step(self, i: Int32[Array, ""]) -> "Outside":
+        """What is given in step number `i` of several."""
+
+        def row(x: Any, changes: bool) -> Any:
+            return jax.tree.map(lambda y: jax.lax.dynamic_index_in_dim(y, i, 0, keepdims=False), x) if changes else x
+
+        drives = tuple(row(x, changes) for x, changes in zip(self.drives, self.drives_change, strict=True))
+        arrivals = tuple(row(x, changes) for x, changes in zip(self.arrivals, self.arrivals_change, strict=True))
+        return Outside(drives, arrivals, self.ports, (False,) * len(drives), (False,) * len(arrivals))
 
 
 class BankInput(eqx.Module):
@@ -44,12 +60,11 @@ class BankInput(eqx.Module):
 
 
 class GroupTask(eqx.Module):
-    """All that one step of one group needs. `history`: of the group itself and of those that its pathways come from."""
+    """All that one step of one group needs, but the pasts of those that it hears: `heard` names them, the group itself first."""
 
     constants: GroupConstants
     state: GroupState
     paths: tuple[Pathway, ...]
-    history: dict[str, History]
     banks: tuple[BankInput, ...]
     outside: Outside
     clock: Clock
@@ -57,6 +72,11 @@ class GroupTask(eqx.Module):
     group: Group = eqx.field(static=True)
     backend: Backend = eqx.field(static=True)
     dtype: Any = eqx.field(static=True)
+
+    @property
+    def heard(self) -> tuple[str, ...]:
+        """Groups whose pasts a step reads."""
+        return tuple(dict.fromkeys((self.group.name, *(path.source for path in self.paths))))
 
 
 class Stepped(eqx.Module):
@@ -80,9 +100,9 @@ class Arrivals(NamedTuple):
     late: dict[int, Float[Array, " n"]]
 
 
-def plain_step(task: GroupTask) -> Stepped:
-    """The first four stages of a step, one after the other."""
-    arrivals, history = deliver_all(task)
+def plain_step(task: GroupTask, history: dict[str, History]) -> Stepped:
+    """The first four stages of a step, one after the other. `history`: the pasts of the groups that are heard."""
+    arrivals, history = deliver_all(task, history)
     receptors, shares = decay(task, arrivals)
     acting = drive(task, shares)
     neurons, fired, soft = fire(task, acting)
@@ -90,9 +110,9 @@ def plain_step(task: GroupTask) -> Stepped:
     return Stepped(state, pack(fired), soft, fired, history)
 
 
-def deliver_all(task: GroupTask) -> tuple[Arrivals, dict[str, History]]:
+def deliver_all(task: GroupTask, history: dict[str, History]) -> tuple[Arrivals, dict[str, History]]:
     """What arrives at every port: through synapses, then Poisson input, then other stimuli."""
-    history = dict(task.history)
+    history = {name: history[name] for name in task.heard}
     sums: dict[bool, Array] = {}
     for path in task.paths:
         acc = sums.get(path.early)

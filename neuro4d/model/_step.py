@@ -13,7 +13,7 @@ from neuro4d.model._learn import learn
 from neuro4d.model._native import native_step, native_steps
 from neuro4d.model._stages import BankInput, Clock, GroupTask, Outside, Stepped, plain_step, push_own
 from neuro4d.model._state import EdgeState, State, StepSpikes
-from neuro4d.model._stimulate import check_inputs, stimulate
+from neuro4d.model._stimulate import check_inputs, stimulate, stimulate_many
 from neuro4d.ops import History, Pathway
 
 
@@ -24,13 +24,23 @@ def advance(model: ModelFields, constants: Constants, state: State, inputs: dict
     stages: in plain XLA (`plain_step` shows them), or in one native call that makes the same.
     """
     outside = stimulate(model, constants, state, check_inputs(model, inputs))
+    tasks = {group.name: task_of(model, constants, state, outside[group.name], group) for group in model.layout.groups}
+    native = {name: task for name, task in tasks.items() if task.constants.native is not None}
     history, after = dict(state.history), {}
-    for group in model.layout.groups:
-        task = task_of(model, constants, state, history, outside[group.name], group)
-        after[group.name] = plain_step(task) if task.constants.native is None else native_step(task)
-        history |= after[group.name].history
+    if native:
+        after, history = native_step(native, _heard(native, history))
+        history = state.history | history
+    for name in [name for name in tasks if name not in native]:
+        after[name] = plain_step(tasks[name], history)
+        history |= after[name].history
     edges = learn(model, state, after)
     return remember(model, state, after, history, edges)
+
+
+def _heard(tasks: dict[str, GroupTask], history: dict[str, History]) -> dict[str, History]:
+    """The pasts of some groups and of those that they hear."""
+    names = [*tasks, *(other for task in tasks.values() for other in task.heard)]
+    return {name: history[name] for name in dict.fromkeys(names)}
 
 
 def remember(
@@ -46,44 +56,36 @@ def remember(
 
 
 def runs_natively(model: ModelFields, constants: Constants) -> bool:
-    """Whether many steps can be one native call: one group that learns nothing and whose input stays the same or is constant
-    Poisson input."""
+    """Whether many steps can be one native call: all groups have a native step, and nothing learns."""
     return not many_obstacle(model, constants)
 
 
 def many_obstacle(model: ModelFields, constants: Constants) -> str:
     """Why steps are made one by one, or nothing if many of them can be one native call."""
-    changing = [span.name for span in model.layout.stimuli if not model.sources[span.name].steady]
     learning = [name for name, rule in model.plasticity.items() if rule.learns]
-    if len(model.layout.groups) != 1:
-        return f"{len(model.layout.groups)} groups of populations"
-    if any(group.native is None for group in constants.groups.values()):
-        return "a group without a native pass"
-    if changing:
-        return f"stimuli that change from step to step: {', '.join(changing)}"
-    if learning:
-        return f"plasticity: {', '.join(learning)}"
-    return ""
+    foreign = [name for name, group in constants.groups.items() if group.native is None]
+    if foreign:
+        return f"groups without a native step: {', '.join(foreign)}"
+    return f"plasticity: {', '.join(learning)}" if learning else ""
 
 
 def advance_many(
-    model: ModelFields, constants: Constants, state: State, count: Int32[Array, ""], length: int
+    model: ModelFields, constants: Constants, state: State, count: Int32[Array, ""], length: int, series: dict[str, Any] | None = None
 ) -> tuple[State, dict[str, UInt32[Array, "length w"]]]:
     """`count` steps, at most `length`, of a model that `runs_natively`, bit for bit as `advance` makes them.
 
+    `series`: values of `Input` ports, one row for each of `length` steps.
+
     **Returns:** the state, and the packed spikes of each step by group; rows from `count` on mean nothing.
     """
-    (group,) = model.layout.groups
-    task = task_of(model, constants, state, dict(state.history), stimulate(model, constants, state, {})[group.name], group)
-    out, rows = native_steps(task, count, length)
+    outside = stimulate_many(model, constants, state, series or {}, length)
+    tasks = {group.name: task_of(model, constants, state, outside[group.name], group) for group in model.layout.groups}
+    groups, history, rows = native_steps(tasks, dict(state.history), count, length)
     step = state.step + count.astype(jnp.uint32)
-    after = State({group.name: out.state}, state.edges, out.history, state.key, step, state.start, state.fault, state.spans)
-    return after, {group.name: rows}
+    return State(groups, state.edges, history, state.key, step, state.start, state.fault, state.spans), rows
 
 
-def task_of(
-    model: ModelFields, constants: Constants, state: State, history: dict[str, History], outside: Outside, group: Group
-) -> GroupTask:
+def task_of(model: ModelFields, constants: Constants, state: State, outside: Outside, group: Group) -> GroupTask:
     """All that the step of one group needs."""
     paths = tuple(_in_force(path, state.edges.get(name)) for name, path in model.pathways.items() if path.target == group.name)
     banks = tuple(
@@ -95,7 +97,6 @@ def task_of(
         constants=constants.groups[group.name],
         state=state.groups[group.name],
         paths=paths,
-        history={name: history[name] for name in (group.name, *(path.source for path in paths))},
         banks=banks,
         outside=outside,
         clock=Clock(state.step, state.start, state.key),

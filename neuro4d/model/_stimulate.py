@@ -3,6 +3,7 @@
 from typing import Any
 
 import brainunit as u
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
@@ -15,25 +16,66 @@ from neuro4d.model._state import State
 from neuro4d.stimuli import Now
 
 
+class _Gathered:
+    """What stimuli give, by group, in the order of their definition."""
+
+    def __init__(self, model: ModelFields, constants: Constants):
+        self.model = model
+        self.drives: dict[str, list[tuple[Drive, bool]]] = {group: [(drive, False)] for group, drive in constants.steady.items()}
+        self.arrivals: dict[str, list[tuple[Array, int, bool]]] = {group: [] for group in constants.steady}
+
+    def add(self, span: StimulusSpan, out: Any, changes: bool) -> None:
+        """What one stimulus gives, with an axis of steps in front if it `changes`."""
+        group = self.model.layout.group(span.group)
+        if isinstance(out, Drive):
+            self.drives[group.name].append((spread_drive(out, span, group.n, changes), changes))
+        elif out is not None and span.port is not None:
+            self.arrivals[group.name].append((spread(jnp.asarray(out), span, group.n, changes), group.port_number(span.port), changes))
+
+    def outside(self) -> dict[str, Outside]:
+        """The same as values."""
+        found = {}
+        for group, drives in self.drives.items():
+            arrivals = self.arrivals[group]
+            found[group] = Outside(
+                tuple(drive for drive, _ in drives),
+                tuple(value for value, *_ in arrivals),
+                tuple(port for _, port, _ in arrivals),
+                tuple(changes for _, changes in drives),
+                tuple(changes for *_, changes in arrivals),
+            )
+        return found
+
+
 def stimulate(model: ModelFields, constants: Constants, state: State, values: dict[str, Any]) -> dict[str, Outside]:
-    """Stimuli other than constant Poisson input: drives and arrivals by group, in the order of their definition."""
-    elapsed = state.step - state.start
-    drives: dict[str, list[Drive]] = {group: [drive] for group, drive in constants.steady.items()}
-    arrivals: dict[str, list[Array]] = {group: [] for group in drives}
-    ports: dict[str, list[int]] = {group: [] for group in drives}
+    """Stimuli other than constant Poisson input, in one step."""
+    gathered, elapsed = _Gathered(model, constants), state.step - state.start
     for span in model.layout.stimuli:
         source = model.sources[span.name]
-        if source.steady:
+        if not source.steady:
+            gathered.add(span, _emit(model, span, state, elapsed, values.get(span.name)), False)
+    return gathered.outside()
+
+
+def stimulate_many(model: ModelFields, constants: Constants, state: State, series: dict[str, Any], length: int) -> dict[str, Outside]:
+    """The same for `length` steps from the next on; `series` holds the values of `Input` ports, one row for each step."""
+    gathered, steps = _Gathered(model, constants), state.step - state.start + jnp.arange(length, dtype=jnp.uint32)
+    for span in model.layout.stimuli:
+        source = model.sources[span.name]
+        if source.steady or (source.takes_value and span.name not in series):
             continue
-        group = model.layout.group(span.group)
-        a, b = step_address(state.key, address(0, "stimulus", span.name), elapsed)
-        out = source.emit(Now(elapsed, a, b, values.get(span.name)))
-        if isinstance(out, Drive):
-            drives[group.name].append(spread_drive(out, span, group.n))
-        elif out is not None and span.port is not None:
-            arrivals[group.name].append(spread(jnp.asarray(out), span, group.n))
-            ports[group.name].append(group.port_number(span.port))
-    return {group: Outside(tuple(drives[group]), tuple(arrivals[group]), tuple(ports[group])) for group in drives}
+        gathered.add(span, jax.vmap(lambda elapsed, value, s=span: _emit(model, s, state, elapsed, value))(steps, series.get(span.name)), True)
+    return gathered.outside()
+
+
+def numbers_per_step(model: ModelFields) -> int:
+    """How many numbers stimuli that change give in a step."""
+    return sum(span.n for span in model.layout.stimuli if not model.sources[span.name].steady)
+
+
+def _emit(model: ModelFields, span: StimulusSpan, state: State, elapsed: Array, value: Any) -> Any:
+    a, b = step_address(state.key, address(0, "stimulus", span.name), elapsed)
+    return model.sources[span.name].emit(Now(elapsed, a, b, value))
 
 
 def input_spans(model: ModelFields) -> dict[str, StimulusSpan]:

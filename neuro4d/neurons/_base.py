@@ -31,6 +31,9 @@ class AbstractNeuron(AbstractPart):
     variables: ClassVar[dict[str, Any]]
     """The state variables that can be recorded and initialised, with their units."""
 
+    native: ClassVar[str | None] = None
+    """Its name among the native kernels, if there is a step of the very same sums in `kernels/src/cells`."""
+
     accepts: ClassVar[frozenset[str]] = frozenset({"g", "i", "jump"})
     """Which parts of a `Drive` the step uses. A receptor or stimulus that exerts another one is refused."""
 

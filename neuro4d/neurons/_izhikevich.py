@@ -29,6 +29,7 @@ class IzhikevichConstants(NamedTuple):
     v_peak: Float[Array, "*n"]
     per_c: Float[Array, "*n"]
     dt: Float[Array, ""]
+    substeps: Float[Array, ""]
 
 
 class Izhikevich(AbstractNeuron):
@@ -69,6 +70,7 @@ class Izhikevich(AbstractNeuron):
     cm: Float[Array, "*n"] = quantity(u.pF, low=0, open_low=True, default=1 * u.pF)
     substeps: int = eqx.field(static=True, default=1)
 
+    native: ClassVar = "Izhikevich"
     variables: ClassVar = {"v": u.mV, "u": u.mV / u.ms}
 
     def __check_init__(self):
@@ -91,7 +93,7 @@ class Izhikevich(AbstractNeuron):
 
     def constants(self, dt):
         per_c = 1 / self.cm
-        return IzhikevichConstants(self.a, self.b, self.c, self.d, self.v_peak, per_c, jnp.asarray(dt, per_c.dtype))
+        return IzhikevichConstants(self.a, self.b, self.c, self.d, self.v_peak, per_c, jnp.asarray(dt, per_c.dtype), jnp.asarray(self.substeps, per_c.dtype))
 
     def rest(self):
         return {"v": self.c, "u": self.b * self.c}

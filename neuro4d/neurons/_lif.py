@@ -77,6 +77,7 @@ class LIF(AbstractNeuron):
     v_reset: Float[Array, "*n"] = quantity(u.mV)
     t_ref: Float[Array, "*n"] = quantity(u.ms, low=0, default=0 * u.ms)
 
+    native: ClassVar = "LIF"
     variables: ClassVar = {"v": u.mV}
 
     def __check_init__(self):

@@ -36,6 +36,7 @@ class Relay(AbstractNeuron):
         >>> noise = n4.Poisson("noise", inputs, "in", rate=1*u.kHz, weight=1*u.mV)
     """
 
+    native: ClassVar = "Relay"
     variables: ClassVar = {"waiting": u.mV}
     accepts: ClassVar = frozenset({"jump"})
 

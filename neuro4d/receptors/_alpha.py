@@ -64,6 +64,7 @@ class AlphaCurrent(AbstractReceptor):
 
     tau: Float[Array, "*n"] = quantity(u.ms, low=0, open_low=True)
 
+    native: ClassVar = "AlphaCurrent"
     weight_unit: ClassVar = u.pA
     exerts: ClassVar = frozenset({"i"})
     variables: ClassVar = {"rise": u.pA / u.ms, "i": u.pA}
@@ -98,6 +99,7 @@ class AlphaConductance(AbstractReceptor):
     tau: Float[Array, "*n"] = quantity(u.ms, low=0, open_low=True)
     e_rev: Float[Array, "*n"] = quantity(u.mV)
 
+    native: ClassVar = "AlphaConductance"
     weight_unit: ClassVar = u.nS
     exerts: ClassVar = frozenset({"g", "i"})
     signed: ClassVar = False

@@ -21,6 +21,9 @@ class AbstractReceptor(AbstractPart):
     signed: ClassVar[bool] = True
     """Whether a weight may be negative: a current or a jump may, a conductance may not."""
 
+    native: ClassVar[str | None] = None
+    """Its name among the native kernels, if there is one with the very same sums in `kernels/src/receptors`."""
+
     exerts: ClassVar[frozenset[str] | None] = None
     """Which parts of a `Drive` its step gives, so that a neuron that does not use them can refuse it; `None` is not checked."""
 

@@ -48,6 +48,7 @@ class ExpCurrent(AbstractReceptor):
 
     tau: Float[Array, "*n"] = quantity(u.ms, low=0, open_low=True)
 
+    native: ClassVar = "ExpCurrent"
     weight_unit: ClassVar = u.pA
     exerts: ClassVar = frozenset({"i"})
     variables: ClassVar = {"i": u.pA}
@@ -87,6 +88,7 @@ class ExpConductance(AbstractReceptor):
     tau: Float[Array, "*n"] = quantity(u.ms, low=0, open_low=True)
     e_rev: Float[Array, "*n"] = quantity(u.mV)
 
+    native: ClassVar = "ExpConductance"
     weight_unit: ClassVar = u.nS
     exerts: ClassVar = frozenset({"g", "i"})
     signed: ClassVar = False

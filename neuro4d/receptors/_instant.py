@@ -27,6 +27,7 @@ class Delta(AbstractReceptor):
         >>> syn = n4.Delta()
     """
 
+    native: ClassVar = "Delta"
     weight_unit: ClassVar = u.mV
     exerts: ClassVar = frozenset({"jump"})
     takes_early: ClassVar = False
@@ -58,6 +59,7 @@ class PulseCurrent(AbstractReceptor):
         >>> syn = n4.PulseCurrent()
     """
 
+    native: ClassVar = "PulseCurrent"
     weight_unit: ClassVar = u.pA
     exerts: ClassVar = frozenset({"i"})
     variables: ClassVar = {"i": u.pA}

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int32, UInt32
 
 from neuro4d._base import Fault
-from neuro4d.model import Constants, Model, State, StepSpikes, advance, advance_many, prepare, runs_natively
+from neuro4d.model import Constants, Model, State, StepSpikes, advance, advance_many, numbers_per_step, prepare, runs_natively
 from neuro4d.recorders import StepBlock
 
 
@@ -51,11 +51,16 @@ def scan(
     return jax.lax.scan(body, state, inputs, length=steps)
 
 
+SERIES_NUMBERS = 1 << 22
+"""As many numbers of stimuli that change are made ahead of a native call: 16 MB."""
+
+
 def _block(model: Model, constants: Constants, probes: dict[str, Any], length: int) -> int:
     """How many steps one native call makes at most: as many as lie between two looks of a probe; 1 where the model has no such call."""
     if length == 1 or not runs_natively(model, constants):
         return 1
-    return min(*(probe.period() or length for probe in probes.values()), length, length)
+    at_once = max(SERIES_NUMBERS // max(numbers_per_step(model), 1), 1)
+    return min(*(probe.period() or length for probe in probes.values()), length, at_once)
 
 
 def _until_look(probes: dict[str, Any], elapsed: UInt32[Array, ""], most: int) -> Int32[Array, ""]:
@@ -77,11 +82,19 @@ def _by_step(model: Model, constants: Constants, probes: dict, state: State, buf
     return jax.lax.fori_loop(0, n, body, (state, buffers))
 
 
+def _rows(series: Array, first: Array, n: int) -> Array:
+    """`n` rows of a series from row `first` on; beyond its end rows that mean nothing."""
+    if series.shape[0] == n:
+        return series
+    padded = jnp.concatenate([series, jnp.zeros((n, *series.shape[1:]), series.dtype)])
+    return jax.lax.dynamic_slice_in_dim(padded, first, n, 0)
+
+
 def _by_block(
-    model: Model, constants: Constants, probes: dict, state: State, buffers: dict, first: Array, n: Array, block: int, whole: bool
+    model: Model, constants: Constants, probes: dict, state: State, buffers: dict, inputs: dict, first: Array, n: Array, block: int, whole: bool
 ) -> Any:
     def some(i: Array, count: Array, state: State, buffers: dict) -> Any:
-        state, words = advance_many(model, constants, state, count, block)
+        state, words = advance_many(model, constants, state, count, block, {name: _rows(x, i, block) for name, x in inputs.items()})
 
         def spikes(row: Array) -> StepSpikes:
             here = {name: jax.lax.dynamic_index_in_dim(rows, row, 0, keepdims=False) for name, rows in words.items()}
@@ -120,7 +133,7 @@ def _chunk(
     if block == 1:
         state, buffers = _by_step(model, constants, probes, state, buffers, inputs, first, n)
     else:
-        state, buffers = _by_block(model, constants, probes, state, buffers, first, n, block, whole)
+        state, buffers = _by_block(model, constants, probes, state, buffers, inputs, first, n, block, whole)
     finite = [
         jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.groups) if jnp.issubdtype(leaf.dtype, jnp.floating)
     ]

@@ -41,22 +41,6 @@ Isa usable_isa(int64_t wanted) {
   return wanted < 0 || wanted > best ? best_isa() : static_cast<Isa>(wanted);
 }
 
-const DeliverTable& deliver_table(int64_t wanted) {
-#if defined(N4_X86_VARIANTS)
-  switch (usable_isa(wanted)) {
-    case Isa::kAvx512:
-      return deliver_table_avx512();
-    case Isa::kAvx2:
-      return deliver_table_avx2();
-    default:
-      break;
-  }
-#else
-  (void)wanted;
-#endif
-  return deliver_table_baseline();
-}
-
 const char* isa_name(Isa isa) {
   switch (isa) {
     case Isa::kAvx512:

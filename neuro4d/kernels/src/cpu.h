@@ -25,8 +25,6 @@ inline int32_t lowest_bit(uint32_t word) {
 #endif
 }
 
-const DeliverTable& deliver_table(int64_t wanted);
-
 const char* isa_name(Isa isa);
 
 }  // namespace neuro4d

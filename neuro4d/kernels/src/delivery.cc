@@ -1,6 +1,6 @@
 #include "delivery.h"
 
-#include "cpu.h"
+#include "program.h"
 
 namespace neuro4d {
 
@@ -51,7 +51,7 @@ ffi::Error choose(const Synapses& s, ffi::DataType sums, int64_t isa, DeliverBlo
   if (sums != D::F32 && sums != D::F64) return bad("accumulators are float32 or float64");
   Storage storage;
   if (!storage_of(s.weight.dtype, &storage)) return bad("weights are float32, float64, float16 or bfloat16");
-  *out = deliver_table(isa).at[s.targets.dtype == D::U32][sums == D::F64][static_cast<int>(storage)][static_cast<int>(s.kind)];
+  *out = kernels(isa).deliver.at[s.targets.dtype == D::U32][sums == D::F64][static_cast<int>(storage)][static_cast<int>(s.kind)];
   if (*out == nullptr) return bad("float64 weights need float64 accumulators");
   return ffi::Error::Success();
 }

@@ -4,9 +4,9 @@
 
 #include "cpu.h"
 #include "deliver.h"
-#include "lif.h"
-#include "lif_types.h"
 #include "operands.h"
+#include "program.h"
+#include "run.h"
 
 namespace nb = nanobind;
 
@@ -14,7 +14,7 @@ namespace {
 
 // To be raised, here and in _native_load.py, with every change of operands, results, attributes or numbers of an enumeration: a
 // module left over from another version is then refused instead of misunderstood.
-constexpr int64_t kAbi = 2;
+constexpr int64_t kAbi = 3;
 
 nb::capsule capsule(XLA_FFI_Error* (*handler)(XLA_FFI_CallFrame*)) {
   return nb::capsule(reinterpret_cast<void*>(handler));
@@ -23,12 +23,34 @@ nb::capsule capsule(XLA_FFI_Error* (*handler)(XLA_FFI_CallFrame*)) {
 nb::dict handlers() {
   nb::dict out;
   out["n4_deliver"] = capsule(neuro4d::n4_deliver);
-  out["n4_lif_run"] = capsule(neuro4d::n4_lif_run);
+  out["n4_run"] = capsule(neuro4d::n4_run);
+  return out;
+}
+
+// Names of parameters and variables, without what sets them apart from those of other parts.
+nb::list names(const neuro4d::Field* fields, int64_t n) {
+  nb::list out;
+  for (int64_t k = 0; k < n; ++k) out.append(std::string(fields[k].text).substr(std::string(fields[k].text).find('.') + 1));
+  return out;
+}
+
+nb::list parts(const neuro4d::Part* all, int64_t n) {
+  nb::list out;
+  for (int64_t k = 0; k < n; ++k) {
+    nb::dict part;
+    part["name"] = std::string(all[k].name);
+    part["params"] = names(all[k].params, all[k].n_params);
+    part["state"] = names(all[k].state, all[k].n_state);
+    out.append(part);
+  }
   return out;
 }
 
 nb::dict manifest() {
+  const neuro4d::Manifest& known = neuro4d::manifest();
   nb::dict limits, out;
+  out["cells"] = parts(known.cells, known.n_cells);
+  out["receptors"] = parts(known.receptors, known.n_receptors);
   limits["ports"] = int64_t{neuro4d::kMostPorts};
   limits["batch_axes"] = int64_t{neuro4d::BatchShape::kMost};
   out["abi"] = int64_t{kAbi};

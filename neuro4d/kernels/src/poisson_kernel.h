@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "lif_types.h"
+#include "program.h"
 #include "simd.h"
 
 namespace neuro4d {
@@ -23,7 +23,13 @@ struct Draw {
   float weight;
 };
 
-inline Draw draw_of(const LifStep& x, const PoissonInput& input, int64_t segment) {
+// The step since the beginning of the trial, and the key of the trial.
+struct Clock {
+  uint32_t elapsed;
+  uint32_t key[2];
+};
+
+inline Draw draw_of(const Clock& x, const PoissonInput& input, int64_t segment) {
   const uint32_t a0 = input.a0[segment], b0 = input.b0[segment];
   const uint32_t a = mix(mix(x.elapsed ^ (x.key[0] + a0)) + (x.key[1] ^ b0));
   const uint32_t b = mix(mix(x.elapsed + (x.key[1] ^ a0)) ^ (x.key[0] + b0));
@@ -109,7 +115,7 @@ inline void add_poisson(const Draw& d, uint32_t local, int64_t n, float* arrival
 }
 
 // Poisson arrivals for the neurons of a piece; runs ascend and do not overlap.
-inline void add_poisson_input(const LifStep& x, const PoissonInput& input, const Piece& piece, float* arrivals) {
+inline void add_poisson_input(const Clock& x, const PoissonInput& input, const Piece& piece, float* arrivals) {
   for (int64_t r = 0; r < input.n_runs; ++r) {
     const PoissonRun& run = input.runs[r];
     const int64_t low = run.first > piece.first ? run.first : piece.first;

@@ -10,6 +10,13 @@
 #include <immintrin.h>
 #endif
 
+// For the bodies of loops over neurons: a call among them would pass vectors through memory.
+#if defined(__GNUC__) || defined(__clang__)
+#define N4_INLINE inline __attribute__((always_inline))
+#else
+#define N4_INLINE __forceinline
+#endif
+
 namespace neuro4d {
 namespace N4_ISA {
 
@@ -27,13 +34,15 @@ typedef float F __attribute__((vector_size(kLanes * 4)));
 typedef int32_t I __attribute__((vector_size(kLanes * 4)));
 typedef uint32_t U __attribute__((vector_size(kLanes * 4)));
 
-inline F splat(float x) { return x - F{}; }
-inline I splat(int32_t x) { return x - I{}; }
-inline F select(I mask, F a, F b) { return mask ? a : b; }
-inline I select(I mask, I a, I b) { return mask ? a : b; }
-inline I at_least(F a, F b) { return a >= b; }
-inline I below(F a, F b) { return a < b; }
-inline I equal(I a, I b) { return a == b; }
+N4_INLINE F splat(float x) { return x - F{}; }
+N4_INLINE I splat(int32_t x) { return x - I{}; }
+N4_INLINE F select(I mask, F a, F b) { return mask ? a : b; }
+N4_INLINE I select(I mask, I a, I b) { return mask ? a : b; }
+N4_INLINE I at_least(F a, F b) { return a >= b; }
+N4_INLINE I below(F a, F b) { return a < b; }
+N4_INLINE I equal(I a, I b) { return a == b; }
+
+N4_INLINE float first(F x) { return x[0]; }
 
 #else  // one lane at a time
 
@@ -42,18 +51,19 @@ using F = float;
 using I = int32_t;
 using U = uint32_t;
 
-inline F splat(float x) { return x; }
-inline I splat(int32_t x) { return x; }
-inline F select(I mask, F a, F b) { return mask != 0 ? a : b; }
-inline I select(I mask, I a, I b) { return mask != 0 ? a : b; }
-inline I at_least(F a, F b) { return a >= b ? -1 : 0; }
-inline I below(F a, F b) { return a < b ? -1 : 0; }
-inline I equal(I a, I b) { return a == b ? -1 : 0; }
+N4_INLINE F splat(float x) { return x; }
+N4_INLINE float first(F x) { return x; }
+N4_INLINE I splat(int32_t x) { return x; }
+N4_INLINE F select(I mask, F a, F b) { return mask != 0 ? a : b; }
+N4_INLINE I select(I mask, I a, I b) { return mask != 0 ? a : b; }
+N4_INLINE I at_least(F a, F b) { return a >= b ? -1 : 0; }
+N4_INLINE I below(F a, F b) { return a < b ? -1 : 0; }
+N4_INLINE I equal(I a, I b) { return a == b ? -1 : 0; }
 
 #endif
 
 template <typename To, typename From>
-inline To same_bits(From x) {
+N4_INLINE To same_bits(From x) {
   static_assert(sizeof(To) == sizeof(From), "a cast of bits keeps the size");
   To out;
   std::memcpy(&out, &x, sizeof out);
@@ -61,20 +71,20 @@ inline To same_bits(From x) {
 }
 
 template <typename V, typename T>
-inline V load(const T* p) {
+N4_INLINE V load(const T* p) {
   V out;
   std::memcpy(&out, p, sizeof out);
   return out;
 }
 
 template <typename V, typename T>
-inline void store(T* p, V x) {
+N4_INLINE void store(T* p, V x) {
   std::memcpy(p, &x, sizeof x);
 }
 
 // Fewer lanes than a vector has; the others are 0. Elements have 32 bits.
 template <typename V, typename T>
-inline V load(const T* p, int64_t n) {
+N4_INLINE V load(const T* p, int64_t n) {
   static_assert(sizeof(T) == 4, "32 bits");
 #if defined(__AVX512F__)
   return same_bits<V>(_mm512_maskz_loadu_epi32(static_cast<__mmask16>((1u << n) - 1), p));
@@ -86,7 +96,7 @@ inline V load(const T* p, int64_t n) {
 }
 
 template <typename V, typename T>
-inline void store(T* p, V x, int64_t n) {
+N4_INLINE void store(T* p, V x, int64_t n) {
   static_assert(sizeof(T) == 4, "32 bits");
 #if defined(__AVX512F__)
   _mm512_mask_storeu_epi32(p, static_cast<__mmask16>((1u << n) - 1), same_bits<__m512i>(x));
@@ -95,7 +105,7 @@ inline void store(T* p, V x, int64_t n) {
 #endif
 }
 
-inline F floats_of(I x) {
+N4_INLINE F floats_of(I x) {
 #if defined(__GNUC__) || defined(__clang__)
   return __builtin_convertvector(x, F);
 #else
@@ -104,7 +114,7 @@ inline F floats_of(I x) {
 }
 
 // x, or the bound that it passes; NaN stays.
-inline F within(F low, F high, F x) {
+N4_INLINE F within(F low, F high, F x) {
 #if defined(__AVX512F__)
   return same_bits<F>(_mm512_min_ps(same_bits<__m512>(high), _mm512_max_ps(same_bits<__m512>(low), same_bits<__m512>(x))));
 #elif defined(__AVX2__)
@@ -116,7 +126,7 @@ inline F within(F low, F high, F x) {
 }
 
 // x * 2^k for whole k, rounded once. Two factors, so that results below the normal range lose no factor on the way.
-inline F times_power_of_two(F x, F whole) {
+N4_INLINE F times_power_of_two(F x, F whole) {
 #if defined(__AVX512F__)
   return same_bits<F>(_mm512_scalef_ps(same_bits<__m512>(x), same_bits<__m512>(whole)));
 #else
@@ -130,7 +140,7 @@ inline F times_power_of_two(F x, F whole) {
 }
 
 // Whether no lane of a mask is set.
-inline bool none(I mask) {
+N4_INLINE bool none(I mask) {
 #if defined(__AVX512F__)
   return _mm512_test_epi32_mask(same_bits<__m512i>(mask), same_bits<__m512i>(mask)) == 0;
 #elif defined(__AVX2__)
@@ -144,7 +154,7 @@ inline bool none(I mask) {
 }
 
 // e^r - 1 for r within 0.35: the Taylor polynomial of degree 7, without the 1 that would cost a small result its digits.
-inline F near_exp_minus_one(F r) {
+N4_INLINE F near_exp_minus_one(F r) {
   F p = splat(1.0f / 5040.0f);
   p = p * r + splat(1.0f / 720.0f);
   p = p * r + splat(1.0f / 120.0f);
@@ -157,7 +167,7 @@ inline F near_exp_minus_one(F r) {
 // 1 - e^x for x up to 87, to within 1.75 units in the last place. The argument is reduced by a multiple of ln 2 in two parts (Cody
 // and Waite, 1980). Where all lanes would be reduced by nothing, as in steps much shorter than a time constant, the same bits
 // come without the reduction. NaN stays NaN. Only additions and multiplications, never contracted.
-inline F one_minus_exp_f32(F x) {
+N4_INLINE F one_minus_exp_f32(F x) {
   if (none(below(x, splat(-0.34f)) | below(splat(0.34f), x))) return splat(0.0f) - near_exp_minus_one(x);
   const F round = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to whole numbers
   x = within(splat(-104.0f), splat(87.0f), x);
@@ -171,7 +181,7 @@ inline F one_minus_exp_f32(F x) {
 
 // The 32-bit mixer of the random words (see neuro4d/_base/_random.py), for one word or a vector of them.
 template <typename V>
-inline V mix(V x) {
+N4_INLINE V mix(V x) {
   x = (x ^ (x >> 16)) * 0x21F0AAADu;
   x = (x ^ (x >> 15)) * 0x735A2D97u;
   return x ^ (x >> 15);

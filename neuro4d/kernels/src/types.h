@@ -62,8 +62,4 @@ struct DeliverTable {
   DeliverBlock at[2][2][4][3];  // [uint32 targets][float64 sums][Storage][WeightKind]
 };
 
-const DeliverTable& deliver_table_baseline();
-const DeliverTable& deliver_table_avx2();
-const DeliverTable& deliver_table_avx512();
-
 }  // namespace neuro4d

@@ -1,0 +1,42 @@
+// What the machine offers, and the manifest of cells and receptors.
+#define N4_ISA isa_baseline
+#include "cpu.h"
+#include "parts.h"
+#include "program.h"
+
+namespace neuro4d {
+
+const Kernels& kernels_baseline();
+const Kernels& kernels_avx2();
+const Kernels& kernels_avx512();
+
+const Kernels& kernels(int64_t wanted) {
+#if defined(N4_X86_VARIANTS)
+  switch (usable_isa(wanted)) {
+    case Isa::kAvx512:
+      return kernels_avx512();
+    case Isa::kAvx2:
+      return kernels_avx2();
+    default:
+      break;
+  }
+#else
+  (void)wanted;
+#endif
+  return kernels_baseline();
+}
+
+const Manifest& manifest() {
+  using namespace isa_baseline;
+#define N4_CELL(name, type) {name, ParamsOf<type>::kFields, ParamsOf<type>::kN, StateOf<type>::kFields, StateOf<type>::kN, false, false},
+#define N4_RECEPTOR(name, type) \
+  {name, ParamsOf<type>::kFields, ParamsOf<type>::kN, StateOf<type>::kFields, StateOf<type>::kN, type::kG, type::kJump},
+  static const Part cells[] = {N4_CELLS(N4_CELL)};
+  static const Part receptors[] = {N4_RECEPTORS(N4_RECEPTOR)};
+#undef N4_CELL
+#undef N4_RECEPTOR
+  static const Manifest known{cells, sizeof(cells) / sizeof(Part), receptors, sizeof(receptors) / sizeof(Part)};
+  return known;
+}
+
+}  // namespace neuro4d

@@ -1,0 +1,12 @@
+#define N4_ISA isa_baseline
+#include "block.h"
+#include "deliver_kernel.h"
+
+namespace neuro4d {
+
+const Kernels& kernels_baseline() {
+  static const Kernels offered{isa_baseline::step_block, isa_baseline::make_table()};
+  return offered;
+}
+
+}  // namespace neuro4d

@@ -1,8 +1,0 @@
-#define N4_ISA isa_avx2
-#include "lif_kernel.h"
-
-namespace neuro4d {
-
-void lif_block_avx2(const LifStep& x, int64_t block, Scratch* room) { isa_avx2::lif_block(x, block, room); }
-
-}  // namespace neuro4d

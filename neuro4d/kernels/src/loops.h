@@ -1,0 +1,167 @@
+// The loops over the neurons of one span: receptors, cells, and the common combinations of both in one pass. Included once per
+// instruction set, with N4_ISA naming it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "parts.h"
+#include "program.h"
+#include "vectors.h"
+
+namespace neuro4d {
+namespace N4_ISA {
+
+// The columns of a receptor for a run of neurons; `early` may be null.
+struct PortColumns {
+  const float* params[kMostParams];
+  float* state[kMostState];
+  const float *early, *late;
+};
+
+struct CellColumns {
+  const float* params[kMostParams];
+  float* state[kMostState];
+  int32_t* fired;
+};
+
+// The drive of stimuli for the neurons of a run.
+struct DriveColumns {
+  const float *g, *i, *jump;
+};
+
+template <class Receptor, bool kSame>
+struct Receive {
+  static constexpr int64_t kP = ParamsOf<Receptor>::kN, kS = StateOf<Receptor>::kN;
+  using Variables = std::make_index_sequence<static_cast<std::size_t>(kS)>;
+
+  N4_INLINE explicit Receive(const PortColumns& c) : columns(c), params(c.params) {}
+
+  N4_INLINE void operator()(Lanes at, DriveSum* d) const {
+    F p[kP > 0 ? kP : 1], s[kS > 0 ? kS : 1];
+    params.at(at, p);
+    load_state(columns.state, at, s, Variables());
+    if (columns.early != nullptr) Receptor::early(p, s, get<F>(columns.early, at));
+    Receptor::receive(p, s, get<F>(columns.late, at), d);
+    store_state(columns.state, at, s, Variables());
+  }
+
+  PortColumns columns;
+  Params<kP, kSame> params;
+};
+
+template <class Cell, bool kSame, bool kG, bool kJump>
+struct Fire {
+  static constexpr int64_t kP = ParamsOf<Cell>::kN, kS = StateOf<Cell>::kN;
+  using Variables = std::make_index_sequence<static_cast<std::size_t>(kS)>;
+
+  N4_INLINE explicit Fire(const CellColumns& c) : columns(c), params(c.params) {}
+
+  N4_INLINE void operator()(Lanes at, const DriveSum& d) const {
+    F p[kP > 0 ? kP : 1], s[kS > 0 ? kS : 1];
+    params.at(at, p);
+    load_state(columns.state, at, s, Variables());
+    const I spike = Cell::template step<kG, kJump>(p, s, d.g, d.i, d.jump);
+    store_state(columns.state, at, s, Variables());
+    put(columns.fired, spike, at);
+  }
+
+  CellColumns columns;
+  Params<kP, kSame> params;
+};
+
+template <class Receptor, bool kSame>
+void receive_run(const PortColumns& c, int64_t n, float* g, float* i, float* jump) {
+  const Receive<Receptor, kSame> receive(c);
+  each_vector(n, [&](Lanes at) {
+    DriveSum d{get<F>(g, at), get<F>(i, at), get<F>(jump, at)};
+    receive(at, &d);
+    if (Receptor::kG) put(g, d.g, at);
+    put(i, d.i, at);
+    if (Receptor::kJump) put(jump, d.jump, at);
+  });
+}
+
+template <class Cell, bool kSame, bool kG, bool kJump>
+void fire_run(const CellColumns& c, int64_t n, const float* g, const float* i, const float* jump) {
+  const Fire<Cell, kSame, kG, kJump> fire(c);
+  each_vector(n, [&](Lanes at) { fire(at, {kG ? get<F>(g, at) : F{}, get<F>(i, at), kJump ? get<F>(jump, at) : F{}}); });
+}
+
+// Receptors of one kind and the cell in one pass, with the same parameters for all neurons of the run.
+template <class Cell, class Receptor, std::size_t... P>
+void pass_run(const PortColumns* c, const CellColumns& m, int64_t n, const DriveColumns& drive, std::index_sequence<P...>) {
+  constexpr bool kG = Receptor::kG, kJump = Receptor::kJump;
+  const Receive<Receptor, true> receptors[] = {Receive<Receptor, true>(c[P])...};
+  const Fire<Cell, true, kG, kJump> fire(m);
+  const DriveColumns d = drive;
+  each_vector(n, [&](Lanes at) {
+    DriveSum sum{kG ? from_zero(d.g, at) : F{}, from_zero(d.i, at), kJump ? splat(0.0f) : F{}};
+    (receptors[P](at, &sum), ...);
+    fire(at, sum);
+  });
+}
+
+using PassRun = void (*)(const PortColumns*, const CellColumns&, int64_t, const DriveColumns&);
+using ReceiveRun = void (*)(const PortColumns&, int64_t, float*, float*, float*);
+using FireRun = void (*)(const CellColumns&, int64_t, const float*, const float*, const float*);
+
+template <class Cell, class Receptor, int kPorts>
+void pass_of(const PortColumns* c, const CellColumns& m, int64_t n, const DriveColumns& d) {
+  pass_run<Cell, Receptor>(c, m, n, d, std::make_index_sequence<kPorts>());
+}
+
+struct CellEntry {
+  int64_t n_params, n_state;
+  FireRun fire[2][2][2];  // [same][with g][with jumps]
+};
+
+struct ReceptorEntry {
+  int64_t n_params, n_state;
+  ReceiveRun receive[2];  // [same]
+};
+
+template <class Cell>
+constexpr CellEntry cell_entry() {
+  return {ParamsOf<Cell>::kN,
+          StateOf<Cell>::kN,
+          {{{fire_run<Cell, false, false, false>, fire_run<Cell, false, false, true>},
+            {fire_run<Cell, false, true, false>, fire_run<Cell, false, true, true>}},
+           {{fire_run<Cell, true, false, false>, fire_run<Cell, true, false, true>},
+            {fire_run<Cell, true, true, false>, fire_run<Cell, true, true, true>}}}};
+}
+
+template <class Receptor>
+constexpr ReceptorEntry receptor_entry() {
+  return {ParamsOf<Receptor>::kN, StateOf<Receptor>::kN, {receive_run<Receptor, false>, receive_run<Receptor, true>}};
+}
+
+#define N4_ENTRY(name, type) cell_entry<type>(),
+constexpr CellEntry kCells[] = {N4_CELLS(N4_ENTRY)};
+#undef N4_ENTRY
+#define N4_ENTRY(name, type) receptor_entry<type>(),
+constexpr ReceptorEntry kReceptors[] = {N4_RECEPTORS(N4_ENTRY)};
+#undef N4_ENTRY
+
+// One pass for a cell and up to three receptors of one kind, where a network that matters has it; else none.
+template <class Cell>
+struct Passes {
+  static constexpr int kMost = 3;
+#define N4_PASSES(name, type) {pass_of<Cell, type, 1>, pass_of<Cell, type, 2>, pass_of<Cell, type, 3>},
+  static constexpr PassRun kRuns[][kMost] = {N4_RECEPTORS(N4_PASSES)};
+#undef N4_PASSES
+};
+
+inline PassRun pass_for(int64_t cell, int64_t receptor, int64_t n_ports) {
+  if (n_ports < 1 || n_ports > 3) return nullptr;
+  int64_t number = 0;
+#define N4_FIND(name, type) \
+  if (number++ == cell) return Passes<type>::kRuns[receptor][n_ports - 1];
+  N4_CELLS(N4_FIND)
+#undef N4_FIND
+  return nullptr;
+}
+
+}  // namespace N4_ISA
+}  // namespace neuro4d

@@ -1,0 +1,146 @@
+// What a call runs, described for the translation units of each instruction set: groups of neurons, their receptors, their input.
+//
+// Nothing here may instantiate standard templates: the units compiled for AVX2 and AVX-512 include this file, and a template shared
+// with the baseline could reach a machine that lacks those instructions.
+#pragma once
+
+#include <cstdint>
+
+#include "names.h"
+#include "types.h"
+
+namespace neuro4d {
+
+constexpr int64_t kMostPorts = 64;
+constexpr int64_t kMostParams = 16;  // of a cell or a receptor
+constexpr int64_t kMostState = 6;
+constexpr int64_t kPiece = 512;  // neurons at a time: everything about them stays in the first cache
+
+// A parameter or a state variable of a cell or receptor, by the name that both sides of a call know.
+struct Field {
+  const char* text;
+  uint64_t hash;
+
+  Name of(int64_t number) const { return {text, hash, number}; }
+};
+
+#define N4_FIELD(text) \
+  ::neuro4d::Field { text, ::std::integral_constant<::std::uint64_t, ::neuro4d::name_hash(text)>::value }
+
+// A cell or receptor as the manifest shows it.
+struct Part {
+  const char* name;
+  const Field* params;
+  int64_t n_params;
+  const Field* state;
+  int64_t n_state;
+  bool gives_g, gives_jump;  // what a receptor adds to besides currents
+};
+
+// A parameter with one value for all neurons, one per span of neurons, or one per neuron.
+struct Param {
+  enum Mode : int32_t { kAll = 0, kSpan = 1, kNeuron = 2 };
+  const float* data = nullptr;
+  Mode mode = kAll;
+};
+
+// A receptor of a group: its number in the manifest, its variables (n,) and parameters.
+struct PortStep {
+  int64_t receptor = 0;
+  float* state[kMostState] = {};
+  Param params[kMostParams];
+};
+
+// Neurons first .. first + size - 1 of a group receive Poisson input number segment + stride * i; i counts from 0 and also
+// addresses their random words.
+struct PoissonRun {
+  int32_t first, size, segment, stride;
+};
+
+struct PoissonInput {
+  int64_t port = 0;
+  const PoissonRun* runs = nullptr;
+  int64_t n_runs = 0;
+  const uint32_t* thresholds = nullptr;  // (segments, length): words at or above number j mean more than j spikes; 0: none
+  int64_t length = 0;
+  int64_t n_segments = 0;
+  const float* weight = nullptr;  // (segments,)
+  const uint32_t* a0 = nullptr;   // (segments,)
+  const uint32_t* b0 = nullptr;   // (segments,)
+};
+
+enum class ExtraKind : int32_t { kCurrent = 0, kConductance = 1, kJump = 2, kArrival = 3 };
+
+// What a stimulus adds: to the drive, or to the arrivals of a port. One value for all neurons or one per neuron; `per_step` numbers
+// further on lies what it adds in the next step, 0 if that is the same.
+struct Extra {
+  ExtraKind kind = ExtraKind::kCurrent;
+  int64_t port = 0;
+  Param value;
+  int64_t per_step = 0;
+};
+
+// One step of one group. Sums of synapses lie in blocks of `width` neurons: port * width + (neuron - block * width).
+struct GroupStep {
+  int64_t n = 0, width = 0, n_blocks = 0;
+  int64_t cell = 0;  // its number in the manifest
+  float* state[kMostState] = {};
+  Param params[kMostParams];
+  uint32_t* words = nullptr;
+  const uint32_t* alive = nullptr;  // (n_words,) one bit per neuron, or none: all are alive
+  const int32_t* bounds = nullptr;  // (n_spans + 1,)
+  int64_t n_spans = 0;
+  const PortStep* ports = nullptr;
+  int64_t n_ports = 0;
+  const PoissonInput* poisson = nullptr;
+  int64_t n_poisson = 0;
+  const Extra* extras = nullptr;
+  int64_t n_extras = 0;
+  float* late = nullptr;   // (n_blocks, n_ports * width) what arrives at the end of the step, or none
+  float* early = nullptr;  // the same, at its beginning
+  uint32_t key[2] = {0, 0};
+  uint32_t elapsed = 0;
+  int64_t k = 0;  // the number of the step in the call
+  bool with_g = false, with_jump = false;
+
+  int64_t n_words() const { return (n + 31) / 32; }
+  int64_t block_size() const { return n_ports * width; }
+};
+
+// Room for the neurons of one piece, owned by one thread.
+struct Scratch {
+  struct CachedSum {
+    float sum[kPiece];
+    bool done = false;
+  };
+  CachedSum* drive = nullptr;  // of the group that is stepped: conductance, current, jump
+  float zero[kPiece] = {};
+  float g[kPiece];
+  float i[kPiece];
+  float jump[kPiece];
+  int32_t fired[kPiece];
+  float spread[kMostParams][kPiece];
+};
+
+using BlockFunction = void (*)(const GroupStep&, int64_t block, Scratch* scratch);
+
+// What one instruction set offers.
+struct Kernels {
+  BlockFunction block;
+  DeliverTable deliver;
+};
+
+// The kernels for `wanted` (0 baseline, 1 AVX2, 2 AVX-512; negative: the best), never above what the machine offers.
+const Kernels& kernels(int64_t wanted);
+
+// Every cell and receptor, in the order of their numbers.
+struct Manifest {
+  const Part* cells;
+  int64_t n_cells;
+  const Part* receptors;
+  int64_t n_receptors;
+};
+
+const Manifest& manifest();
+
+}  // namespace neuro4d

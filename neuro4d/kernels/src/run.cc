@@ -1,0 +1,206 @@
+#include "run.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <vector>
+
+#include "cost.h"
+#include "float_mode.h"
+#include "memory.h"
+#include "parallel.h"
+#include "run_element.h"
+#include "team.h"
+
+namespace neuro4d {
+
+namespace {
+
+// A group as one thread works on it: the description of the step that it is at, and sums that stay the same.
+struct GroupScratch {
+  GroupStep step;
+  std::vector<Delivery> deliveries;
+  std::vector<std::vector<SpikeList>> arrivals;
+  Scratch::CachedSum drive[3];
+  int64_t at = -1;  // the step that it describes
+};
+
+// What a thread needs to itself. It is used again by later calls: making it anew costs as much as a step of a small network.
+struct ThreadScratch {
+  std::vector<GroupScratch> groups;
+  Scratch room;
+  uint64_t owner = 0;  // the number of the `Steps` that it is set up for
+};
+
+uint64_t next_number() {
+  static std::atomic<uint64_t> given{0};
+  return ++given;
+}
+
+// The steps of one element, whose items are the blocks of all its groups: a spike acts in a later step, so they are independent. An item
+// delivers into the sums of a block and steps its neurons while they are in cache.
+class Steps {
+ public:
+  Steps(const RunCall& call, const Element& element, BlockFunction run)
+      : call_(call), element_(element), run_(run), mode_(float_mode()), number_(next_number()) {
+    for (size_t g = 0; g < call.groups.size(); ++g) {
+      for (int64_t block = 0; block < call.groups[g].n_blocks; ++block) items_.push_back({g, block});
+    }
+  }
+
+  int64_t n_items() const { return static_cast<int64_t>(items_.size()); }
+
+  void block(int64_t k, int64_t item) {
+    thread_local ThreadScratch own;
+    const ScopedFloatMode same_as_caller(mode_);
+    if (own.owner != number_) set_up(&own);
+    const size_t g = items_[static_cast<size_t>(item)].group;
+    const int64_t block = items_[static_cast<size_t>(item)].block;
+    GroupScratch& group = own.groups[g];
+    if (group.at != k) move_to(k, g, &group);
+    const GroupStep& x = group.step;
+    const size_t bytes = static_cast<size_t>(x.block_size()) * sizeof(float);
+    const int64_t row = block * x.block_size();
+    if (x.late != nullptr) std::memset(x.late + row, 0, bytes);
+    if (x.early != nullptr) std::memset(x.early + row, 0, bytes);
+    for (size_t p = 0; p < group.deliveries.size(); ++p) {
+      if (group.deliveries[p].n_spikes == 0) continue;
+      const Failure failure = call_.groups[g].paths[p].run(group.deliveries[p], block);
+      if (failure.wrong != Wrong::kNone && !failed_.exchange(true)) {
+        failure_ = failure;
+        failed_group_ = g;
+        failed_path_ = p;
+      }
+    }
+    own.room.drive = group.drive;
+    run_(x, block, &own.room);
+  }
+
+  bool close(int64_t k) {
+    for (const GroupElement& group : element_.groups) {
+      remember(group, element_.first_step + static_cast<uint32_t>(k), group.step.words + k * group.step.n_words());
+    }
+    return !failed_.load(std::memory_order_relaxed);
+  }
+
+  // To be asked after all steps are done.
+  ffi::Error outcome() const {
+    return failed_.load() ? explain(element_.groups[failed_group_].deliveries[failed_path_], failure_) : ffi::Error::Success();
+  }
+
+ private:
+  struct Item {
+    size_t group;
+    int64_t block;
+  };
+
+  void set_up(ThreadScratch* own) const {
+    own->groups.resize(element_.groups.size());
+    for (size_t g = 0; g < own->groups.size(); ++g) {
+      GroupScratch& group = own->groups[g];
+      group.step = element_.groups[g].step;
+      group.deliveries = element_.groups[g].deliveries;
+      group.arrivals.resize(group.deliveries.size());
+      for (Scratch::CachedSum& drive : group.drive) drive.done = false;
+      group.at = -1;
+    }
+    own->owner = number_;
+  }
+
+  void move_to(int64_t k, size_t g, GroupScratch* group) const {
+    const GroupStep& first = element_.groups[g].step;
+    group->at = k;
+    group->step.k = k;
+    group->step.elapsed = first.elapsed + static_cast<uint32_t>(k);
+    group->step.words = first.words + k * first.n_words();
+    for (size_t p = 0; p < group->deliveries.size(); ++p) {
+      group->deliveries[p].step = element_.first_step + static_cast<uint32_t>(k);
+      list_arrivals(&group->deliveries[p], &group->arrivals[p]);
+    }
+  }
+
+  const RunCall& call_;
+  const Element& element_;
+  const BlockFunction run_;
+  const FloatMode mode_;
+  const uint64_t number_;
+  std::vector<Item> items_;
+  std::atomic<bool> failed_{false};
+  Failure failure_;
+  size_t failed_group_ = 0, failed_path_ = 0;
+};
+
+// Elements of a batch are independent over all steps, so threads share them out, if there are enough; else they share the items of
+// each step.
+ffi::Error run_elements(ffi::ThreadPool& pool, const RunCall& call, const std::vector<Element>& elements, int64_t isa) {
+  const BlockFunction run = kernels(isa).block;
+  const int64_t batch = call.batch.total, threads = pool.num_threads();
+  int64_t n_items = 0;
+  for (const GroupOperands& group : call.groups) n_items += group.n_blocks;
+  double expected = 0, least = batch > 0 ? elements[0].expected : 0;
+  for (const Element& e : elements) {
+    expected += e.expected * static_cast<double>(e.n_steps);
+    least = std::min(least, e.expected);
+  }
+  const bool separate = batch >= threads || n_items < 2;
+  const bool share_items = !separate && worth_sharing(expected) && (call.length == 1 || least > cost::kMeeting);
+  const int64_t members = share_items ? std::min(threads, n_items) : 1;
+  std::vector<ffi::Error> outcomes(static_cast<size_t>(batch));
+  auto one = [&](int64_t b) {
+    const Element& e = elements[static_cast<size_t>(b)];
+    Steps steps(call, e, run);
+    run_steps(pool, e.n_steps, steps.n_items(), members, steps);
+    outcomes[static_cast<size_t>(b)] = steps.outcome();
+  };
+  parallel_for(pool, batch, separate && worth_sharing(expected) ? threads : 1, one);
+  for (ffi::Error& outcome : outcomes) {
+    if (outcome.failure()) return outcome;
+  }
+  return ffi::Error::Success();
+}
+
+// Room for many rows of spikes is fresh memory in every call; page by page the system needs longer to hand it out.
+void advise_rows(const RunCall& call) {
+  constexpr int64_t kLarge = 4 << 20;
+  for (const GroupOperands& group : call.groups) {
+    const int64_t bytes = call.batch.total * call.length * group.n_words() * 4;
+    if (bytes >= kLarge) advise_huge(group.words, static_cast<size_t>(bytes), false);
+  }
+}
+
+ffi::Error run(ffi::ThreadPool pool, ffi::RemainingArgs args, ffi::RemainingRets rets, ffi::Span<const int64_t> names,
+               ffi::Span<const int64_t> results, ffi::Span<const int64_t> batch, ffi::Span<const int64_t> mapped,
+               ffi::Span<const int64_t> groups, ffi::Span<const int64_t> ports, ffi::Span<const int64_t> paths,
+               ffi::Span<const int64_t> poisson, ffi::Span<const int64_t> extras, int64_t rings, int64_t length, int64_t isa) {
+  RunCall call;
+  const RunSpec spec{{names, results, batch, mapped}, groups, ports, paths, poisson, extras, rings, length, isa};
+  if (ffi::Error error = decode(args, rets, spec, &call); error.failure()) return error;
+  advise_rows(call);
+  std::vector<Element> elements(static_cast<size_t>(call.batch.total));
+  for (int64_t b = 0; b < call.batch.total; ++b) {
+    if (ffi::Error error = describe_element(call, b, &elements[static_cast<size_t>(b)]); error.failure()) return error;
+  }
+  return run_elements(pool, call, elements, isa);
+}
+
+}  // namespace
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(n4_run, run,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .RemainingArgs()
+                                  .RemainingRets()
+                                  .Attr<ffi::Span<const int64_t>>("names")
+                                  .Attr<ffi::Span<const int64_t>>("results")
+                                  .Attr<ffi::Span<const int64_t>>("batch")
+                                  .Attr<ffi::Span<const int64_t>>("mapped")
+                                  .Attr<ffi::Span<const int64_t>>("groups")
+                                  .Attr<ffi::Span<const int64_t>>("ports")
+                                  .Attr<ffi::Span<const int64_t>>("paths")
+                                  .Attr<ffi::Span<const int64_t>>("poisson")
+                                  .Attr<ffi::Span<const int64_t>>("extras")
+                                  .Attr<int64_t>("rings")
+                                  .Attr<int64_t>("length")
+                                  .Attr<int64_t>("isa"));
+
+}  // namespace neuro4d
