@@ -58,7 +58,7 @@ def locate(model: ModelFields, projection: str) -> Located:
     neuron, port = np.divmod(where, path.n_ports)
     mine = (port == model.layout.group(path.target).port_number(span.port)) & _within(neuron, span.post.in_group, span.post.extent)
     if path.owner is not None:
-        mine &= np.asarray(path.owner[whole]) == span.number
+        mine &= np.asarray(path.owner)[whole] == span.number
     place = whole.start + np.flatnonzero(mine)
     delays = np.zeros(1, np.int64) if path.early else np.asarray(path.delays).astype(np.int64)
     first, last = span.pre.in_group - span.pre.first, span.post.in_group - span.post.first

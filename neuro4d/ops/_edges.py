@@ -42,6 +42,6 @@ def host_edges(path: Pathway, low: int, high: int) -> tuple[slice, Int[np.ndarra
     place = slice(first, first + int(lengths.sum()))
     piece = np.repeat(np.tile(np.arange(lengths.shape[1]), high - low), lengths.reshape(-1))
     source = np.repeat(np.arange(low, high), lengths.sum(axis=1))
-    port, inside = np.divmod(np.asarray(path.targets[place]).astype(np.int64), path.width)
+    port, inside = np.divmod(np.asarray(path.targets)[place].astype(np.int64), path.width)
     neuron = (piece % n_blocks) * path.width + inside
     return place, source, piece // n_blocks, neuron * path.n_ports + port

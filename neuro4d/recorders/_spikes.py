@@ -164,7 +164,7 @@ class Window(AbstractRecorder):
             raise ValueError(f"Window.length must be more than 0 ms; got {length}. For example `length=100*u.ms`.")
         if steps is not None:
             text = f"Window(steps={steps}) is deprecated: give a time, `n4.Window(length={steps}*model.dt)` or for example `length=100*u.ms`."
-            warnings.warn(text, DeprecationWarning, stacklevel=3)
+            warnings.warn(text, DeprecationWarning, stacklevel=4)
 
     def fit(self, model):
         steps = self.steps or 100

@@ -216,8 +216,9 @@ def test_records_know_populations_and_no_groups(two):
 def test_a_window_has_a_length_in_time():
     run = n4.simulate(RING, KEY, DURATION, [n4.Spikes(), n4.Window(length=3 * u.ms)], chunk=64)
     assert (run.records["window"].words["cells"] == run.records["spikes"].words["cells"][-30:]).all()
-    with pytest.warns(DeprecationWarning, match=r"n4.Window\(length=30\*model.dt\)"):
+    with pytest.warns(DeprecationWarning, match=r"n4.Window\(length=30\*model.dt\)") as heard:
         old = n4.Window(steps=30)
+    assert heard[0].filename == __file__
     again = n4.simulate(RING, KEY, DURATION, old).records["window"]
     assert (again.words["cells"] == run.records["window"].words["cells"]).all() and again.dropped == run.records["window"].dropped
     for bad, kind, message in (
