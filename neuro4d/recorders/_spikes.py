@@ -10,18 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from neuro4d._base import check_count, check_name, steps_of, strip
-from neuro4d.recorders._base import AbstractProbe, AbstractRecorder, chosen_spans
+from neuro4d.recorders._base import AbstractProbe, AbstractRecorder, chosen_spans, groups_of
 from neuro4d.recorders._records import SpikeRecord, WindowRecord
 
 
 def _words(n: int) -> int:
     return -(-n // 32)
-
-
-def _groups(model: Any, spans: tuple[Any, ...]) -> tuple[tuple[str, int], ...]:
-    """The groups that hold some populations, with their sizes."""
-    groups = [model.layout.group_of(span.name) for span in spans]
-    return tuple({group.name: group.n for group in groups}.items())
 
 
 class SpikeProbe(AbstractProbe):
@@ -77,7 +71,7 @@ class Spikes(AbstractRecorder):
 
     def fit(self, model):
         spans = chosen_spans(model, self.populations)
-        return SpikeProbe(_groups(model, spans), spans)
+        return SpikeProbe(groups_of(model, spans), spans)
 
 
 class WindowProbe(AbstractProbe):
@@ -171,4 +165,4 @@ class Window(AbstractRecorder):
         if self.length is not None:
             steps = int(steps_of(self.length, model.dt_ms, "Window.length"))
         spans = chosen_spans(model, self.populations)
-        return WindowProbe(_groups(model, spans), spans, steps)
+        return WindowProbe(groups_of(model, spans), spans, steps)
