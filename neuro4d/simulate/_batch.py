@@ -84,17 +84,22 @@ def batch(
 
 def _lanes(models: list[Model], probes: dict[str, Any], state: State, loop: Loop, throw: bool) -> list[Run]:
     """What a loop over lanes has done, as one result per lane."""
-    runs = []
+    runs, states = [], _together(loop.state)
     joined = {name: probe.join(loop.chunks[name], loop.done) for name, probe in probes.items()}
     for lane in range(state.step.shape[0]):
         own = models[lane if len(models) > 1 else 0]
-        final = jax.tree.map(lambda x, i=lane: x[i], loop.state)
-        start = int(state.step[lane])
+        final = jax.tree.map(lambda x, i=lane: jnp.asarray(x[i]), states)
+        start = int(np.asarray(state.step)[lane])
         records = {name: make_record(own, name, p, _lane_of(joined[name], lane), start) for name, p in probes.items()}
         runs.append(Run(own, final, own.dt_ms, start, loop.done, records, loop.compile_s, loop.wall_s, loop.completed))
         if throw:
             raise_fault(own, final, loop.done)
     return runs
+
+
+def _together(state: State) -> State:
+    """Lanes that lie on several devices, on the host: a single one cannot be cut out of a mesh with explicit axes."""
+    return jax.tree.map(lambda x: x if len(x.devices()) == 1 else np.asarray(x), state)
 
 
 def _lane_of(joined: Any, lane: int) -> Any:
