@@ -14,6 +14,8 @@ import numpy as np
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array
 
+from neuro4d._base import alike
+
 BATCH_AXES = 6
 """`vmap`s around one call that handlers serve: `BatchShape::kMost` in `src/operands.h`, compared when they are loaded."""
 
@@ -113,21 +115,21 @@ def _one_by_one(spec: CallSpec, axis_size: int, arrays: list[Array], flags: list
 
 
 def _ffi(spec: CallSpec, operands: Sequence[Array]) -> tuple[Array, ...]:
+    operands = alike(tuple(operands))
     back = tuple(jax.ShapeDtypeStruct(operands[i].shape, operands[i].dtype) for i in spec.back)
     made = tuple(jax.ShapeDtypeStruct((*spec.batch, *result.shape), result.dtype) for _, result in spec.made)
     run = jax.ffi.ffi_call(spec.handler, (*back, *made), input_output_aliases={operand: result for result, operand in enumerate(spec.back)})
     static = {name: np.asarray(value, np.int64) if isinstance(value, tuple) else np.int64(value) for name, value in spec.static}
     results = [*(spec.names[i] for i in spec.back), *(name for name, _ in spec.made)]
-    return tuple(
-        run(
-            *operands,
-            names=np.array([name_hash(name) for name in spec.names], np.int64),
-            results=np.array([name_hash(name) for name in results], np.int64),
-            batch=np.asarray(spec.batch, np.int64),
-            mapped=np.asarray(spec.mapped, np.int64),
-            **static,
-        )
+    out = run(
+        *operands,
+        names=np.array([name_hash(name) for name in spec.names], np.int64),
+        results=np.array([name_hash(name) for name in results], np.int64),
+        batch=np.asarray(spec.batch, np.int64),
+        mapped=np.asarray(spec.mapped, np.int64),
+        **static,
     )
+    return alike(tuple(out), operands)
 
 
 @functools.lru_cache(maxsize=4096)

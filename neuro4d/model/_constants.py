@@ -13,7 +13,8 @@ from neuro4d.model._choice import obstacle
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._layout import Group, StimulusSpan
 from neuro4d.model._merge import merge
-from neuro4d.stimuli import Now
+from neuro4d.ops import opaque
+from neuro4d.stimuli import AbstractSource, Now
 
 
 class NativeConstants(eqx.Module):
@@ -36,40 +37,53 @@ class GroupConstants(eqx.Module):
 
 
 class Constants(eqx.Module):
-    """Propagators by group, thresholds of Poisson counts by bank, and the sum of all stimuli that never change by group."""
+    """Propagators by group, thresholds of Poisson counts by bank, the sum of all stimuli that never change by group, and the others
+    by name."""
 
     groups: dict[str, GroupConstants]
     thresholds: dict[str, UInt32[Array, "s j"]]
     steady: dict[str, Drive]
+    sources: dict[str, AbstractSource]
 
 
 def prepare(model: ModelFields) -> Constants:
-    """The constants of a step. `scan` calls it outside the loop, `step` in every step."""
+    """The constants of a step. `scan` calls it outside the loop, `step` in every step.
+
+    The parameters that enter and the constants that come out are opaque to XLA, so that a step has the same bits whether they are
+    arguments, parts of the program, or computed outside of a loop.
+    """
+    model = eqx.tree_at(_small, model, opaque(_small(model)))
     groups = {group.name: _of_group(model, group) for group in model.layout.groups}
-    return Constants(groups, {name: bank.table() for name, bank in model.banks.items()}, _steady(model))
+    thresholds = {name: bank.table() for name, bank in model.banks.items()}
+    return Constants(*opaque((groups, thresholds, _steady(model))), model.sources)
+
+
+def _small(model: ModelFields) -> tuple:
+    """All that is computed with, but for synapses, which are only added."""
+    return model.neurons, model.receptors, model.sources, model.banks
 
 
 def _of_group(model: ModelFields, group: Group) -> GroupConstants:
     parts = [model.neurons[span.name] for span in group.spans]
     ports = {port: [model.receptors[span.name][port] for span in group.spans] for port in group.port_names}
-    sizes = [span.size for span in group.spans]
-    neuron, of_neuron, receptors, of_receptors = _propagators(parts, ports, sizes, model.dt_ms)
-    native = None if obstacle(model, group) else _native(parts, ports, group, model.dt_ms)
-    return GroupConstants(neuron, receptors, of_neuron, of_receptors, native)
-
-
-def _propagators(parts: list[Any], ports: dict[str, list[Any]], sizes: list[int], dt: float) -> tuple[Any, Any, dict, dict]:
+    native = not obstacle(model, group)
+    by_span = native and all(leaf.ndim == 0 for leaf in jax.tree.leaves((parts, ports)))
+    sizes = [1 if by_span else span.size for span in group.spans]
     neuron = merge(parts, sizes)
     receptors = {port: merge(each, sizes) for port, each in ports.items()}
-    of_receptors = {port: receptor.constants(dt, neuron.membrane()) for port, receptor in receptors.items()}
-    return neuron, neuron.constants(dt), receptors, of_receptors
+    of_neuron = neuron.constants(model.dt_ms)
+    of_receptors = {port: receptor.constants(model.dt_ms, neuron.membrane()) for port, receptor in receptors.items()}
+    if not native:
+        return GroupConstants(neuron, receptors, of_neuron, of_receptors, None)
+    held = NativeConstants(of_neuron, tuple(of_receptors.values()), jnp.asarray(group.bounds))
+    if by_span and len(parts) > 1:
+        of_neuron, of_receptors = jax.tree.map(lambda x: _to_neurons(x, group), (of_neuron, of_receptors))
+    return GroupConstants(neuron, receptors, of_neuron, of_receptors, held)
 
 
-def _native(parts: list[Any], ports: dict[str, list[Any]], group: Group, dt: float) -> NativeConstants:
-    scalars = all(leaf.ndim == 0 for leaf in jax.tree.leaves((parts, ports)))
-    sizes = [1 if scalars else span.size for span in group.spans]
-    _, of_neuron, _, of_receptors = _propagators(parts, ports, sizes, dt)
-    return NativeConstants(of_neuron, tuple(of_receptors.values()), jnp.asarray(np.array(group.bounds)))
+def _to_neurons(x: Array, group: Group) -> Array:
+    """One value per population as one per neuron."""
+    return jnp.repeat(x, np.diff(group.bounds), total_repeat_length=group.n) if x.ndim else x
 
 
 def _steady(model: ModelFields) -> dict[str, Drive]:

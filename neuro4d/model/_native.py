@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int32, UInt32
 
+from neuro4d._base import alike
 from neuro4d.kernels import LifClock, LifExtra, LifParams, LifPath, LifPoisson, LifPort, LifRing, lif_run_native
 from neuro4d.model._choice import PORT_KINDS
 from neuro4d.model._constants import NativeConstants
@@ -60,7 +61,7 @@ def plain_steps(task: GroupTask, count: Int32[Array, ""], length: int) -> tuple[
 
     words = jnp.zeros(task.group.n_words, jnp.uint32)
     rows = jnp.zeros((length, task.group.n_words), jnp.uint32)
-    task, words, rows = jax.lax.fori_loop(0, count, body, (task, words, rows))
+    task, words, rows = jax.lax.fori_loop(0, count, body, alike((task, words, rows), count))
     return Stepped(task.state, words, None, None, task.history), rows
 
 

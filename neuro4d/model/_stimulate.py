@@ -22,7 +22,7 @@ def stimulate(model: ModelFields, constants: Constants, state: State, values: di
     arrivals: dict[str, list[Array]] = {group: [] for group in drives}
     ports: dict[str, list[int]] = {group: [] for group in drives}
     for span in model.layout.stimuli:
-        source = model.sources[span.name]
+        source = constants.sources[span.name]
         if source.steady:
             continue
         group = model.layout.group(span.group)
