@@ -55,7 +55,8 @@ def prepare(model: ModelFields) -> Constants:
     model = eqx.tree_at(_small, model, opaque(_small(model)))
     groups = {group.name: _of_group(model, group) for group in model.layout.groups}
     thresholds = {name: bank.table() for name, bank in model.banks.items()}
-    return Constants(*opaque((groups, thresholds, _steady(model))), model.sources)
+    groups, thresholds, steady = opaque((groups, thresholds, _steady(model)))
+    return Constants(groups, thresholds, steady, model.sources)
 
 
 def _small(model: ModelFields) -> tuple:
