@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from neuro4d._base import Fault, UnknownNameError, attach, check_count, did_you_mean, steps_of, strip
-from neuro4d.model import Model, State, input_spans, input_unit
+from neuro4d.model import Model, State, input_spans, input_unit, prepare
 from neuro4d.recorders import (
     AbstractRecorder,
     CountProbe,
@@ -118,8 +118,10 @@ def simulate(
     check_memory(state, probes, n_steps, length, 1)
     options = Options(length, progress, log_every, on_chunk, throw)
 
+    constants = prepare(model)
+
     def call(state, carries, pieces, first, n):
-        return run_chunk(model, probes, state, carries, pieces, first, n, length)
+        return run_chunk(model, constants, probes, state, carries, pieces, first, n, length)
 
     loop = drive(call, probes, own_copy(state), own_copy(first_carries(probes, length)), given, n_steps, model.dt_ms, options)
     if throw:
