@@ -13,8 +13,8 @@ from neuro4d._base import alike
 from neuro4d.kernels import LifClock, LifExtra, LifParams, LifPath, LifPoisson, LifPort, LifRing, lif_run_native
 from neuro4d.model._choice import PORT_KINDS
 from neuro4d.model._constants import NativeConstants
-from neuro4d.model._stages import BankInput, GroupTask, Stepped, plain_step, push_own
 from neuro4d.model._names import with_names, without_names
+from neuro4d.model._stages import BankInput, GroupTask, Stepped, plain_step, push_own
 from neuro4d.model._state import GroupState
 from neuro4d.neurons import LIFState
 from neuro4d.ops import History, Pathway

@@ -1,6 +1,7 @@
 """A run: jitted chunks of the loop, and everything that happens between them."""
 
 import contextlib
+import functools
 import signal
 import threading
 import time
@@ -118,11 +119,7 @@ def simulate(
     check_memory(state, probes, n_steps, length, 1)
     options = Options(length, progress, log_every, on_chunk, throw)
 
-    constants = prepare(model)
-
-    def call(state, carries, pieces, first, n):
-        return run_chunk(model, constants, probes, state, carries, pieces, first, n, length)
-
+    call = functools.partial(run_chunk, model, prepare(model), probes, length=length)
     loop = drive(call, probes, own_copy(state), own_copy(first_carries(probes, length)), given, n_steps, model.dt_ms, options)
     if throw:
         raise_fault(model, loop.state, loop.done)
