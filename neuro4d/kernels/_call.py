@@ -106,10 +106,11 @@ def _mapped(spec: CallSpec) -> Any:
 
 
 def _one_by_one(spec: CallSpec, axis_size: int, arrays: list[Array], flags: list[bool]) -> tuple[Array, ...]:
-    """More `vmap`s than a handler serves: the outermost becomes a loop."""
+    """More `vmap`s than a handler serves: this one becomes a loop, in which the next finds the same rule."""
 
     def lane(i: Array) -> tuple[Array, ...]:
-        return _ffi(spec, [jax.lax.dynamic_index_in_dim(x, i, 0, keepdims=False) if flag else x for x, flag in zip(arrays, flags, strict=True)])
+        own = zip(arrays, flags, strict=True)
+        return _mapped(spec)(*(jax.lax.dynamic_index_in_dim(x, i, 0, keepdims=False) if flag else x for x, flag in own))
 
     return jax.lax.map(lane, jnp.arange(axis_size))
 

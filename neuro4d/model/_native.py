@@ -1,5 +1,6 @@
 """Steps of a group of `LIF` neurons in one native call, with plain XLA as their oracle and their derivative."""
 
+import functools
 from typing import Any
 
 import equinox as eqx
@@ -12,19 +13,33 @@ from neuro4d._base import alike
 from neuro4d.kernels import LifClock, LifExtra, LifParams, LifPath, LifPoisson, LifPort, LifRing, lif_run_native
 from neuro4d.model._choice import PORT_KINDS
 from neuro4d.model._constants import NativeConstants
+from neuro4d.model._names import with_names, without_names
 from neuro4d.model._stages import BankInput, GroupTask, Stepped, plain_step, push_own
 from neuro4d.model._state import GroupState
 from neuro4d.neurons import LIFState
 from neuro4d.ops import History, Pathway
 
 
-@jax.custom_jvp
 def native_step(task: GroupTask) -> Stepped:
-    """One step of a group, its spikes pushed into its past: native on a CPU, plain XLA elsewhere and for derivatives."""
+    """One step of a group, its spikes pushed into its past: native on a CPU, plain XLA elsewhere and for derivatives.
+
+    Groups of equal shapes share a trace: names are left out.
+    """
+    anonymous, names = without_names(task)
+    return with_names(_step_once(anonymous), names)
+
+
+@functools.partial(jax.jit, inline=True)
+def _step_once(task: GroupTask) -> Stepped:
+    return _step_any(task)
+
+
+@jax.custom_jvp
+def _step_any(task: GroupTask) -> Stepped:
     return jax.lax.platform_dependent(task, cpu=_one, default=_plain_and_push)
 
 
-@native_step.defjvp
+@_step_any.defjvp
 def _native_jvp(primals: tuple, tangents: tuple) -> Any:
     return jax.jvp(_plain_and_push, primals, tangents)
 

@@ -108,6 +108,7 @@ def _chunk(
     length: int,
     state: State,
     model: Model,
+    constants: Constants,
     probes: dict[str, Any],
     carries: dict[str, Any],
     inputs: dict,
@@ -116,7 +117,6 @@ def _chunk(
 ) -> Any:
     """`n` steps, at most `length`, with recorders, of which the first is step `first` of the run; both are traced numbers, so that all
     chunks of a run share one program."""
-    constants = prepare(model)
     block = _block(model, constants, probes, length)
     whole = block == length and not any(probe.period() for probe in probes.values())
     room = length if whole or block == 1 else length + block  # the last block may reach beyond the chunk
@@ -134,9 +134,9 @@ def _chunk(
 
 
 @functools.partial(jax.jit, static_argnames=("length",), donate_argnames=("state", "carries"))
-def run_chunk(model, probes, state, carries, inputs, first, n, length):
+def run_chunk(model, constants, probes, state, carries, inputs, first, n, length):
     """One simulation."""
-    return placed_by_compiler(functools.partial(_chunk, length), state, model, probes, carries, inputs, first, n)
+    return placed_by_compiler(functools.partial(_chunk, length), state, model, constants, probes, carries, inputs, first, n)
 
 
 @functools.partial(jax.jit, static_argnames=("length",), donate_argnames=("state", "carries"))
@@ -145,6 +145,6 @@ def run_lanes(varying, shared, state, carries, inputs, first, n, length):
 
     def lane(varying, state, carries):
         model, probes = eqx.combine(varying, shared)
-        return placed_by_compiler(functools.partial(_chunk, length), state, model, probes, carries, inputs, first, n)
+        return placed_by_compiler(functools.partial(_chunk, length), state, model, prepare(model), probes, carries, inputs, first, n)
 
     return jax.vmap(lane)(varying, state, carries)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import neuro4d as n4
+from neuro4d.model import advance_many, prepare
 
 DT = 0.1 * u.ms
 BACKENDS = [n4.Backend.AUTO, n4.Backend.REFERENCE]
@@ -154,3 +155,38 @@ def test_counting_by_halving_is_a_search():
     for size in (1, 2, 3, 4, 7, 8, 9, 33, 100):
         ascending, x = np.sort(draw.integers(0, 50, size)).astype(np.int32), np.arange(-3, 60, dtype=np.int32)
         assert (n_up_to(jnp.asarray(ascending), jnp.asarray(x)) == np.searchsorted(ascending, x, side="right")).all()
+
+
+def tiny(backend):
+    cells = n4.Population("cells", 3, lif(), {"exc": n4.ExpCurrent(tau=2 * u.ms)}, v0=n4.Normal(-52 * u.mV, 3 * u.mV))
+    wires = n4.Projection("e", cells, cells, "exc", n4.AllToAll(), weight=900 * u.pA, delay=0.2 * u.ms)
+    return n4.Network(cells, wires, n4.Poisson("noise", cells, "exc", rate=3000 * u.Hz, weight=500 * u.pA)).build(
+        dt=DT, seed=0, backend=backend
+    )
+
+
+@pytest.mark.parametrize("depth", [7, 8])
+@pytest.mark.parametrize("many", [False, True])
+def test_more_nested_vmaps_than_the_native_kernels_serve_are_a_loop(depth, many):
+    """The innermost `vmap` varies the key, the outermost the weights."""
+    model = tiny(n4.Backend.AUTO)
+    shape = (2, *(1,) * (depth - 2), 2)
+    keys = jr.split(jr.key(0), shape)
+    gains = jnp.asarray([1.0, 2.0], jnp.float32)
+
+    def run(gain, key):
+        changed = n4.set(model, lambda m: m.pathways["cells->cells"].weight, gain * 900)
+        state = changed.init(key)
+        if many:
+            return advance_many(changed, prepare(changed), state, jnp.int32(20), 20)[0]
+        return n4.scan(changed, state, 20)[0]
+
+    nested = run
+    for _ in range(depth - 1):
+        nested = jax.vmap(nested, (None, 0))
+    out = jax.jit(jax.vmap(nested))(gains, keys)
+    single = jax.jit(run)
+    for i in range(2):
+        for j in range(2):
+            place = (i, *(0,) * (depth - 2), j)
+            assert differing(lane(out, place), single(gains[i], keys[place])) == []
