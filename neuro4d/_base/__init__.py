@@ -2,6 +2,8 @@
 
 from neuro4d._base._bar import progress_bar as progress_bar
 from neuro4d._base._bar import watched as watched
+from neuro4d._base._devices import alike as alike
+from neuro4d._base._devices import placed_by_compiler as placed_by_compiler
 from neuro4d._base._drive import Drive as Drive
 from neuro4d._base._errors import UnitError as UnitError
 from neuro4d._base._errors import UnknownNameError as UnknownNameError

@@ -4,6 +4,8 @@ A step never raises. It sets bits in `State.fault`; whoever runs the loop reads 
 """
 
 import enum
+from collections.abc import Mapping
+from types import MappingProxyType
 
 
 class Fault(enum.IntFlag):
@@ -15,9 +17,14 @@ class Fault(enum.IntFlag):
 
     @property
     def message(self) -> str:
-        """One sentence for the user."""
-        if self & Fault.NOT_FINITE:
-            return (
-                "a membrane potential became NaN or infinite: look for an input that is not finite, or a time step too large for the model"
-            )
-        return "no fault"
+        """What is set, for the user."""
+        return "; ".join(_TEXTS.get(fault, fault.name or "") for fault in Fault if fault in self) or "no fault"
+
+
+_TEXTS: Mapping[Fault, str] = MappingProxyType(
+    {
+        Fault.NOT_FINITE: (
+            "a membrane potential became NaN or infinite: look for an input that is not finite, or a time step too large for the model"
+        )
+    }
+)

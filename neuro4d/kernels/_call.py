@@ -14,6 +14,8 @@ import numpy as np
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array
 
+from neuro4d._base import alike
+
 BATCH_AXES = 6
 """`vmap`s around one call that handlers serve: `BatchShape::kMost` in `src/operands.h`, compared when they are loaded."""
 
@@ -104,30 +106,31 @@ def _mapped(spec: CallSpec) -> Any:
 
 
 def _one_by_one(spec: CallSpec, axis_size: int, arrays: list[Array], flags: list[bool]) -> tuple[Array, ...]:
-    """More `vmap`s than a handler serves: the outermost becomes a loop."""
+    """More `vmap`s than a handler serves: this one becomes a loop, in which the next finds the same rule."""
 
     def lane(i: Array) -> tuple[Array, ...]:
-        return _ffi(spec, [jax.lax.dynamic_index_in_dim(x, i, 0, keepdims=False) if flag else x for x, flag in zip(arrays, flags, strict=True)])
+        own = zip(arrays, flags, strict=True)
+        return _mapped(spec)(*(jax.lax.dynamic_index_in_dim(x, i, 0, keepdims=False) if flag else x for x, flag in own))
 
     return jax.lax.map(lane, jnp.arange(axis_size))
 
 
 def _ffi(spec: CallSpec, operands: Sequence[Array]) -> tuple[Array, ...]:
+    operands = alike(tuple(operands))
     back = tuple(jax.ShapeDtypeStruct(operands[i].shape, operands[i].dtype) for i in spec.back)
     made = tuple(jax.ShapeDtypeStruct((*spec.batch, *result.shape), result.dtype) for _, result in spec.made)
     run = jax.ffi.ffi_call(spec.handler, (*back, *made), input_output_aliases={operand: result for result, operand in enumerate(spec.back)})
     static = {name: np.asarray(value, np.int64) if isinstance(value, tuple) else np.int64(value) for name, value in spec.static}
     results = [*(spec.names[i] for i in spec.back), *(name for name, _ in spec.made)]
-    return tuple(
-        run(
-            *operands,
-            names=np.array([name_hash(name) for name in spec.names], np.int64),
-            results=np.array([name_hash(name) for name in results], np.int64),
-            batch=np.asarray(spec.batch, np.int64),
-            mapped=np.asarray(spec.mapped, np.int64),
-            **static,
-        )
+    out = run(
+        *operands,
+        names=np.array([name_hash(name) for name in spec.names], np.int64),
+        results=np.array([name_hash(name) for name in results], np.int64),
+        batch=np.asarray(spec.batch, np.int64),
+        mapped=np.asarray(spec.mapped, np.int64),
+        **static,
     )
+    return alike(tuple(out), operands)
 
 
 @functools.lru_cache(maxsize=4096)

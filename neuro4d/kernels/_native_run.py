@@ -10,15 +10,16 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int32, UInt, UInt32
 
 from neuro4d.kernels._call import Made, Operand, call
 from neuro4d.kernels._native_deliver import Isa, WeightKind, isa_number, kind_number
 from neuro4d.kernels._native_load import native_manifest
 
-ExtraKind = Literal["current", "conductance", "jump", "arrival"]
+ExtraKind = Literal["current", "conductance", "jump", "arrival", "noise"]
 
-_EXTRAS = MappingProxyType({"current": 0, "conductance": 1, "jump": 2, "arrival": 3})
+_EXTRAS = MappingProxyType({"current": 0, "conductance": 1, "jump": 2, "arrival": 3, "noise": 4})
 
 
 class NativeClock(NamedTuple):
@@ -76,12 +77,25 @@ class NativePoisson(NamedTuple):
 
 class NativeExtra(NamedTuple):
     """What a stimulus adds to the drive, or to the arrivals of port number `port`: one value or one per neuron; if it `changes`, with an
-    axis of steps in front."""
+    axis of steps in front.
+
+    Noise: `value` is the mean and `std` the standard deviation of the current into the neurons `start` to `start + n - 1`, one value or
+    one for each of them; `address` is where its random words begin.
+    """
 
     kind: ExtraKind
     value: Float[Array, "*n"]
     port: int = 0
     changes: bool = False
+    std: Float[Array, "*n"] | None = None
+    address: tuple[int, int] = (0, 0)
+    start: int = 0
+    n: int = 0
+
+    def numbers(self) -> tuple[int, ...]:
+        """How the handler knows it."""
+        shared = (self.start, self.n) if self.kind == "noise" else (self.port, int(self.changes))
+        return (_EXTRAS[self.kind], *shared)
 
 
 class NativeGroup(NamedTuple):
@@ -175,7 +189,7 @@ def _static(groups: Sequence[NativeGroup], rings: int, length: int, isa: int) ->
             for x in (number, path.ring, kind_number(path.weight_kind), int(path.early))
         ),
         "poisson": tuple(bank.port for group in groups for bank in group.poisson),
-        "extras": tuple(x for group in groups for extra in group.extras for x in (_EXTRAS[extra.kind], extra.port, int(extra.changes))),
+        "extras": tuple(x for group in groups for extra in group.extras for x in extra.numbers()),
         "rings": rings,
         "length": length,
         "isa": isa,
@@ -200,7 +214,10 @@ def _operands(count: Any, clock: NativeClock, rings: Sequence[NativeRing], group
             k = _next(at, "poisson")
             operands |= {f"poisson.{name}:{k}": Operand(getattr(bank, name)) for name in ("runs", "thresholds", "weight", "a0", "b0")}
         for extra in group.extras:
-            operands[f"extra.value:{_next(at, 'extra')}"] = Operand(extra.value)
+            k = _next(at, "extra")
+            operands[f"extra.value:{k}"] = Operand(extra.value)
+            if extra.kind == "noise":
+                operands |= {f"extra.std:{k}": Operand(extra.std), f"extra.address:{k}": Operand(np.array(extra.address, np.uint32))}
     for group in groups:
         for path in group.paths:
             k = _next(at, "path")

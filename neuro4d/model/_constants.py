@@ -1,5 +1,6 @@
 """What follows from the parameters alone, computed once per run."""
 
+import functools
 from typing import Any
 
 import equinox as eqx
@@ -11,9 +12,10 @@ from jaxtyping import Array, Int32, UInt32
 from neuro4d._base import Drive
 from neuro4d.model._choice import obstacle
 from neuro4d.model._fields import ModelFields
-from neuro4d.model._layout import Group, StimulusSpan
+from neuro4d.model._layout import Group, Layout, StimulusSpan
 from neuro4d.model._merge import merge
-from neuro4d.stimuli import Now
+from neuro4d.ops import opaque
+from neuro4d.stimuli import AbstractSource, Now, PoissonBank
 
 
 class NativeConstants(eqx.Module):
@@ -36,53 +38,78 @@ class GroupConstants(eqx.Module):
 
 
 class Constants(eqx.Module):
-    """Propagators by group, thresholds of Poisson counts by bank, and the sum of all stimuli that never change by group."""
+    """Propagators by group, thresholds of Poisson counts by bank, the sum of all stimuli that never change by group, and the others
+    by name."""
 
     groups: dict[str, GroupConstants]
     thresholds: dict[str, UInt32[Array, "s j"]]
     steady: dict[str, Drive]
+    sources: dict[str, AbstractSource]
 
 
 def prepare(model: ModelFields) -> Constants:
-    """The constants of a step. `scan` calls it outside the loop, `step` in every step."""
+    """The constants of a step. `simulate` and `scan` call it outside the loop, `step` in every step.
+
+    The parameters that enter and the constants that come out are opaque to XLA, so that a step has the same bits whether they are
+    arguments, parts of the program, or computed outside of a loop.
+    """
     groups = {group.name: _of_group(model, group) for group in model.layout.groups}
-    return Constants(groups, {name: bank.table() for name, bank in model.banks.items()}, _steady(model))
+    return Constants(groups, *_of_stimuli(model.sources, model.banks, model.layout))
 
 
 def _of_group(model: ModelFields, group: Group) -> GroupConstants:
     parts = [model.neurons[span.name] for span in group.spans]
-    ports = {port: [model.receptors[span.name][port] for span in group.spans] for port in group.port_names}
-    sizes = [span.size for span in group.spans]
-    neuron, of_neuron, receptors, of_receptors = _propagators(parts, ports, sizes, model.dt_ms)
-    native = None if obstacle(model, group) else _native(parts, ports, group, model.dt_ms)
-    return GroupConstants(neuron, receptors, of_neuron, of_receptors, native)
+    receptors = [[model.receptors[span.name][port] for span in group.spans] for port in group.port_names]
+    sizes = tuple(span.size for span in group.spans)
+    made = _computed(parts, receptors, sizes, model.dt_ms, not obstacle(model, group))
+    named = (dict(zip(group.port_names, each, strict=True)) for each in (made[1], made[3]))
+    return GroupConstants(made[0], next(named), made[2], next(named), made[4])
 
 
-def _propagators(parts: list[Any], ports: dict[str, list[Any]], sizes: list[int], dt: float) -> tuple[Any, Any, dict, dict]:
-    neuron = merge(parts, sizes)
-    receptors = {port: merge(each, sizes) for port, each in ports.items()}
-    of_receptors = {port: receptor.constants(dt, neuron.membrane()) for port, receptor in receptors.items()}
-    return neuron, neuron.constants(dt), receptors, of_receptors
+@functools.partial(jax.jit, static_argnames=("sizes", "dt", "native"), inline=True)
+def _computed(parts: list[Any], receptors: list[list[Any]], sizes: tuple[int, ...], dt: float, native: bool) -> tuple:
+    """Neuron, receptors and their constants, without names: groups of one kind share a trace.
+
+    The native pass takes one value per population where no parameter is an array; plain XLA then spreads the same values.
+    """
+    parts, receptors = opaque((parts, receptors))
+    by_span = native and all(leaf.ndim == 0 for leaf in jax.tree.leaves((parts, receptors)))
+    each = [1] * len(sizes) if by_span else list(sizes)
+    neuron, merged = merge(parts, each), [merge(column, each) for column in receptors]
+    of_neuron = neuron.constants(dt)
+    of_receptors = [receptor.constants(dt, neuron.membrane()) for receptor in merged]
+    if not native:
+        return opaque((neuron, merged, of_neuron, of_receptors, None))
+    bounds = jnp.asarray(np.cumsum([0, *sizes]), jnp.int32)
+    held = NativeConstants(of_neuron, tuple(of_receptors), bounds)
+    if by_span and len(sizes) > 1:
+        of_neuron, of_receptors = jax.tree.map(lambda x: _to_neurons(x, sizes), (of_neuron, of_receptors))
+    return opaque((neuron, merged, of_neuron, of_receptors, held))
 
 
-def _native(parts: list[Any], ports: dict[str, list[Any]], group: Group, dt: float) -> NativeConstants:
-    scalars = all(leaf.ndim == 0 for leaf in jax.tree.leaves((parts, ports)))
-    sizes = [1 if scalars else span.size for span in group.spans]
-    _, of_neuron, _, of_receptors = _propagators(parts, ports, sizes, dt)
-    return NativeConstants(of_neuron, tuple(of_receptors.values()), jnp.asarray(np.array(group.bounds)))
+def _to_neurons(x: Array, sizes: tuple[int, ...]) -> Array:
+    """One value per population as one per neuron."""
+    return jnp.repeat(x, np.array(sizes), total_repeat_length=sum(sizes)) if x.ndim else x
 
 
-def _steady(model: ModelFields) -> dict[str, Drive]:
+@functools.partial(jax.jit, static_argnames=("layout",), inline=True)
+def _of_stimuli(sources: dict[str, AbstractSource], banks: dict[str, PoissonBank], layout: Layout) -> tuple[dict, dict, dict]:
+    """Thresholds by bank, steady drives by group, and all sources."""
+    sources, banks = opaque((sources, banks))
+    return opaque(({name: bank.table() for name, bank in banks.items()}, _steady(sources, layout), sources))
+
+
+def _steady(sources: dict[str, AbstractSource], layout: Layout) -> dict[str, Drive]:
     """Stimuli that never change, summed for every group."""
-    drives = {group.name: Drive() for group in model.layout.groups}
+    drives = {group.name: Drive() for group in layout.groups}
     nothing = jnp.uint32(0)
-    for span in model.layout.stimuli:
-        source = model.sources[span.name]
+    for span in layout.stimuli:
+        source = sources[span.name]
         if source.steady:
             drive = source.emit(Now(nothing, nothing, nothing, None))
             if not isinstance(drive, Drive):
                 raise TypeError(f"stimulus {span.name!r} is steady: it gives a `Drive`, not arrivals; got {type(drive).__name__}.")
-            drives[span.group] = drives[span.group] + spread_drive(drive, span, model.layout.group(span.group).n)
+            drives[span.group] = drives[span.group] + spread_drive(drive, span, layout.group(span.group).n)
     return drives
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int
 
-from neuro4d._base import lookup
+from neuro4d._base import alike, lookup, placed_by_compiler
 from neuro4d.model._census import Census, census, describe, fingerprint, n_synapses, storage
 from neuro4d.model._constants import prepare
 from neuro4d.model._edges import Edges, edges, fan_in, fan_out, weights
@@ -73,7 +73,11 @@ class Model(ModelFields):
 
         Pure: works under `jax.jit`, `jax.vmap`, `jax.lax.scan` and `jax.grad`.
         """
-        return advance(self, prepare(self), state, inputs)
+
+        def one(state: State, model: Model, inputs: dict[str, Any] | None) -> tuple[State, StepSpikes]:
+            return advance(model, prepare(model), alike(state, model, inputs), inputs)
+
+        return placed_by_compiler(one, state, self, inputs)
 
     @property
     def dt(self) -> Any:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int32, UInt32
 
+from neuro4d._base import alike
 from neuro4d.kernels import (
     NativeClock,
     NativeExtra,
@@ -21,7 +22,8 @@ from neuro4d.kernels import (
     run_native,
 )
 from neuro4d.model._choice import native_name
-from neuro4d.model._stages import BankInput, GroupTask, Stepped, plain_step, push_own
+from neuro4d.model._names import plain_step_once
+from neuro4d.model._stages import BankInput, GroupTask, Stepped, push_own
 from neuro4d.model._state import GroupState
 from neuro4d.ops import History, Pathway
 
@@ -61,7 +63,7 @@ def native_steps(tasks: Tasks, history: Pasts, count: Int32[Array, ""], length: 
 def _plain_and_push(tasks: Tasks, history: Pasts) -> tuple[dict[str, Stepped], Pasts]:
     out, history = {}, dict(history)
     for name, task in tasks.items():
-        out[name] = plain_step(task, history)
+        out[name] = plain_step_once(task, history)
         history |= out[name].history
     for name, task in tasks.items():
         history[name] = push_own(task.group, out[name], task.clock.step, history[name])
@@ -79,7 +81,8 @@ def plain_steps(tasks: Tasks, history: Pasts, count: Int32[Array, ""], length: i
         return {name: x.state for name, x in out.items()}, history, rows
 
     rows = {name: jnp.zeros((length, task.group.n_words), jnp.uint32) for name, task in tasks.items()}
-    return jax.lax.fori_loop(0, count, body, ({name: task.state for name, task in tasks.items()}, history, rows))
+    states = {name: task.state for name, task in tasks.items()}
+    return jax.lax.fori_loop(0, count, body, alike((states, history, rows), tasks, count))
 
 
 def _at_step(task: GroupTask, state: GroupState, i: Array) -> GroupTask:
@@ -167,4 +170,6 @@ def _extras(task: GroupTask) -> list[NativeExtra]:
             extras.append(NativeExtra("jump", drive.jump, changes=changes))
     for port, value, changes in zip(outside.ports, outside.arrivals, outside.arrivals_change, strict=True):
         extras.append(NativeExtra("arrival", value, port, changes))
+    for item in outside.noise:
+        extras.append(NativeExtra("noise", item.noise.mean, std=item.noise.std, address=item.address, start=item.start, n=item.n))
     return extras

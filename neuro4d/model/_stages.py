@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32, UInt32
 
-from neuro4d._base import Drive, step_address
+from neuro4d._base import Drive, step_address, words_jax
 from neuro4d.model._constants import GroupConstants
 from neuro4d.model._layout import Group
 from neuro4d.model._state import GroupState
 from neuro4d.ops import AbstractSurrogate, Backend, History, Pathway, by_port, deliver, pack, push, unpack
-from neuro4d.stimuli import PoissonBank
+from neuro4d.stimuli import Noise, PoissonBank
 
 
 class Clock(NamedTuple):
@@ -28,14 +28,31 @@ class Clock(NamedTuple):
         return self.step - self.start
 
 
+class NoiseInput(eqx.Module):
+    """Noise into the neurons `start` to `start + n - 1` of a group, and its random address; static but for its numbers."""
+
+    noise: Noise
+    address: tuple[int, int] = eqx.field(static=True)
+    start: int = eqx.field(static=True)
+    n: int = eqx.field(static=True)
+
+    def emit(self, clock: Clock, size: int) -> Drive:
+        """The current of a step into a group of `size` neurons."""
+        a, b = step_address(clock.key, self.address, clock.elapsed)
+        values = jnp.broadcast_to(self.noise.draw(words_jax(a, b, jnp.arange(self.n, dtype=jnp.uint32))), (self.n,))
+        whole = self.start == 0 and self.n == size
+        return Drive(i=values if whole else jnp.zeros(size, values.dtype).at[self.start : self.start + self.n].set(values))
+
+
 class Outside(eqx.Module):
     """What stimuli give to a group in a step: drives, and arrivals at ports by number, in the order of their definition.
 
-    For several steps: those that change have an axis of steps in front.
+    For several steps: those that change have an axis of steps in front. `noise` is drawn where it is added.
     """
 
     drives: tuple[Drive, ...]
     arrivals: tuple[Float[Array, " n"], ...]
+    noise: tuple[NoiseInput, ...]
     ports: tuple[int, ...] = eqx.field(static=True)
     drives_change: tuple[bool, ...] = eqx.field(static=True)
     arrivals_change: tuple[bool, ...] = eqx.field(static=True)
@@ -48,7 +65,7 @@ class Outside(eqx.Module):
 
         drives = tuple(row(x, changes) for x, changes in zip(self.drives, self.drives_change, strict=True))
         arrivals = tuple(row(x, changes) for x, changes in zip(self.arrivals, self.arrivals_change, strict=True))
-        return Outside(drives, arrivals, self.ports, (False,) * len(drives), (False,) * len(arrivals))
+        return Outside(drives, arrivals, self.noise, self.ports, (False,) * len(drives), (False,) * len(arrivals))
 
 
 class BankInput(eqx.Module):
@@ -154,8 +171,10 @@ def decay(task: GroupTask, arrivals: Arrivals) -> tuple[dict[str, Any], list[Dri
 
 
 def drive(task: GroupTask, shares: list[Drive]) -> Drive:
-    """The sum of all that acts on the membranes: stimuli, then receptors."""
+    """The sum of all that acts on the membranes: stimuli, noise after the others, then receptors."""
     total = sum(task.outside.drives, Drive())
+    for noise in task.outside.noise:
+        total = total + noise.emit(task.clock, task.group.n)
     for share in shares:
         total = total + share
     return total

@@ -10,8 +10,9 @@ from neuro4d.model._constants import Constants
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._layout import Group
 from neuro4d.model._learn import learn
+from neuro4d.model._names import plain_step_once
 from neuro4d.model._native import native_step, native_steps
-from neuro4d.model._stages import BankInput, Clock, GroupTask, Outside, Stepped, plain_step, push_own
+from neuro4d.model._stages import BankInput, Clock, GroupTask, Outside, Stepped, push_own
 from neuro4d.model._state import EdgeState, State, StepSpikes
 from neuro4d.model._stimulate import check_inputs, stimulate, stimulate_many
 from neuro4d.ops import History, Pathway
@@ -31,7 +32,7 @@ def advance(model: ModelFields, constants: Constants, state: State, inputs: dict
         after, history = native_step(native, _heard(native, history))
         history = state.history | history
     for name in [name for name in tasks if name not in native]:
-        after[name] = plain_step(tasks[name], history)
+        after[name] = plain_step_once(tasks[name], history)
         history |= after[name].history
     edges = learn(model, state, after)
     return remember(model, state, after, history, edges)

@@ -11,7 +11,7 @@ from neuro4d._base import Drive, UnknownNameError, address, did_you_mean, step_a
 from neuro4d.model._constants import Constants, spread, spread_drive
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._layout import StimulusSpan
-from neuro4d.model._stages import Outside
+from neuro4d.model._stages import NoiseInput, Outside
 from neuro4d.model._state import State
 from neuro4d.stimuli import Now
 
@@ -23,6 +23,11 @@ class _Gathered:
         self.model = model
         self.drives: dict[str, list[tuple[Drive, bool]]] = {group: [(drive, False)] for group, drive in constants.steady.items()}
         self.arrivals: dict[str, list[tuple[Array, int, bool]]] = {group: [] for group in constants.steady}
+        self.noise: dict[str, list[NoiseInput]] = {group: [] for group in constants.steady}
+        for span in model.layout.stimuli:
+            noise = constants.sources[span.name].noise()
+            if noise is not None:
+                self.noise[span.group].append(NoiseInput(noise, address(0, "stimulus", span.name), span.start, span.n))
 
     def add(self, span: StimulusSpan, out: Any, changes: bool) -> None:
         """What one stimulus gives, with an axis of steps in front if it `changes`."""
@@ -40,6 +45,7 @@ class _Gathered:
             found[group] = Outside(
                 tuple(drive for drive, _ in drives),
                 tuple(value for value, *_ in arrivals),
+                tuple(self.noise[group]),
                 tuple(port for _, port, _ in arrivals),
                 tuple(changes for _, changes in drives),
                 tuple(changes for *_, changes in arrivals),
@@ -51,9 +57,9 @@ def stimulate(model: ModelFields, constants: Constants, state: State, values: di
     """Stimuli other than constant Poisson input, in one step."""
     gathered, elapsed = _Gathered(model, constants), state.step - state.start
     for span in model.layout.stimuli:
-        source = model.sources[span.name]
-        if not source.steady:
-            gathered.add(span, _emit(model, span, state, elapsed, values.get(span.name)), False)
+        source = constants.sources[span.name]
+        if not source.steady and source.noise() is None:
+            gathered.add(span, _emit(constants, span, state, elapsed, values.get(span.name)), False)
     return gathered.outside()
 
 
@@ -61,21 +67,21 @@ def stimulate_many(model: ModelFields, constants: Constants, state: State, serie
     """The same for `length` steps from the next on; `series` holds the values of `Input` ports, one row for each step."""
     gathered, steps = _Gathered(model, constants), state.step - state.start + jnp.arange(length, dtype=jnp.uint32)
     for span in model.layout.stimuli:
-        source = model.sources[span.name]
-        if source.steady or (source.takes_value and span.name not in series):
+        source = constants.sources[span.name]
+        if source.steady or source.noise() is not None or (source.takes_value and span.name not in series):
             continue
-        gathered.add(span, jax.vmap(lambda elapsed, value, s=span: _emit(model, s, state, elapsed, value))(steps, series.get(span.name)), True)
+        gathered.add(span, jax.vmap(lambda elapsed, value, s=span: _emit(constants, s, state, elapsed, value))(steps, series.get(span.name)), True)
     return gathered.outside()
 
 
 def numbers_per_step(model: ModelFields) -> int:
     """How many numbers stimuli that change give in a step."""
-    return sum(span.n for span in model.layout.stimuli if not model.sources[span.name].steady)
+    return sum(span.n for span in model.layout.stimuli if not model.sources[span.name].steady and model.sources[span.name].noise() is None)
 
 
-def _emit(model: ModelFields, span: StimulusSpan, state: State, elapsed: Array, value: Any) -> Any:
+def _emit(constants: Constants, span: StimulusSpan, state: State, elapsed: Array, value: Any) -> Any:
     a, b = step_address(state.key, address(0, "stimulus", span.name), elapsed)
-    return model.sources[span.name].emit(Now(elapsed, a, b, value))
+    return constants.sources[span.name].emit(Now(elapsed, a, b, value))
 
 
 def input_spans(model: ModelFields) -> dict[str, StimulusSpan]:

@@ -21,7 +21,7 @@ def check_build(populations: list[Population], projections: list[Projection], sp
     **Raises:** `MemoryBudgetError` with the share of every part.
     """
     number = np.dtype(spec.dtype).itemsize
-    shares = {f"population {p.name!r}": spec.sizes[p.name] * (number * (1 + len(p.variables())) + COUNTERS) for p in populations}
+    shares = {f"population {p.name!r}": spec.spans[p.name].size * (number * (1 + len(p.variables())) + COUNTERS) for p in populations}
     longest: dict[str, tuple[int, str]] = {}
     for projection in projections:
         low, high = check_delay(projection.delay, spec.dt, projection.name)
@@ -44,7 +44,7 @@ def check_build(populations: list[Population], projections: list[Projection], sp
 def _synapses(projection: Projection, spec: BuildSpec, n_source: int, delays: tuple[int, int], number: int) -> int:
     """Targets and weights of the edges, and the bounds of the rows."""
     pre, post = projection.source.population, projection.target.population
-    n_pre, n_post = projection.source.resolve(spec.sizes[pre.name]).n, projection.target.resolve(spec.sizes[post.name]).n
+    n_pre, n_post = projection.source.resolve(spec.spans[pre.name].size).n, projection.target.resolve(spec.spans[post.name].size).n
     edges = projection.rule.capacity(n_pre, n_post, pre is post) or 0
     distinct = delays[1] - delays[0] + 1
     if isinstance(projection.delay, Given):

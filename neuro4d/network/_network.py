@@ -1,5 +1,6 @@
 """The network: what the user wrote."""
 
+import collections
 from typing import Any
 
 import brainunit as u
@@ -73,10 +74,11 @@ class Network:
         return Network(*self.parts, *parts)
 
     def _check_ends(self) -> None:
+        known = {id(population) for population in self.populations}
         for part in (*self.projections, *self.stimuli):
             ends = [part.source, part.target] if isinstance(part, Projection) else [view_of(part.target, f"stimulus {part.name!r}")]
             for end in ends:
-                if not any(end.population is population for population in self.populations):
+                if id(end.population) not in known:
                     name = end.population.name
                     raise ValueError(
                         f"{part.name!r} refers to population {name!r}, which is not part of the network: add it, `n4.Network({name}, ...)`."
@@ -135,8 +137,8 @@ def _kind(part: Any) -> str:
 
 
 def _check_unique(kind: str, names: list[str]) -> None:
-    for name in names:
-        if names.count(name) > 1:
+    for name, number in collections.Counter(names).items():
+        if number > 1:
             raise ValueError(
                 f"two parts of the kind {kind} are named {name!r}: names address randomness and results, so each is used once."
             )

@@ -79,7 +79,7 @@ def _name(key: PathwayKey, first: Projection, taken: set[str]) -> str:
 
 def _resolve(projection: Projection, number: int, spec: BuildSpec) -> ResolvedProjection:
     pre, post = projection.source, projection.target
-    sources, targets = pre.resolve(spec.sizes[pre.population.name]), post.resolve(spec.sizes[post.population.name])
+    sources, targets = pre.resolve(spec.spans[pre.population.name].size), post.resolve(spec.spans[post.population.name].size)
     ends = Ends(
         address=address(spec.seed, "projection", projection.name, "structure"),
         n_pre=sources.n,
@@ -202,11 +202,19 @@ def _any_overlap(pairs: list[tuple[End, End]]) -> bool:
         return False
     low = np.array([[pre.in_group, post.in_group] for pre, post in pairs])
     high = low + np.array([[pre.extent, post.extent] for pre, post in pairs])
+    if all(_are_apart(low[:, axis], high[:, axis]) for axis in (0, 1)):  # whole populations: equal or apart
+        return len(np.unique(low, axis=0)) < len(low)
     for number in range(len(pairs) - 1):
         rest = slice(number + 1, None)
         if np.any((low[rest] < high[number]).all(axis=1) & (low[number] < high[rest]).all(axis=1)):
             return True
     return False
+
+
+def _are_apart(low: np.ndarray, high: np.ndarray) -> bool:
+    """Whether the different ones of some intervals, none of them empty, have no point in common."""
+    distinct = np.unique(np.stack([low, high], axis=1), axis=0)
+    return bool((distinct[:, 0] < distinct[:, 1]).all() and (distinct[1:, 0] >= distinct[:-1, 1]).all())
 
 
 def _check_addresses(n_edges: int, names: list[str], spec: BuildSpec) -> None:
@@ -222,7 +230,7 @@ def _capacity(member: Member, spec: BuildSpec) -> int:
     """Room for the edges of a projection: a function of sizes where the rule knows one, so that seeds share a shape."""
     projection, rows = member.projection, member.resolved.rows
     shared = projection.source.population is projection.target.population
-    n_post = projection.target.resolve(spec.sizes[projection.target.population.name]).n
+    n_post = projection.target.resolve(spec.spans[projection.target.population.name].size).n
     bound = projection.rule.capacity(len(rows.counts), n_post, shared)
     return max(bound or 0, rows.n_edges, 1)
 

@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int32, UInt32
 
+from neuro4d._base import alike
+
 WORD = 32
 
 RANKS = 128
@@ -48,14 +50,25 @@ def _ids_by_rank(fired: Bool[Array, "n"], words: UInt32[Array, "w"]) -> tuple[In
         first, ids = carry
         start = jnp.minimum(first, n - block)
         rank = start + jnp.arange(block, dtype=jnp.int32)
-        word = jnp.minimum(jnp.searchsorted(ends, rank, side="right", method="scan_unrolled"), words.shape[0] - 1)
+        word = jnp.minimum(n_up_to(ends, rank), words.shape[0] - 1)
         bit = _bit_of_rank(words[word], rank - (ends[word] - per_word[word]))
         found = jnp.where(rank < total, WORD * word + bit, 0).astype(jnp.int32)
         return first + block, jax.lax.dynamic_update_slice(ids, found, (start,))
 
-    zero = total * 0  # varies over devices as the spikes do, where they are mapped
-    ids = jax.lax.while_loop(lambda carry: carry[0] < total, body, (zero, jnp.full(n, zero)))[1]
-    return ids, total
+    begin = alike((jnp.int32(0), jnp.zeros(n, jnp.int32)), words)
+    return jax.lax.while_loop(lambda carry: carry[0] < total, body, begin)[1], total
+
+
+def n_up_to(ascending: Int32[Array, "m"], x: Int32[Array, "*k"]) -> Int32[Array, "*k"]:
+    """How many of some ascending numbers are `x` or less, by halving.
+
+    `jnp.searchsorted` with `side="right"` gives the same, but not below `vmap` on a mesh with explicit axes.
+    """
+    found, last = jnp.zeros_like(x), ascending.shape[0] - 1
+    for bit in reversed(range(ascending.shape[0].bit_length())):
+        more = found + (1 << bit)
+        found = jnp.where((more <= last + 1) & (ascending[jnp.minimum(more - 1, last)] <= x), more, found)
+    return found
 
 
 def _bit_of_rank(word: UInt32[Array, "k"], rank: Int32[Array, "k"]) -> Int32[Array, "k"]:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt32
 
+from neuro4d._base import alike
 from neuro4d.ops._backend import MAX_XLA_EDGES, Backend
 from neuro4d.ops._edges import edge_table
 from neuro4d.ops._pathway import Pathway
@@ -30,6 +31,7 @@ def deliver(
 
     Differentiable with respect to the weights, and to `history.soft` where the model was built with a surrogate.
     """
+    history, step, acc = alike((history, step, acc), path)
     sums, ids, count = _deliver(backend, path, history.ids, history.count, history.soft, step, acc)
     return sums, History(ids, count, history.soft)
 

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, Int32
 
+from neuro4d.ops._bits import n_up_to
 from neuro4d.ops._pathway import Pathway
 
 
@@ -17,7 +18,7 @@ def edge_table(path: Pathway) -> tuple[Int32[Array, " nnz"], Int32[Array, " nnz"
     length = jnp.diff(path.bounds.astype(jnp.int32), axis=-1).reshape(-1)
     ends = jnp.cumsum(length)
     edge = jnp.arange(n_edges, dtype=jnp.int32)
-    piece = jnp.searchsorted(ends, edge, side="right").astype(jnp.int32)
+    piece = n_up_to(ends, edge)
     real = edge < ends[-1]
     safe = jnp.minimum(piece, n_source * n_pieces - 1)
     source = jnp.where(real, safe // n_pieces, n_source)

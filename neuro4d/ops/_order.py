@@ -1,5 +1,9 @@
-"""The order of reads and writes in memory that is used again."""
+"""What XLA must not see: the order of reads and writes in memory that is used again, and which numbers are constants."""
 
+from typing import Any
+
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int32
 
@@ -12,3 +16,13 @@ def after(value: Int32[Array, "..."], token: Int32[Array, ""]) -> Int32[Array, "
     has to wait for. Without it a ring of spikes is copied in every step.
     """
     return value + jnp.minimum(token, 0)
+
+
+def opaque(tree: Any) -> Any:
+    """The same arrays, of which XLA cannot know whether they are constants or how they were computed.
+
+    A constant would be folded into what uses it, by other functions than those that compute at run time, so that the last bits of a
+    step would depend on whether a parameter is an argument of the program or part of it.
+    """
+    arrays, rest = eqx.partition(tree, eqx.is_array)
+    return eqx.combine(jax.lax.optimization_barrier(arrays), rest)

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int32, UInt32
 
+from neuro4d._base import alike
+from neuro4d.ops._bits import n_up_to
 from neuro4d.ops._order import after
 from neuro4d.ops._pathway import Pathway
 
@@ -66,14 +68,14 @@ def fold_rows(
         done = column + span >= jnp.max(length)
         return jnp.where(done, first + pairs, first), jnp.where(done, 0, column + span), carry
 
-    zero = ends[-1] * 0  # varies over devices as the spikes do, where they are mapped
-    served, _, carry = jax.lax.while_loop(lambda state: state[0] < ends[-1], body, (zero, zero, carry))
+    begin = alike((jnp.int32(0), jnp.int32(0), carry), path, ids, count, step)
+    served, _, carry = jax.lax.while_loop(lambda state: state[0] < ends[-1], body, begin)
     return carry, after(count, served)
 
 
 def _pieces(path: Pathway, ids: Array, rows: Array, at: Array, ends: Array, pair: Array) -> tuple[Array, Array, Array]:
     """Begin and length `(n_blocks, pairs)` of the pieces of some (delay, source) pairs, and their sources."""
-    which = jnp.minimum(jnp.searchsorted(ends, pair, side="right", method="scan_unrolled"), ends.shape[0] - 1)
+    which = jnp.minimum(n_up_to(ends, pair), ends.shape[0] - 1)
     slot = pair - (ends[which] - at[which])
     valid = pair < ends[-1]
     source = ids[rows[which], jnp.where(valid, slot, 0)]

@@ -101,6 +101,12 @@ def chosen_spans(model: Any, populations: tuple[str, ...] | None) -> tuple[Any, 
     return tuple(lookup(model.populations, name, "population") for name in names)
 
 
+def groups_of(model: Any, spans: tuple[Any, ...]) -> tuple[tuple[str, int], ...]:
+    """The groups that hold some populations, with their sizes."""
+    groups = [model.layout.group_of(span.name) for span in spans]
+    return tuple({group.name: group.n for group in groups}.items())
+
+
 def every_steps(every: float | None, model: Any, where: str, default: int) -> int:
     """A sampling interval in ms as a number of steps."""
     return default if every is None else int(steps_of(every, model.dt_ms, where))

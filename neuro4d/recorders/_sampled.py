@@ -1,6 +1,7 @@
 """What is looked at every so often: any function of state and spikes."""
 
 import abc
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -137,10 +138,16 @@ class Record(AbstractRecorder):
 
     def fit(self, model):
         every = every_steps(self.every, model, "Record.every", 1)
-        row = jax.eval_shape(lambda model, key: self.fn(*model.step(model.init(key))), model, jax.random.key(0))
+        row = _row.eval_shape(self.fn, model, jax.random.key(0))
         leaves, structure = jax.tree.flatten(row)
         shapes = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
         return RecordProbe(fn=self.fn, every=every, shapes=shapes, structure=structure, name=self.name)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _row(fn: Callable[[Any, Any], Any], model: Any, key: Any) -> Any:
+    """What a function gives after the first step. Only its shape is asked for, once per function and kind of model."""
+    return fn(*model.step(model.init(key)))
 
 
 def check_every(every: Any, where: str) -> float | None:

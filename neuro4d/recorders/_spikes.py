@@ -10,18 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from neuro4d._base import check_count, check_name, steps_of, strip
-from neuro4d.recorders._base import AbstractProbe, AbstractRecorder, chosen_spans
+from neuro4d.recorders._base import AbstractProbe, AbstractRecorder, chosen_spans, groups_of
 from neuro4d.recorders._records import SpikeRecord, WindowRecord
 
 
 def _words(n: int) -> int:
     return -(-n // 32)
-
-
-def _groups(model: Any, spans: tuple[Any, ...]) -> tuple[tuple[str, int], ...]:
-    """The groups that hold some populations, with their sizes."""
-    groups = [model.layout.group_of(span.name) for span in spans]
-    return tuple({group.name: group.n for group in groups}.items())
 
 
 class SpikeProbe(AbstractProbe):
@@ -77,7 +71,7 @@ class Spikes(AbstractRecorder):
 
     def fit(self, model):
         spans = chosen_spans(model, self.populations)
-        return SpikeProbe(_groups(model, spans), spans)
+        return SpikeProbe(groups_of(model, spans), spans)
 
 
 class WindowProbe(AbstractProbe):
@@ -164,11 +158,11 @@ class Window(AbstractRecorder):
             raise ValueError(f"Window.length must be more than 0 ms; got {length}. For example `length=100*u.ms`.")
         if steps is not None:
             text = f"Window(steps={steps}) is deprecated: give a time, `n4.Window(length={steps}*model.dt)` or for example `length=100*u.ms`."
-            warnings.warn(text, DeprecationWarning, stacklevel=3)
+            warnings.warn(text, DeprecationWarning, stacklevel=4)
 
     def fit(self, model):
         steps = self.steps or 100
         if self.length is not None:
             steps = int(steps_of(self.length, model.dt_ms, "Window.length"))
         spans = chosen_spans(model, self.populations)
-        return WindowProbe(_groups(model, spans), spans, steps)
+        return WindowProbe(groups_of(model, spans), spans, steps)

@@ -63,8 +63,8 @@ def batch(
         raise ValueError(f"{len(models)} models and {lanes} keys: give one key per model, or one model.")
     n_steps, before = check_run(models[0], state, duration, lanes=True, discard=discard)
     first = fit_recorders(models[0], record, n_steps)
-    alike = not jax.tree.leaves(first)  # probes without arrays are the same for all models
-    probes = [first, *(first if alike else fit_recorders(each, record, n_steps) for each in models[1:])]
+    shared_by_all = not jax.tree.leaves(first)  # probes without arrays are the same for all models
+    probes = [first, *(first if shared_by_all else fit_recorders(each, record, n_steps) for each in models[1:])]
     length = chunk_length(chunk, models[0].n_neurons * lanes, probes[0], n_steps, False)
     given = check_series(models[0], inputs, before + n_steps)
     check_memory(state, probes[0], n_steps, length, lanes)
@@ -91,16 +91,21 @@ def _caller(models: list[Model], probes: list[Probes], length: int) -> Callable:
 
 def _lanes(models: list[Model], probes: list[Probes], state: State, loop: Loop, throw: bool) -> list[Run]:
     """What a loop over lanes has done, as one result per lane."""
-    runs = []
+    runs, states = [], _together(loop.state)
     for lane in range(state.step.shape[0]):
         number = lane if len(models) > 1 else 0
-        own, start = models[number], int(state.step[lane])
-        final = jax.tree.map(lambda x, i=lane: x[i], loop.state)
+        own, start = models[number], int(np.asarray(state.step)[lane])
+        final = jax.tree.map(lambda x, i=lane: jnp.asarray(x[i]), states)
         kept = records(probes[number], loop.chunks[lane], start, loop.done)
         runs.append(Run(own, final, own.dt_ms, start, loop.done, kept, loop.compile_s, loop.wall_s, loop.completed))
         if throw:
             raise_fault(own, final, loop.done)
     return runs
+
+
+def _together(state: State) -> State:
+    """Lanes that lie on several devices, on the host: a single one cannot be cut out of a mesh with explicit axes."""
+    return jax.tree.map(lambda x: x if len(x.devices()) == 1 else np.asarray(x), state)
 
 
 def sweep(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from neuro4d.model import Model, State
+from neuro4d.model import Model, State, prepare
 from neuro4d.recorders import AbstractRecorder, Spikes
 from neuro4d.results import Run
 from neuro4d.simulate._check import (
@@ -104,12 +104,13 @@ class _Runner:
     """The model that runs at present, and what happens between its chunks."""
 
     def __init__(self, model: Model, probes: Probes, length: int, n_steps: int, on_chunk: Any = None, between: Any = None):
-        self.model, self.n_steps, self.watched = model, n_steps, on_chunk is not None or between is not None
+        self.model, self.constants = model, prepare(model)
+        self.n_steps, self.watched = n_steps, on_chunk is not None or between is not None
         self.probes, self._length, self._on_chunk, self._between = probes, length, on_chunk, between
 
     def call(self, state: State, carries: Any, pieces: Any, first: Any, n: Any) -> Any:
         """`n` steps."""
-        return run_chunk(self.model, self.probes, state, carries, pieces, first, n, self._length)
+        return run_chunk(self.model, self.constants, self.probes, state, carries, pieces, first, n, self._length)
 
     def hook(self, state: State, done: int) -> State | None:
         """Tells who watches; the state to go on from, where it has changed."""
@@ -117,5 +118,7 @@ class _Runner:
             self._on_chunk(state, done)
         if self._between is None or done == self.n_steps or int(state.fault):
             return None
-        self.model, state = check_between(self.model, self._between(self.model, state, done))
+        model, state = check_between(self.model, self._between(self.model, state, done))
+        if model is not self.model:
+            self.model, self.constants = model, prepare(model)
         return own_copy(state)  # it is given away to the next chunk, and may be held by whoever made it

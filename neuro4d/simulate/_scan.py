@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int32, UInt32
 
-from neuro4d._base import Fault
+from neuro4d._base import Fault, alike, placed_by_compiler
 from neuro4d.model import Constants, Model, State, StepSpikes, advance, advance_many, numbers_per_step, prepare, runs_natively
 from neuro4d.recorders import StepBlock
 
@@ -42,13 +42,17 @@ def scan(
         >>> v.shape
         (100, 2)
     """
-    constants = prepare(model)
 
-    def body(state: State, given: dict[str, Any] | None) -> tuple[State, Any]:
-        state, spikes = advance(model, constants, state, given)
-        return state, None if keep is None else keep(state, spikes)
+    def loop(state: State, model: Model, inputs: dict[str, Any] | None) -> tuple[State, Any]:
+        constants = prepare(model)
 
-    return jax.lax.scan(body, state, inputs, length=steps)
+        def body(state: State, given: dict[str, Any] | None) -> tuple[State, Any]:
+            state, spikes = advance(model, constants, state, given)
+            return state, None if keep is None else keep(state, spikes)
+
+        return jax.lax.scan(body, alike(state, model, inputs), inputs, length=steps)
+
+    return placed_by_compiler(loop, state, model, inputs)
 
 
 SERIES_NUMBERS = 1 << 22
@@ -114,18 +118,18 @@ def _by_block(
 
 
 def _chunk(
-    model: Model,
-    probes: dict[str, Any],
+    length: int,
     state: State,
+    model: Model,
+    constants: Constants,
+    probes: dict[str, Any],
     carries: dict[str, Any],
     inputs: dict,
     first: UInt32[Array, ""],
     n: Int32[Array, ""],
-    length: int,
 ) -> Any:
     """`n` steps, at most `length`, with recorders, of which the first is step `first` of the run; both are traced numbers, so that all
     chunks of a run share one program."""
-    constants = prepare(model)
     block = _block(model, constants, probes, length)
     whole = block == length and not any(probe.period() for probe in probes.values())
     room = length if whole or block == 1 else length + block  # the last block may reach beyond the chunk
@@ -143,9 +147,9 @@ def _chunk(
 
 
 @functools.partial(jax.jit, static_argnames=("length",), donate_argnames=("state", "carries"))
-def run_chunk(model, probes, state, carries, inputs, first, n, length):
+def run_chunk(model, constants, probes, state, carries, inputs, first, n, length):
     """One simulation."""
-    return _chunk(model, probes, state, carries, inputs, first, n, length)
+    return placed_by_compiler(functools.partial(_chunk, length), state, model, constants, probes, carries, inputs, first, n)
 
 
 @functools.partial(jax.jit, static_argnames=("length",), donate_argnames=("state", "carries"))
@@ -154,6 +158,6 @@ def run_lanes(varying, shared, state, carries, inputs, first, n, length):
 
     def lane(varying, state, carries):
         model, probes = eqx.combine(varying, shared)
-        return _chunk(model, probes, state, carries, inputs, first, n, length)
+        return placed_by_compiler(functools.partial(_chunk, length), state, model, prepare(model), probes, carries, inputs, first, n)
 
     return jax.vmap(lane)(varying, state, carries)

@@ -3,6 +3,7 @@
 from neuro4d.stimuli._base import AbstractSource as AbstractSource
 from neuro4d.stimuli._base import AbstractStimulus as AbstractStimulus
 from neuro4d.stimuli._base import Binding as Binding
+from neuro4d.stimuli._base import Noise as Noise
 from neuro4d.stimuli._base import Now as Now
 from neuro4d.stimuli._base import Share as Share
 from neuro4d.stimuli._base import per_neuron as per_neuron

@@ -4,6 +4,7 @@ import abc
 from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt32
@@ -43,6 +44,18 @@ class Share(NamedTuple):
     weight: np.ndarray
 
 
+class Noise(NamedTuple):
+    """A normally distributed current, drawn anew for every neuron and step: mean and standard deviation (pA), scalars or `(n,)`."""
+
+    mean: Float[Array, "*n"]
+    std: Float[Array, "*n"]
+
+    def draw(self, words: UInt32[Array, "n"]) -> Float[Array, "n"]:
+        """One number for each random word, by the inverse of the distribution function. `src/noise.h` is the same."""
+        x = 2 * uniform_jax(words, self.mean.dtype.type) - 1
+        return self.mean + self.std * (np.sqrt(2).astype(self.mean.dtype) * jax.lax.erf_inv(x))
+
+
 class AbstractSource(eqx.Module):
     """A stimulus inside a model. Emits a drive (`port` is `None`) or arrivals of shape `(n,)` at a port."""
 
@@ -51,6 +64,10 @@ class AbstractSource(eqx.Module):
 
     takes_value: ClassVar[bool] = False
     """Whether it hands on a value given to `step`."""
+
+    def noise(self) -> Noise | None:
+        """The noise that it is, if it is nothing else: native kernels draw it themselves, at the address of the stimulus."""
+        return None
 
     def value_shape(self) -> tuple[int, ...]:
         """The shape of the value of a step, for sources that take one."""

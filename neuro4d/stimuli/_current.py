@@ -4,13 +4,12 @@ from typing import Any, ClassVar
 
 import brainunit as u
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt32
 
-from neuro4d._base import AbstractPart, Drive, UnitError, check_fits, check_name, check_quantity, quantity, steps_of
-from neuro4d.stimuli._base import AbstractSource, AbstractStimulus, per_neuron
+from neuro4d._base import AbstractPart, Drive, UnitError, check_fits, check_name, check_quantity, quantity, steps_of, words_jax
+from neuro4d.stimuli._base import AbstractSource, AbstractStimulus, Noise, per_neuron
 
 
 class Steps(AbstractPart):
@@ -149,8 +148,11 @@ class NoiseSource(AbstractSource):
     std: Float[Array, "*n"]
     n: int = eqx.field(static=True)
 
+    def noise(self):
+        return Noise(self.mean, self.std)
+
     def emit(self, now):
-        return Drive(i=self.mean + self.std * jax.scipy.special.ndtri(now.uniform(self.n, self.mean.dtype)))
+        return Drive(i=self.noise().draw(words_jax(now.a, now.b, jnp.arange(self.n, dtype=jnp.uint32))))
 
 
 class WhiteNoise(AbstractStimulus):

@@ -21,12 +21,20 @@ from hypothesis import strategies as st
 
 import neuro4d as n4
 
+
+def some_potentials(state, spikes):
+    return state["cells", "v"][:3] + spikes["cells"][:3]
+
+
 ALL = (
     n4.Spikes(),
     n4.Trace("cells", "v"),
     n4.Trace("cells", "exc.i", every=0.7 * u.ms, ids=[3, 1]),
     n4.Counts(),
     n4.Window(length=0.9 * u.ms),
+    n4.Counts(every=0.7 * u.ms, name="bins"),
+    n4.Events(every=1.1 * u.ms),
+    n4.Record(some_potentials, every=1.3 * u.ms),
 )
 SEEDS = st.integers(0, 2**64 - 1)
 RING = ring()
@@ -65,6 +73,9 @@ def test_chunks(chunk):
         a, b = run.records[name], whole.records[name]
         assert (a.values == b.values).all() and (a.steps == b.steps).all()
     assert (run.counts("cells") == WHOLE.counts("cells")).all()
+    assert (run.records["bins"].counts["cells"] == whole.records["bins"].counts["cells"]).all()
+    assert (run.events("e").values == whole.events("e").values).all() and whole.events("e").values.sum() > 100
+    assert (run.records["record"].values == whole.records["record"].values).all()
     assert (run.records["window"].words["cells"] == words(WHOLE)["cells"][-9:]).all()
     assert run.records["window"].dropped == WHOLE.counts("cells").sum() - np.bitwise_count(words(WHOLE)["cells"][-9:]).sum()
 

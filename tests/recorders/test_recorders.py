@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from synthetic_run import Span, pack
 
 import neuro4d as n4
-from neuro4d.recorders import AbstractProbe, AbstractRecorder, CountRecord, EventRecord, SpikeRecord, WindowRecord
+from neuro4d.recorders import AbstractProbe, AbstractRecorder, Chunk, CountRecord, EventRecord, SpikeRecord, WindowRecord
 from neuro4d.recorders._spikes import add_64, from_64
 
 RING = ring()
@@ -216,8 +216,9 @@ def test_records_know_populations_and_no_groups(two):
 def test_a_window_has_a_length_in_time():
     run = n4.simulate(RING, KEY, DURATION, [n4.Spikes(), n4.Window(length=3 * u.ms)], chunk=64)
     assert (run.records["window"].words["cells"] == run.records["spikes"].words["cells"][-30:]).all()
-    with pytest.warns(DeprecationWarning, match=r"n4.Window\(length=30\*model.dt\)"):
+    with pytest.warns(DeprecationWarning, match=r"n4.Window\(length=30\*model.dt\)") as heard:
         old = n4.Window(steps=30)
+    assert heard[0].filename == __file__
     again = n4.simulate(RING, KEY, DURATION, old).records["window"]
     assert (again.words["cells"] == run.records["window"].words["cells"]).all() and again.dropped == run.records["window"].dropped
     for bad, kind, message in (
@@ -236,7 +237,7 @@ def test_memory_of_bins_is_predicted():
     n = RING.populations["cells"].size
     device, host = counts.bytes(1000, 100)
     assert device == 11 * 4 * n and host >= 100 * 4 * n
-    assert events.bytes(1000, 100)[0] == 11 * 8 * len(RING.projections)
+    assert events.bytes(1000, 100) == (device, host)
     assert n4.Counts().fit(RING).bytes(10**6, 100) == (4 * n, 4 * n)
 
 
@@ -247,3 +248,10 @@ def test_records_print_what_they_hold():
     run = n4.simulate(RING, KEY, DURATION, n4.Record(sampled))
     assert "SampleRecord('record', 200 samples)" in repr(run.records["record"])
     assert jax.tree.structure(run.records["record"].values).num_leaves == 2
+
+
+def test_events_beyond_32_bits_are_exact():
+    probe = n4.Events().fit(RING)
+    buffer = {name: np.full(n, 2**31, np.uint32) for name, n in probe.groups}
+    record = probe.record([Chunk(0, 5, buffer)], 0, 5)
+    assert record.events["e"].tolist() == [2**31 * RING.n_synapses] and RING.n_synapses > 2

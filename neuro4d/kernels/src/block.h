@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "loops.h"
+#include "noise.h"
 #include "poisson_kernel.h"
 #include "program.h"
 
@@ -179,6 +180,7 @@ inline const float* drive_of(const GroupStep& x, ExtraKind kind, const Piece& pi
   const Extra* only = nullptr;
   int64_t found = 0;
   bool each = false, changes = false;
+  const bool noisy = kind == ExtraKind::kCurrent && x.noisy;
   for (int64_t e = 0; e < x.n_extras; ++e) {
     if (x.extras[e].kind != kind) continue;
     only = &x.extras[e];
@@ -186,8 +188,8 @@ inline const float* drive_of(const GroupStep& x, ExtraKind kind, const Piece& pi
     changes = changes || only->per_step != 0;
     ++found;
   }
-  if (found == 0) return zero;
-  if (found == 1 && each) return values_of(x, *only) + piece.first;
+  if (found == 0 && !noisy) return zero;
+  if (found == 1 && each && !noisy) return values_of(x, *only) + piece.first;
   if (room->done) return room->sum;
   std::memset(room->sum, 0, sizeof room->sum);
   for (int64_t e = 0; e < x.n_extras; ++e) {
@@ -196,7 +198,10 @@ inline const float* drive_of(const GroupStep& x, ExtraKind kind, const Piece& pi
     const bool own = extra.value.mode == Param::kNeuron;
     add_values(values_of(x, extra) + (own ? piece.first : 0), own, each ? piece.n : kPiece, room->sum);
   }
-  room->done = !each && !changes;
+  for (int64_t e = 0; noisy && e < x.n_extras; ++e) {
+    if (x.extras[e].kind == ExtraKind::kNoise) add_noise({x.elapsed, {x.key[0], x.key[1]}}, x.extras[e], piece, room->sum);
+  }
+  room->done = !each && !changes && !noisy;
   return room->sum;
 }
 

@@ -29,10 +29,17 @@ struct Clock {
   uint32_t key[2];
 };
 
+// Where the random words of an entity begin in a step.
+struct Address {
+  uint32_t a, b;
+};
+
+inline Address address_of(const Clock& x, uint32_t a0, uint32_t b0) {
+  return {mix(mix(x.elapsed ^ (x.key[0] + a0)) + (x.key[1] ^ b0)), mix(mix(x.elapsed + (x.key[1] ^ a0)) ^ (x.key[0] + b0))};
+}
+
 inline Draw draw_of(const Clock& x, const PoissonInput& input, int64_t segment) {
-  const uint32_t a0 = input.a0[segment], b0 = input.b0[segment];
-  const uint32_t a = mix(mix(x.elapsed ^ (x.key[0] + a0)) + (x.key[1] ^ b0));
-  const uint32_t b = mix(mix(x.elapsed + (x.key[1] ^ a0)) ^ (x.key[0] + b0));
+  const auto [a, b] = address_of(x, input.a0[segment], input.b0[segment]);
   const uint32_t* thresholds = input.thresholds + segment * input.length;
   int64_t length = 0, n_common = 0;  // a threshold of 0 stands for 2^32, which no word reaches; from there on all do
   constexpr uint32_t kRare = 0xFD70A3D7u;  // 0.99 * 2^32
@@ -70,7 +77,10 @@ inline bool count_lanes(I* count, U word, uint32_t bound) {
 // 0, 1, 2, ... in the lanes: loaded, since a vector put together lane by lane waits for its stores.
 alignas(64) constexpr uint32_t kLaneNumbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
-inline U words_of(uint32_t local, const Draw& d) { return mix(mix((load<U>(kLaneNumbers) + local) ^ d.a) + d.b); }
+template <typename Where>
+N4_INLINE U words_of(uint32_t local, const Where& d) {
+  return mix(mix((load<U>(kLaneNumbers) + local) ^ d.a) + d.b);
+}
 
 // The counts of Vectors vectors of words. Thresholds that words often reach are compared without a question, the others until
 // none of the words reaches one.

@@ -69,7 +69,7 @@ struct PoissonInput {
   const uint32_t* b0 = nullptr;   // (segments,)
 };
 
-enum class ExtraKind : int32_t { kCurrent = 0, kConductance = 1, kJump = 2, kArrival = 3 };
+enum class ExtraKind : int32_t { kCurrent = 0, kConductance = 1, kJump = 2, kArrival = 3, kNoise = 4 };
 
 // What a stimulus adds: to the drive, or to the arrivals of a port. One value for all neurons or one per neuron; `per_step` numbers
 // further on lies what it adds in the next step, 0 if that is the same.
@@ -78,6 +78,12 @@ struct Extra {
   int64_t port = 0;
   Param value;
   int64_t per_step = 0;
+
+  // Noise: `value` is the mean and `std` the standard deviation of a current into the neurons first .. first + size - 1, with one value
+  // or one for each of them; they count from 0 in their random words, whose address is a0, b0.
+  Param std;
+  int64_t first = 0, size = 0;
+  uint32_t a0 = 0, b0 = 0;
 };
 
 // One step of one group. Sums of synapses lie in blocks of `width` neurons: port * width + (neuron - block * width).
@@ -101,7 +107,7 @@ struct GroupStep {
   uint32_t key[2] = {0, 0};
   uint32_t elapsed = 0;
   int64_t k = 0;  // the number of the step in the call
-  bool with_g = false, with_jump = false;
+  bool with_g = false, with_jump = false, noisy = false;
 
   int64_t n_words() const { return (n + 31) / 32; }
   int64_t block_size() const { return n_ports * width; }

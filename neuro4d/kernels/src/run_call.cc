@@ -115,13 +115,35 @@ ffi::Error read_poisson(CallBuffers* buffers, const RunSpec& spec, int64_t n, co
   return ffi::Error::Success();
 }
 
+ffi::Error read_noise(CallBuffers* buffers, const int64_t* numbers, int64_t number, const GroupOperands& group, ExtraOperands* x) {
+  x->first = numbers[1];
+  x->size = numbers[2];
+  if (x->first < 0 || x->size < 0 || x->first + x->size > group.n) return bad("noise reaches beyond the group");
+  N4_TRY(buffers->read(N4_NAMES("extra.value", number), &x->value));
+  N4_TRY(buffers->read(N4_NAMES("extra.std", number), &x->std));
+  N4_TRY(buffers->read(N4_NAMES("extra.address", number), &x->address));
+  if (!has(x->address, D::U32, 1) || x->address.dims[0] != 2) return bad("expected two uint32 words as address of noise");
+  for (const Operand* y : {&x->value, &x->std}) {
+    if (y->dtype != D::F32 || y->rank > 1 || (y->rank == 1 && y->dims[0] != 1 && y->dims[0] != x->size)) {
+      return bad("mean and standard deviation of noise are float32, one value or one per neuron");
+    }
+  }
+  return ffi::Error::Success();
+}
+
 ffi::Error read_extras(CallBuffers* buffers, const RunSpec& spec, int64_t n, int64_t length, Cursors* at, GroupOperands* group) {
   for (int64_t k = 0; k < n; ++k, ++at->extras) {
     if (3 * at->extras + 2 >= spec.extras.size()) return bad("an extra is missing");
     const int64_t kind = spec.extras[3 * at->extras];
-    if (kind < 0 || kind > 3) return bad(say("unknown kind of extra", kind));
+    if (kind < 0 || kind > 4) return bad(say("unknown kind of extra", kind));
     ExtraOperands x;
     x.kind = static_cast<ExtraKind>(kind);
+    if (x.kind == ExtraKind::kNoise) {
+      N4_TRY(read_noise(buffers, spec.extras.begin() + 3 * at->extras, static_cast<int64_t>(at->extras), *group, &x));
+      group->noisy = true;
+      group->extras.push_back(x);
+      continue;
+    }
     x.port = spec.extras[3 * at->extras + 1];
     x.changes = spec.extras[3 * at->extras + 2] != 0;
     if (x.kind == ExtraKind::kArrival && (x.port < 0 || x.port >= static_cast<int64_t>(group->ports.size()))) return bad(say("no port", x.port));

@@ -15,7 +15,7 @@ struct RunSpec {
   ffi::Span<const int64_t> ports;    // receptor
   ffi::Span<const int64_t> paths;    // target group, ring, kind of weight, whether early
   ffi::Span<const int64_t> poisson;  // port
-  ffi::Span<const int64_t> extras;   // kind, port, whether it changes from step to step
+  ffi::Span<const int64_t> extras;   // kind; port, whether it changes from step to step (noise: first neuron, neurons)
   int64_t rings;                     // those of the groups first
   int64_t length;                    // the most steps of a call
   int64_t isa;
@@ -42,14 +42,15 @@ struct ExtraOperands {
   ExtraKind kind = ExtraKind::kCurrent;
   int64_t port = 0;
   bool changes = false;
-  Operand value;
+  int64_t first = 0, size = 0;  // of noise
+  Operand value, std, address;
 };
 
 struct GroupOperands {
   int64_t n = 0, width = 0, n_blocks = 0, n_spans = 0;
   PartOperands cell;
   Operand bounds, alive;
-  bool mortal = false, with_g = false, with_jump = false;
+  bool mortal = false, with_g = false, with_jump = false, noisy = false;
   std::vector<PartOperands> ports;
   std::vector<PathOperands> paths;
   std::vector<PoissonOperands> poisson;

@@ -41,6 +41,7 @@ void describe_neurons(const RunCall& call, const GroupOperands& group, int64_t b
   x->elapsed = *call.step.at<uint32_t>(call.batch, b) - *call.start.at<uint32_t>(call.batch, b);
   x->with_g = group.with_g;
   x->with_jump = group.with_jump;
+  x->noisy = group.noisy;
   const int64_t sums = group.n_blocks * group.block_size();
   if (group.late != nullptr) x->late = reinterpret_cast<float*>(group.late) + b * sums;
   if (group.early != nullptr) x->early = reinterpret_cast<float*>(group.early) + b * sums;
@@ -55,6 +56,16 @@ Extra describe_extra(const ExtraOperands& extra, const GroupOperands& group, con
   const int64_t size = extra.value.rank == steps ? 1 : extra.value.dims[steps];
   out.value.mode = size == 1 && group.n != 1 ? Param::kAll : extra.value.rank == steps ? Param::kAll : Param::kNeuron;
   out.per_step = extra.changes ? size : 0;
+  if (extra.kind == ExtraKind::kNoise) {
+    out.value.mode = size > 1 ? Param::kNeuron : Param::kAll;
+    out.std.data = extra.std.at<float>(batch, b);
+    out.std.mode = extra.std.rank == 1 && extra.std.dims[0] > 1 ? Param::kNeuron : Param::kAll;
+    out.first = extra.first;
+    out.size = extra.size;
+    const uint32_t* address = extra.address.at<uint32_t>(batch, b);
+    out.a0 = address[0];
+    out.b0 = address[1];
+  }
   return out;
 }
 

@@ -3,6 +3,7 @@
 // Every operation is elementwise and correctly rounded, so the width changes no bit of any result.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 
@@ -136,6 +137,20 @@ N4_INLINE F times_power_of_two(F x, F whole) {
   const F first = same_bits<F>((half + splat(127)) << 23);
   const F second = same_bits<F>((k - half + splat(127)) << 23);
   return x * first * second;
+#endif
+}
+
+// The square root, correctly rounded.
+N4_INLINE F root(F x) {
+#if defined(__AVX512F__)
+  return same_bits<F>(_mm512_sqrt_ps(same_bits<__m512>(x)));
+#elif defined(__AVX2__)
+  return same_bits<F>(_mm256_sqrt_ps(same_bits<__m256>(x)));
+#else
+  float lanes[kLanes];
+  store(lanes, x);
+  for (int64_t k = 0; k < kLanes; ++k) lanes[k] = std::sqrt(lanes[k]);
+  return load<F>(lanes);
 #endif
 }
 

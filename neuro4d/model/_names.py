@@ -1,0 +1,70 @@
+"""The step of a group without names, so that groups of equal shapes are traced and lowered once."""
+
+import dataclasses
+import functools
+from typing import Any, NamedTuple
+
+import jax
+
+from neuro4d.model._constants import GroupConstants
+from neuro4d.model._layout import Span
+from neuro4d.model._stages import GroupTask, Stepped, plain_step
+from neuro4d.model._state import GroupState
+from neuro4d.ops import History
+
+
+class Names(NamedTuple):
+    """The names that a task had: of the groups whose past it reads, its own first, and of its ports."""
+
+    groups: tuple[str, ...]
+    ports: tuple[str, ...]
+
+
+def plain_step_once(task: GroupTask, history: dict[str, History]) -> Stepped:
+    """`plain_step`, whose trace groups of equal shapes share."""
+    names = Names(task.heard, task.group.port_names)
+    groups = {name: f"{number:04}" for number, name in enumerate(names.groups)}
+    out = _step(_without_names(task, names), {groups[name]: history[name] for name in names.groups})
+    return _with_names(out, names)
+
+
+@functools.partial(jax.jit, inline=True)
+def _step(task: GroupTask, history: dict[str, History]) -> Stepped:
+    return plain_step(task, history)
+
+
+def _without_names(task: GroupTask, names: Names) -> GroupTask:
+    """A task whose groups and ports are called by their number."""
+    groups = {name: f"{number:04}" for number, name in enumerate(names.groups)}
+    numbers = {name: f"{number:04}" for number, name in enumerate(names.ports)}
+    group = task.group._replace(
+        name="0000",
+        ports=tuple(port._replace(name=numbers[port.name]) for port in task.group.ports),
+        spans=tuple(Span(f"{number:04}", "0000", span.start, span.size) for number, span in enumerate(task.group.spans)),
+    )
+    constants = task.constants
+    return dataclasses.replace(
+        task,
+        constants=GroupConstants(
+            constants.neuron,
+            _renamed(constants.receptors, numbers),
+            constants.of_neuron,
+            _renamed(constants.of_receptors, numbers),
+            None,  # plain XLA does not look at what the native pass needs
+        ),
+        state=task.state._replace(receptors=_renamed(task.state.receptors, numbers)),
+        paths=tuple(dataclasses.replace(path, source=groups[path.source], target="0000") for path in task.paths),
+        group=group,
+    )
+
+
+def _with_names(out: Stepped, names: Names) -> Stepped:
+    """What a step leaves, by the names of its task."""
+    ports = {f"{number:04}": name for number, name in enumerate(names.ports)}
+    groups = {f"{number:04}": name for number, name in enumerate(names.groups)}
+    state = GroupState(out.state.neurons, _renamed(out.state.receptors, ports), out.state.alive)
+    return dataclasses.replace(out, state=state, history=_renamed(out.history, groups))
+
+
+def _renamed(table: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    return {names[name]: value for name, value in table.items()}
