@@ -8,7 +8,7 @@ import pytest
 
 import neuro4d as n4
 from neuro4d.kernels import native_available, native_limits
-from neuro4d.model import _native, prepare
+from neuro4d.model import _names, prepare
 
 DT = 0.1 * u.ms
 needs_native = pytest.mark.skipif(not native_available(), reason="the native kernels are not built here")
@@ -36,13 +36,13 @@ def a_ring(groups: int, backend=n4.Backend.AUTO):
 @needs_native
 def test_groups_of_equal_shapes_are_traced_once(monkeypatch):
     traced = []
-    monkeypatch.setattr(_native, "_one", lambda task, one=_native._one: traced.append(task.group) or one(task))
+    monkeypatch.setattr(_names, "plain_step", lambda task, past, one=_names.plain_step: traced.append(task.group) or one(task, past))
     jax.clear_caches()
     model = a_ring(7)
     jax.eval_shape(lambda state: n4.scan(model, state, 3)[0], model.init(jr.key(0)))
     assert len(traced) == 1
-    decays = [float(group.native.neuron.decay) for group in prepare(model).groups.values()]
-    assert len(set(decays)) == 7  # one trace, and numbers of their own
+    leaks = [float(group.native.neuron.leak) for group in prepare(model).groups.values()]
+    assert len(set(leaks)) == 7  # one trace, and numbers of their own
 
 
 @pytest.mark.parametrize("backend", [n4.Backend.AUTO, n4.Backend.REFERENCE])

@@ -219,7 +219,7 @@ def test_the_derivative_with_respect_to_one_projection_of_several(per_edge, back
 def test_weights_of_one_projection_are_swept():
     model = tiny()
     values = np.array([10.0, 60.0, 400.0]) * u.pA
-    traced = n4.sweep(model, n4.Weights("e"), values, 10 * u.ms, n4.Trace("cells", "v"), key=jr.key(0))
+    traced = n4.sweep(model, n4.Weights("e"), values, 10 * u.ms, n4.Trace("cells", "v"), start=jr.key(0))
     for i, value in enumerate((10, 60, 400)):
         changed = n4.set_weights(model, "e", value * u.pA)
         alone = n4.simulate(changed, changed.init(jr.key(0)), 10 * u.ms, n4.Trace("cells", "v"))
