@@ -74,7 +74,7 @@ struct Fire {
 template <class Receptor, bool kSame>
 void receive_run(const PortColumns& c, int64_t n, float* g, float* i, float* jump) {
   const Receive<Receptor, kSame> receive(c);
-  each_vector(n, [&](Lanes at) {
+  each_vector(n, [&](Lanes at) N4_INLINE_LAMBDA {
     DriveSum d{get<F>(g, at), get<F>(i, at), get<F>(jump, at)};
     receive(at, &d);
     if (Receptor::kG) put(g, d.g, at);
@@ -86,7 +86,7 @@ void receive_run(const PortColumns& c, int64_t n, float* g, float* i, float* jum
 template <class Cell, bool kSame, bool kG, bool kJump>
 void fire_run(const CellColumns& c, int64_t n, const float* g, const float* i, const float* jump) {
   const Fire<Cell, kSame, kG, kJump> fire(c);
-  each_vector(n, [&](Lanes at) { fire(at, {kG ? get<F>(g, at) : F{}, get<F>(i, at), kJump ? get<F>(jump, at) : F{}}); });
+  each_vector(n, [&](Lanes at) N4_INLINE_LAMBDA { fire(at, {kG ? get<F>(g, at) : F{}, get<F>(i, at), kJump ? get<F>(jump, at) : F{}}); });
 }
 
 // Receptors of one kind and the cell in one pass, with the same parameters for all neurons of the run.
@@ -96,7 +96,7 @@ void pass_run(const PortColumns* c, const CellColumns& m, int64_t n, const Drive
   const Receive<Receptor, true> receptors[] = {Receive<Receptor, true>(c[P])...};
   const Fire<Cell, true, kG, kJump> fire(m);
   const DriveColumns d = drive;
-  each_vector(n, [&](Lanes at) {
+  each_vector(n, [&](Lanes at) N4_INLINE_LAMBDA {
     DriveSum sum{kG ? from_zero(d.g, at) : F{}, from_zero(d.i, at), kJump ? splat(0.0f) : F{}};
     (receptors[P](at, &sum), ...);
     fire(at, sum);

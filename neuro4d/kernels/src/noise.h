@@ -60,7 +60,7 @@ inline void add_noise(const Clock& clock, const Extra& noise, const Piece& piece
   const float* const mean = noise.value.data + (each_mean ? local : 0);
   const float* const std = noise.std.data + (each_std ? local : 0);
   float* const out = current + (low - piece.first);
-  each_vector(high - low, [&](Lanes at) {
+  each_vector(high - low, [&](Lanes at) N4_INLINE_LAMBDA {
     const U word = words_of(static_cast<uint32_t>(local + at.j), address);
     const F u = (floats_of(same_bits<I>(word >> 9)) + splat(0.5f)) * splat(0x1p-23f);
     const F normal = splat(1.41421354f) * erf_inv_f32(splat(2.0f) * u - splat(1.0f));

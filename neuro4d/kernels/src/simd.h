@@ -14,8 +14,10 @@
 // For the bodies of loops over neurons: a call among them would pass vectors through memory.
 #if defined(__GNUC__) || defined(__clang__)
 #define N4_INLINE inline __attribute__((always_inline))
+#define N4_INLINE_LAMBDA __attribute__((always_inline))  // also for the last lanes: what it refers to could not stay in registers
 #else
 #define N4_INLINE __forceinline
+#define N4_INLINE_LAMBDA
 #endif
 
 namespace neuro4d {
