@@ -47,5 +47,5 @@ def test_every_path_of_the_page_is_part_of_a_station():
 @pytest.mark.parametrize("name", ["path.weight"])
 def test_operands_that_the_page_names(name):
     assert f"`{name}:0`" in PAGE
-    assert f'"{name.partition(".")[0]}.{{name}}:{{number}}"' in (ROOT / "neuro4d/kernels/_native_lif.py").read_text(encoding="utf-8")
+    assert f'"{name.partition(".")[0]}.{{name}}:{{k}}"' in (ROOT / "neuro4d/kernels/_native_run.py").read_text(encoding="utf-8")
     assert f'"{name}"' in (ROOT / "neuro4d/kernels/src/delivery.cc").read_text(encoding="utf-8")

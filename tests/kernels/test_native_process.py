@@ -119,7 +119,7 @@ def test_under_address_and_undefined_behaviour_sanitizers(tmp_path):
     ]
     code = (
         "import sys, pytest; sys.exit(pytest.main(["
-        f"{str(HERE / 'test_deliver_native.py')!r}, {str(HERE / 'test_lif_native.py')!r}, '-q', '-p', 'no:cacheprovider', '-p', 'no:xdist', '-x']))"
+        f"{str(HERE / 'test_deliver_native.py')!r}, {str(HERE / 'test_native_steps.py')!r}, '-q', '-p', 'no:cacheprovider', '-p', 'no:xdist', '-x']))"
     )
     done = python(code, LD_PRELOAD=":".join(libraries), ASAN_OPTIONS="detect_leaks=0", NEURO4D_TEST_NATIVE=str(tmp_path))
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]

@@ -8,11 +8,13 @@ import hashlib
 
 import brainunit as u
 import jax
+import jax.numpy as jnp
 import numpy as np
 from delivery_cases import make
 
 import neuro4d as n4
 from neuro4d.kernels import deliver_native, native_available
+from neuro4d.model import advance_many, prepare
 
 
 def main():
@@ -29,7 +31,7 @@ def main():
     batch = jax.jit(jax.vmap(deliver_native, in_axes=(0, *[None] * 7, 0)))
     steps = np.arange(6, dtype=np.uint32)
     digest.update(np.asarray(batch(steps, *case[1:8], np.stack([case.acc] * 6))[0]).tobytes())
-    for leaf in jax.tree.leaves((network(), *map(small, ("coba", "cuba", "mixed", "jumps")))):
+    for leaf in jax.tree.leaves((network(), *map(small, ("coba", "cuba", "mixed", "several", "jumps")))):
         digest.update(np.asarray(leaf).tobytes())
     print(digest.hexdigest())
 
@@ -55,13 +57,13 @@ def network():
 
 
 def small(name):
-    """State and spikes of a network of currents, conductances or jumps, with constants per population or per neuron."""
-    import test_lif_native as networks
+    """State and spikes of a network of one or several groups, in single steps and in one call."""
+    import test_native_steps as networks
 
     model = getattr(networks, name)().build(dt=0.1 * u.ms, seed=1)
     run = jax.jit(lambda m, s: n4.scan(m, s, 200, lambda s, k: k.words))
-    state, words = run(model, model.init(jax.random.key(0)))
-    return state.neurons, state.receptors, words
+    many = jax.jit(lambda m, s: advance_many(m, prepare(m), s, jnp.int32(200), 200))
+    return [(state.groups, words) for state, words in (f(model, model.init(jax.random.key(0))) for f in (run, many))]
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "cpu.h"
-#include "lif_types.h"
+#include "program.h"
 #include "types.h"
 
 namespace n4_test {
@@ -70,22 +70,14 @@ bool same_bytes(const std::vector<T>& a, const std::vector<T>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
 }
 
-inline const neuro4d::DeliverTable& deliver_table(neuro4d::Isa isa) { return neuro4d::deliver_table(static_cast<int64_t>(isa)); }
+inline const neuro4d::Kernels& kernels(neuro4d::Isa isa) { return neuro4d::kernels(static_cast<int64_t>(isa)); }
 
-inline neuro4d::LifBlock lif_block(neuro4d::Isa isa) {
-#if defined(N4_X86_VARIANTS)
-  if (isa == neuro4d::Isa::kAvx512) return neuro4d::lif_block_avx512;
-  if (isa == neuro4d::Isa::kAvx2) return neuro4d::lif_block_avx2;
-#else
-  (void)isa;
-#endif
-  return neuro4d::lif_block_baseline;
-}
+inline const neuro4d::DeliverTable& deliver_table(neuro4d::Isa isa) { return kernels(isa).deliver; }
 
 // Each adds its results to the digest, which is the same for every instruction set.
 void test_delivery(neuro4d::Isa isa, Report* report, Digest* digest);
-void test_lif(neuro4d::Isa isa, Report* report, Digest* digest);
 void test_numbers(neuro4d::Isa isa, Report* report, Digest* digest);
+void test_step(neuro4d::Isa isa, Report* report, Digest* digest);
 void test_threads(neuro4d::Isa isa, Report* report, Digest* digest);
 
 }  // namespace n4_test

@@ -1,4 +1,4 @@
-// Usage: n4_test [deliver|lif|numbers|threads ...]. Exit status 0 if every claim holds.
+// Usage: n4_test [deliver|numbers|step|threads ...]. Exit status 0 if every claim holds.
 #include "check.h"
 
 namespace {
@@ -9,8 +9,8 @@ struct Part {
 };
 
 constexpr Part kParts[] = {{"deliver", n4_test::test_delivery},
-                           {"lif", n4_test::test_lif},
                            {"numbers", n4_test::test_numbers},
+                           {"step", n4_test::test_step},
                            {"threads", n4_test::test_threads}};
 
 bool wanted(const char* name, int count, char** names) {

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "lif_types.h"
+#include "program.h"
 
 namespace n4_test {
 
@@ -11,7 +11,7 @@ struct Numbers {
   void (*one_minus_exponential)(const float* x, int64_t n, float* out);  // n is a multiple of 16
   void (*widen_f16)(const uint16_t* x, int64_t n, float* out);
   void (*widen_bf16)(const uint16_t* x, int64_t n, float* out);
-  void (*poisson)(const neuro4d::LifStep& x, const neuro4d::PoissonInput& input, int64_t first, int64_t n, float* arrivals);
+  void (*poisson)(const neuro4d::GroupStep& x, const neuro4d::PoissonInput& input, int64_t first, int64_t n, float* arrivals);
 };
 
 Numbers numbers_baseline();

@@ -15,8 +15,8 @@ inline void widen_f16(const uint16_t* x, int64_t n, float* out) { widen_chunk(ou
 
 inline void widen_bf16(const uint16_t* x, int64_t n, float* out) { widen_chunk(out, reinterpret_cast<const BF16*>(x), n); }
 
-inline void poisson(const LifStep& x, const PoissonInput& input, int64_t first, int64_t n, float* arrivals) {
-  add_poisson_input(x, input, Piece{first, n}, arrivals);
+inline void poisson(const GroupStep& x, const PoissonInput& input, int64_t first, int64_t n, float* arrivals) {
+  add_poisson_input({x.elapsed, {x.key[0], x.key[1]}}, input, Piece{first, n}, arrivals);
 }
 
 inline n4_test::Numbers numbers() { return {one_minus_exponential, widen_f16, widen_bf16, poisson}; }

@@ -120,7 +120,7 @@ Input make_input() {
   return in;
 }
 
-int32_t count_plainly(const Input& in, const neuro4d::LifStep& x, size_t segment, uint32_t local) {
+int32_t count_plainly(const Input& in, const neuro4d::GroupStep& x, size_t segment, uint32_t local) {
   const uint32_t a0 = in.a0[segment], b0 = in.b0[segment];
   const uint32_t a = mixed(mixed(x.elapsed ^ (x.key[0] + a0)) + (x.key[1] ^ b0));
   const uint32_t b = mixed(mixed(x.elapsed + (x.key[1] ^ a0)) ^ (x.key[0] + b0));
@@ -137,7 +137,7 @@ void poisson(const Numbers& numbers, Report* report, Digest* digest) {
   const Input in = make_input();
   const neuro4d::PoissonInput input{0, in.runs.data(), 2, in.thresholds.data(), static_cast<int64_t>(Input::kLength), 41, in.weight.data(),
                                     in.a0.data(), in.b0.data()};
-  neuro4d::LifStep x;
+  neuro4d::GroupStep x;
   x.n = 650;
   x.key[0] = 0x12345678u;
   x.key[1] = 0x9ABCDEF0u;

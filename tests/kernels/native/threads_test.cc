@@ -3,9 +3,10 @@
 #include <memory>
 
 #include "float_mode.h"
-#include "lif_element.h"
+#include "named.h"
 #include "parallel.h"
 #include "pool.h"
+#include "run_element.h"
 #include "synapses.h"
 #include "team.h"
 
@@ -76,15 +77,14 @@ void teams(Pool& pool, Report* report) {
 
 constexpr int64_t kN = 1024, kWidth = 128, kBlocks = 8, kSteps = 40;
 constexpr int32_t kBounds[] = {0, kN};
-constexpr float kDecay = 0.9f, kHeld = 0.95f, kLeak = 0.01f, kResistance = 0.2f, kRest = -60, kThreshold = -50, kDrive = 60;
-constexpr int32_t kHold = 20;
+constexpr float kDecay = 0.9f, kHeld = 0.95f, kLeak = 0.01f, kResistance = 0.2f, kRest = -60, kThreshold = -50, kDrive = 60, kHold = 20;
 
 Layout recurrent(Random* random) {
   Drawn drawn = draw({kN, kBlocks, 2 * kWidth, 3, 8, {1, 4, 8}, neuro4d::WeightKind::kSource, 4}, random);
   return lay_out(drawn);
 }
 
-// A recurrent network of one group with two receptors: the pieces of a call for many steps, put together as src/lif.cc does.
+// A recurrent network of one group with two receptors: the pieces of a call for many steps, put together as src/run.cc does.
 class Network {
  public:
   Network(Isa isa, neuro4d::FloatMode mode) : random_(11), layout_(recurrent(&random_)), isa_(isa), mode_(mode) {
@@ -96,19 +96,17 @@ class Network {
     targets_.assign(layout_.flat.begin(), layout_.flat.end());
     for (size_t p = 0; p < 2; ++p) {
       state_[p].assign(kN, p == 0 ? 0.0f : 1e-39f);
-      ports_[p].state = state_[p].data();
-      ports_[p].decay = {&kDecay};
-      ports_[p].held = {&kHeld};
-      ports_[p].e_rev = {&kRest};
+      ports_[p] = receptor_of("ExpCurrent", {{"port.i", state_[p].data()}}, {{"port.decay", &kDecay}, {"port.held", &kHeld}});
     }
     extra_.value = {&kDrive};
-    for (int64_t b = 0; b < kBlocks; ++b) rooms_.push_back(std::make_unique<neuro4d::Scratch>());
+    for (int64_t b = 0; b < kBlocks; ++b) rooms_.push_back(std::make_unique<Room>());
     describe_step();
   }
 
   void block(int64_t step, int64_t block) {
     const neuro4d::ScopedFloatMode same_as_caller(mode_);
-    neuro4d::LifStep x = element_.step;
+    neuro4d::GroupStep x = element_.step;
+    x.k = step;
     x.words += step * (kN / 32);
     std::fill(late_.begin() + block * 2 * kWidth, late_.begin() + (block + 1) * 2 * kWidth, 0.0f);
     neuro4d::Delivery d = describe(layout_);
@@ -119,7 +117,7 @@ class Network {
     std::vector<neuro4d::SpikeList> arrivals;
     list_spikes(&d, &arrivals);
     if (d.n_spikes > 0) deliver_table(isa_).at[0][0][0][1](d, block);
-    lif_block(isa_)(x, block, rooms_[static_cast<size_t>(block)].get());
+    kernels(isa_).block(x, block, rooms_[static_cast<size_t>(block)]->scratch());
   }
 
   bool close(int64_t step) {
@@ -149,14 +147,14 @@ class Network {
 
  private:
   void describe_step() {
-    neuro4d::LifStep& x = element_.step;
+    neuro4d::GroupStep& x = element_.step;
     x.n = kN;
     x.width = kWidth;
     x.n_blocks = kBlocks;
-    x.v = v_.data();
-    x.left = left_.data();
+    cell_of("LIF", {{"cell.v", v_.data()}, {"cell.left", left_.data()}},
+            {{"cell.leak", &kLeak}, {"cell.resistance", &kResistance}, {"cell.rate", &kDecay}, {"cell.g_leak", &kDecay},
+             {"cell.v_rest", &kRest}, {"cell.v_th", &kThreshold}, {"cell.v_reset", &kRest}, {"cell.hold", &kHold}}, &x);
     x.words = words_.data();
-    x.constants = {{&kLeak}, {&kResistance}, {&kDecay}, {&kDecay}, {&kRest}, {&kThreshold}, {&kRest}, &kHold, neuro4d::Param::kAll};
     x.bounds = kBounds;
     x.n_spans = 1;
     x.ports = ports_;
@@ -177,10 +175,10 @@ class Network {
   std::vector<float> left_;
   std::vector<uint32_t> words_;
   std::vector<uint16_t> targets_;
-  neuro4d::LifPort ports_[2];
+  neuro4d::PortStep ports_[2];
   neuro4d::Extra extra_;
-  neuro4d::Element element_;
-  std::vector<std::unique_ptr<neuro4d::Scratch>> rooms_;
+  neuro4d::GroupElement element_;
+  std::vector<std::unique_ptr<Room>> rooms_;
 };
 
 }  // namespace

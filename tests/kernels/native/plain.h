@@ -1,0 +1,163 @@
+// Cells and receptors for one neuron, written out: what the vectors of every instruction set are compared with, bit for bit.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "numbers.h"
+#include "program.h"
+
+namespace n4_test {
+
+struct Drive {
+  float g, i, jump;
+};
+
+// The range from which a parameter is drawn, and that of a variable.
+struct Range {
+  const char* name;
+  float low, high;
+};
+
+// `receive`: the share of a receptor, then what arrives. `p` and `s` in the order of the ranges.
+struct PlainReceptor {
+  const char* name;
+  std::vector<Range> params, state;
+  void (*early)(const float* p, float* s, float arrival);
+  void (*receive)(const float* p, float* s, float arrival, Drive* d);
+};
+
+// `step` returns whether the neuron fires.
+struct PlainCell {
+  const char* name;
+  std::vector<Range> params, state;
+  bool (*step)(const float* p, float* s, const Drive& d, bool with_g, bool with_jump);
+};
+
+inline float one_minus_exponential(float x) {
+  float in[16], out[16];
+  for (float& each : in) each = x;
+  numbers_baseline().one_minus_exponential(in, 16, out);  // how near it comes to 1 - e^x is tested with the numbers
+  return out[0];
+}
+
+inline bool lif(const float* p, float* s, const Drive& d, bool with_g, bool with_jump) {
+  const float leak = p[0], resistance = p[1], rate = p[2], g_leak = p[3], v_rest = p[4], v_th = p[5], v_reset = p[6], hold = p[7];
+  float& v = s[0];
+  float& left = s[1];
+  if (left >= 0.5f) {
+    left = left - 1.0f;
+    return false;
+  }
+  float change = v_rest - v;
+  if (with_g) {
+    const float total = g_leak + d.g;
+    change = (g_leak * change + (d.i - d.g * v)) / total * one_minus_exponential(-rate * total);
+  } else {
+    change = leak * (change + resistance * d.i);
+  }
+  change = change + (with_jump ? left + d.jump : left);
+  const float after = v + change;
+  left = change - (after - v);
+  v = after;
+  if (!(v >= v_th)) return false;
+  v = v_reset;
+  left = hold;
+  return true;
+}
+
+inline bool izhikevich(const float* p, float* s, const Drive& d, bool with_g, bool with_jump) {
+  const float a = p[0], b = p[1], c = p[2], jump_of_u = p[3], v_peak = p[4], per_c = p[5], dt = p[6], substeps = p[7];
+  float v = s[0], u = s[1];
+  for (int k = 0; k < static_cast<int>(substeps); ++k) {
+    const float inward = with_g ? d.i - d.g * v : d.i;
+    v = v + dt / substeps * (0.04f * v * v + 5.0f * v + 140.0f - u + per_c * inward);
+  }
+  u = u + dt * a * (b * v - u);
+  if (with_jump) v = v + d.jump;
+  const bool fires = v >= v_peak;
+  s[0] = fires ? c : v;
+  s[1] = fires ? u + jump_of_u : u;
+  return fires;
+}
+
+inline bool relay(const float*, float* s, const Drive& d, bool, bool with_jump) {
+  const float total = with_jump ? s[0] + d.jump : s[0];
+  s[0] = total - 1.0f >= 0.5f ? total - 1.0f : 0.0f;
+  return total > 0.0f;
+}
+
+inline const std::vector<PlainCell>& plain_cells() {
+  static const std::vector<PlainCell> known = {
+      {"LIF",
+       {{"cell.leak", 0.001f, 0.02f}, {"cell.resistance", 0.05f, 0.2f}, {"cell.rate", 4e-4f, 6e-4f}, {"cell.g_leak", 9, 11},
+        {"cell.v_rest", -61, -59}, {"cell.v_th", -51, -50}, {"cell.v_reset", -61, -59}, {"cell.hold", 3, 3}},
+       {{"cell.v", -65, -49}, {"cell.left", -1e-6f, 1e-6f}},
+       lif},
+      {"Izhikevich",
+       {{"cell.a", 0.02f, 0.1f}, {"cell.b", 0.2f, 0.25f}, {"cell.c", -65, -50}, {"cell.d", 2, 8}, {"cell.v_peak", 30, 35},
+        {"cell.per_c", 0.001f, 0.01f}, {"cell.dt", 0.2f, 0.3f}, {"cell.substeps", 2, 2}},
+       {{"cell.v", -70, 40}, {"cell.u", -15, -5}},
+       izhikevich},
+      {"Relay", {}, {{"cell.waiting", -2, 5}}, relay}};
+  return known;
+}
+
+inline void add_early(const float*, float* s, float arrival) { s[0] = s[0] + arrival; }
+
+inline void alpha_early(const float* p, float* s, float arrival) { s[0] = s[0] + p[4] * arrival; }
+
+inline void alpha_move(const float* p, float* s, float arrival) {
+  const float later = s[1] * p[0] + s[0] * p[1];
+  s[0] = s[0] * p[0] + p[4] * arrival;
+  s[1] = later;
+}
+
+inline void exp_current(const float* p, float* s, float arrival, Drive* d) {
+  d->i = d->i + s[0] * p[1];
+  s[0] = s[0] * p[0] + arrival;
+}
+
+inline void exp_conductance(const float* p, float* s, float arrival, Drive* d) {
+  const float mean = s[0] * p[1];
+  d->g = d->g + mean;
+  d->i = d->i + mean * p[2];
+  s[0] = s[0] * p[0] + arrival;
+}
+
+inline void alpha_current(const float* p, float* s, float arrival, Drive* d) {
+  d->i = d->i + (s[1] * p[2] + s[0] * p[3]);
+  alpha_move(p, s, arrival);
+}
+
+inline void alpha_conductance(const float* p, float* s, float arrival, Drive* d) {
+  const float mean = s[1] * p[2] + s[0] * p[3];
+  d->g = d->g + mean;
+  d->i = d->i + mean * p[5];
+  alpha_move(p, s, arrival);
+}
+
+inline void nothing_early(const float*, float*, float) {}
+
+inline void delta(const float*, float*, float arrival, Drive* d) { d->jump = d->jump + arrival; }
+
+inline void pulse_current(const float*, float* s, float arrival, Drive* d) {
+  d->i = d->i + s[0];
+  s[0] = arrival;
+}
+
+inline const std::vector<PlainReceptor>& plain_receptors() {
+  static const Range decay{"port.decay", 0.8f, 0.99f}, held{"port.held", 0.9f, 1.0f}, e_rev{"port.e_rev", -80, 0},
+      cross{"port.cross", 0.01f, 0.1f}, held_rise{"port.held_rise", 0.01f, 0.05f}, per_weight{"port.per_weight", 0.1f, 0.5f},
+      rise{"port.rise", 0, 20}, i{"port.i", 0, 20}, g{"port.g", 0, 20};
+  static const std::vector<PlainReceptor> known = {
+      {"ExpCurrent", {decay, held}, {i}, add_early, exp_current},
+      {"ExpConductance", {decay, held, e_rev}, {g}, add_early, exp_conductance},
+      {"AlphaCurrent", {decay, cross, held, held_rise, per_weight}, {rise, i}, alpha_early, alpha_current},
+      {"AlphaConductance", {decay, cross, held, held_rise, per_weight, e_rev}, {rise, g}, alpha_early, alpha_conductance},
+      {"Delta", {}, {}, nothing_early, delta},
+      {"PulseCurrent", {}, {i}, add_early, pulse_current}};
+  return known;
+}
+
+}  // namespace n4_test
