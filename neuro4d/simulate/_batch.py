@@ -75,10 +75,13 @@ def batch(
     check_memory(state, probes, n_steps, length, lanes)
 
     def call(state, carries, pieces, first, n):
-        return run_lanes(varying, shared, probes, state, carries, pieces, first, n, length)
+        return run_lanes(varying, shared, probes, state, carries, pieces, first, n, length, divided)
 
+    divided, began, carries = _division(state), own_copy(state), own_copy(first_carries(probes, length, lanes))
+    if divided is not None:
+        varying, began, carries = jax.device_put((varying, began, carries), divided)
     options = Options(length, progress, None, None, throw)
-    loop = drive(call, probes, own_copy(state), own_copy(first_carries(probes, length, lanes)), given, n_steps, models[0].dt_ms, options)
+    loop = drive(call, probes, began, carries, given, n_steps, models[0].dt_ms, options)
     return _lanes(models, probes, state, loop, throw)
 
 
@@ -95,6 +98,14 @@ def _lanes(models: list[Model], probes: dict[str, Any], state: State, loop: Loop
         if throw:
             raise_fault(own, final, loop.done)
     return runs
+
+
+def _division(state: State) -> jax.sharding.NamedSharding | None:
+    """How lanes are divided among devices, if they are."""
+    sharding = state.key.sharding
+    if not isinstance(sharding, jax.sharding.NamedSharding) or len(sharding.device_set) == 1 or not any(sharding.spec):
+        return None
+    return jax.sharding.NamedSharding(sharding.mesh, jax.P(sharding.spec[0]))
 
 
 def _together(state: State) -> State:
