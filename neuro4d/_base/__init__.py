@@ -3,6 +3,7 @@
 from neuro4d._base._bar import progress_bar as progress_bar
 from neuro4d._base._bar import watched as watched
 from neuro4d._base._devices import alike as alike
+from neuro4d._base._devices import explicit_axes as explicit_axes
 from neuro4d._base._devices import placed_by_compiler as placed_by_compiler
 from neuro4d._base._drive import Drive as Drive
 from neuro4d._base._errors import UnitError as UnitError

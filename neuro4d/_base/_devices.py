@@ -28,13 +28,18 @@ def _axes(x: jax.Array) -> frozenset[Any]:
     return jax.typeof(x).manual_axis_type.varying  # type: ignore[attr-defined]
 
 
+def explicit_axes() -> bool:
+    """Whether the mesh in force has axes along which every result has to say how it is divided."""
+    return jax.sharding.AxisType.Explicit in jax.sharding.get_abstract_mesh().axis_types
+
+
 def placed_by_compiler(f: Callable[..., tuple[Any, Any]], state: Any, *others: Any) -> tuple[Any, Any]:
     """`f(state, *others)`, a pair of a changed state and something else, on a mesh with explicit axes as well.
 
     There, every look-up would have to say how its result is divided among devices. Inside `f` the compiler decides; the state comes back
     divided as it was, the rest whole, and `vmap` divides its own axis.
     """
-    if jax.sharding.AxisType.Explicit not in jax.sharding.get_abstract_mesh().axis_types:
+    if not explicit_axes():
         return f(state, *others)
     arrays, rest = eqx.partition((state, *others), eqx.is_array)
     specs = jax.tree.map(lambda x: jax.typeof(x).sharding.spec, state)

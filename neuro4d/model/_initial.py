@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from neuro4d._base import address, alike, placed_by_compiler, step_address, words_jax
+from neuro4d._base import address, alike, explicit_axes, placed_by_compiler, step_address, words_jax
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._layout import Group
 from neuro4d.model._state import EdgeState, GroupState, State
@@ -34,18 +34,24 @@ def key_words(key: Any) -> Array:
 @jax.jit
 def first_state(model: ModelFields, words: Array, step: Array) -> State:
     """The state of a trial whose key has these words."""
-    return placed_by_compiler(_first, words, model, step)[1]
+    if not explicit_axes():
+        return _first(words, model, step)
+
+    def tied(words: Array, model: ModelFields, step: Array) -> tuple[Array, State]:
+        """All of it depends on the key, so that the trials of a batch are divided among devices as their keys are."""
+        return words, jax.tree.map(lambda x: jnp.where(words[0] == words[0], x, x), _first(words, model, step))
+
+    return placed_by_compiler(tied, words, model, step)[1]
 
 
-def _first(words: Array, model: ModelFields, step: Array) -> tuple[Array, State]:
-    """All of it depends on the key, so that the trials of a batch are divided among devices as their keys are."""
+def _first(words: Array, model: ModelFields, step: Array) -> State:
     layout = model.layout
     soft = None if model.surrogate is None else model.dtype
     groups = {group.name: _group_state(model, group, words) for group in layout.groups}
     history = {group.name: empty(group.depth, group.n, soft) for group in layout.groups}
     edges = {name: EdgeState(model.pathways[name].weight, rule.init(model.pathways[name].weight)) for name, rule in model.plasticity.items()}
     state = State(groups, edges, history, words, step, jnp.copy(step), jnp.uint32(0), layout.populations)
-    return words, jax.tree.map(lambda x: jnp.where(words[0] == words[0], x, x), alike(state, model))
+    return alike(state, model)
 
 
 def _group_state(model: ModelFields, group: Group, words: Array) -> GroupState:

@@ -84,7 +84,10 @@ def _caller(models: list[Model], probes: list[Probes], length: int) -> Callable:
     varying, shared = split_trees(each)
 
     def call(state, carries, pieces, first, n):
-        return run_lanes(varying, shared, state, carries, pieces, first, n, length)
+        divided, own = _division(state), (varying, state, carries)
+        if divided is not None:
+            own = jax.device_put(own, divided)
+        return run_lanes(own[0], shared, *own[1:], pieces, first, n, length, divided)
 
     return call
 
@@ -101,6 +104,14 @@ def _lanes(models: list[Model], probes: list[Probes], state: State, loop: Loop, 
         if throw:
             raise_fault(own, final, loop.done)
     return runs
+
+
+def _division(state: State) -> jax.sharding.NamedSharding | None:
+    """How lanes are divided among devices, if they are."""
+    sharding = state.key.sharding
+    if not isinstance(sharding, jax.sharding.NamedSharding) or len(sharding.device_set) == 1 or not any(sharding.spec):
+        return None
+    return jax.sharding.NamedSharding(sharding.mesh, jax.P(sharding.spec[0]))
 
 
 def _together(state: State) -> State:

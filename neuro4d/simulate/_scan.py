@@ -152,12 +152,22 @@ def run_chunk(model, constants, probes, state, carries, inputs, first, n, length
     return placed_by_compiler(functools.partial(_chunk, length), state, model, constants, probes, carries, inputs, first, n)
 
 
-@functools.partial(jax.jit, static_argnames=("length",), donate_argnames=("state", "carries"))
-def run_lanes(varying, shared, state, carries, inputs, first, n, length):
-    """A batch: over states, and over those leaves of the model and of its probes that differ between lanes."""
+@functools.partial(jax.jit, static_argnames=("length", "divided"), donate_argnames=("state", "carries"))
+def run_lanes(varying, shared, state, carries, inputs, first, n, length, divided):
+    """A batch: over states, and over those leaves of the model and of its probes that differ between lanes.
 
-    def lane(varying, state, carries):
+    `divided` says how lanes are divided among devices, or is `None`. Each device then makes a batch of its own: of one for all, the
+    loops would end together, and devices would wait for each other in every step.
+    """
+
+    def lane(varying, state, carries, shared, inputs, first, n):
         model, probes = eqx.combine(varying, shared)
         return placed_by_compiler(functools.partial(_chunk, length), state, model, prepare(model), probes, carries, inputs, first, n)
 
-    return jax.vmap(lane)(varying, state, carries)
+    lanes = jax.vmap(lane, (0, 0, 0, *(None,) * 4))
+    if divided is not None:
+        own, whole = jax.P(divided.spec[0]), jax.P()
+        lanes = jax.shard_map(
+            lanes, mesh=divided.mesh, in_specs=(own, own, own, *(whole,) * 4), out_specs=own, check_vma=False
+        )
+    return lanes(varying, state, carries, shared, inputs, first, n)

@@ -144,7 +144,7 @@ def test_lanes_on_two_devices_are_the_bits_of_single_runs(name):
     done = subprocess.run([sys.executable, str(script), name], capture_output=True, text=True, env=os.environ | flags)
     assert done.returncode == 0, done.stderr[-3000:]
     lines = done.stdout.splitlines()
-    assert len(lines) == (10 if name == "one" else 5)
+    assert len(lines) == (12 if name == "one" else 6)
     assert all(line.endswith(" same") for line in lines), done.stdout
 
 
