@@ -56,8 +56,8 @@ def set_weights(target: Any, projection: str, values: Any, *, model: ModelFields
         >>> cells = n4.Population("cells", 3, n4.Relay(), {"in": n4.Delta()})
         >>> chain = n4.Projection("chain", cells[:2], cells[1:], "in", n4.OneToOne(), weight=1*u.mV)
         >>> model = n4.Network(cells, chain).build(dt=0.1*u.ms, seed=0)
-        >>> n4.set_weights(model, "chain", [2, 3]*u.mV).weights("chain")
-        ArrayImpl([2., 3.], dtype=float32) * mvolt
+        >>> n4.set_weights(model, "chain", [2, 3]*u.mV).weights("chain").to_decimal(u.mV).tolist()
+        [2.0, 3.0]
     """
     if isinstance(target, State):
         if model is None:
