@@ -45,7 +45,9 @@ from neuro4d._base._units import COHERENT as COHERENT
 from neuro4d._base._units import NUMBER as NUMBER
 from neuro4d._base._units import attach as attach
 from neuro4d._base._units import example as example
+from neuro4d._base._units import is_traced as is_traced
 from neuro4d._base._units import strip as strip
+from neuro4d._base._units import strip_traced as strip_traced
 from neuro4d._base._values import AbstractValue as AbstractValue
 from neuro4d._base._values import Constant as Constant
 from neuro4d._base._values import Given as Given

@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 import brainunit as u
+import jax
 import numpy as np
 
 from neuro4d._base._errors import UnitError
@@ -57,6 +58,18 @@ def strip(x: Any, unit: Any, where: str = "value") -> np.ndarray:
     if array.dtype.kind not in "fiu":
         raise UnitError(f"{where}: expected real numbers, for example `{example(unit)}`; got {x!r} of kind {array.dtype}.")
     return array.astype(np.float64)
+
+
+def is_traced(*trees: Any) -> bool:
+    """Whether values, quantities or pytrees hold a number that is only known when a compiled function runs."""
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(trees))
+
+
+def strip_traced(x: Any, unit: Any, where: str = "value") -> Any:
+    """As `strip`, also for what is only known when a compiled function runs: a traced bare number is in the internal unit."""
+    if not is_traced(x):
+        return strip(x, unit, where)
+    return x.to_decimal(unit) if isinstance(x, u.Quantity) else x
 
 
 def attach(x: Any, unit: Any) -> Any:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from neuro4d._base import UnknownNameError, did_you_mean, field_units
-from neuro4d.model._edges import locate, span_of
+from neuro4d.model._edges import locate, span_of, unit_of
 from neuro4d.model._initial import first_state
 from neuro4d.model._layout import Group, Span
 from neuro4d.model._model import Model
@@ -50,7 +50,7 @@ def to_user(model: Model, state: State | None = None) -> Tree:
         "fingerprint": model.fingerprint(),
         "seed": model.build_seed,
         "parameters": {population: _parameters(model, population) for population in model.populations},
-        "weights": {name: np.asarray(model.weights(name).mantissa) for name in names},
+        "weights": {name: np.asarray(model.weights(name).to_decimal(unit_of(model, name))) for name in names},
     }
     if state is not None:
         tree["state"] = _state_tree(model, state)
@@ -128,11 +128,12 @@ def from_user(model: Model, tree: Mapping[str, Any]) -> tuple[Model, State | Non
     for population, parameters in tree["parameters"].items():
         model = _with_parameters(model, population, parameters)
     for name, values in tree["weights"].items():
-        current = np.asarray(model.weights(name).mantissa)
+        unit = unit_of(model, name)
+        current = model.weights(name).to_decimal(unit)
         if current.shape != np.shape(values):
             raise ValueError(f"projection {name!r} has {len(current)} edges; the tree has {len(values)}. Build with seed={tree['seed']}.")
         if not np.array_equal(current, values):
-            model = set_weights(model, name, jnp.asarray(values) * model.weights(name).unit)
+            model = set_weights(model, name, jnp.asarray(values) * unit)
     return model, _state_from(model, tree["state"]) if "state" in tree else None
 
 

@@ -4,8 +4,6 @@ import dataclasses
 import functools
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from neuro4d._base import lookup
 from neuro4d.ops import Backend, n_words
 
@@ -56,11 +54,6 @@ class Group(NamedTuple):
     @property
     def port_names(self) -> tuple[str, ...]:
         return tuple(port.name for port in self.ports)
-
-    @property
-    def bounds(self) -> np.ndarray:
-        """First neuron of every population, and the end: int32 `(populations + 1,)`."""
-        return np.array([*(span.start for span in self.spans), self.n], np.int32)
 
     @property
     def mortal(self) -> bool:

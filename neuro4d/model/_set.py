@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from neuro4d._base import NUMBER, UnitError, check_range, example, field_units, lookup
+from neuro4d._base import NUMBER, UnitError, check_range, field_units, is_traced, lookup, strip_traced
 from neuro4d.model._draw import cast, realise
 from neuro4d.model._edges import unit_of
 from neuro4d.model._model import Model
@@ -49,7 +49,7 @@ def set_value(model: Model, where: Callable[[Model], Any], value: Any) -> Model:
             f"`where` has to point at one float array of the model, for example `lambda m: m.neurons['cells'].v_th`; it gives {leaf!r:.80}."
         )
     name, unit, size, part = _owner(model, where)
-    traced = is_traced(value) or is_traced(model)
+    traced = is_traced(value, model)
     if part is not None and not traced:
         _validate(part, name, value, unit)
     bare = bare_of(value, unit, name, optional=part is None)
@@ -63,24 +63,15 @@ def set_value(model: Model, where: Callable[[Model], Any], value: Any) -> Model:
     return eqx.tree_at(where, model, jnp.asarray(bare, leaf.dtype))
 
 
-def is_traced(x: Any) -> bool:
-    """Whether a value, a quantity or a pytree holds a number that is only known when a compiled function runs."""
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(x))
-
-
 def bare_of(value: Any, unit: Any, name: str, optional: bool = False) -> Any:
     """A value in an internal unit: a float64 array on the host, or a traced number.
 
     `optional`: whether a bare number is taken to be in that unit.
     """
-    if isinstance(value, u.Quantity):
-        if unit is None:
-            raise UnitError("this leaf is kept as a bare number in its internal unit: give a bare number.")
-        bare = value.to_decimal(unit)
-    elif unit is None or optional or is_traced(value):
-        bare = value
-    else:
-        raise UnitError(f"{name}: expected a quantity convertible to {unit}, for example `{example(unit)}`; got the bare value {value!r}.")
+    quantity = isinstance(value, u.Quantity)
+    if quantity and unit is None:
+        raise UnitError("this leaf is kept as a bare number in its internal unit: give a bare number.")
+    bare = value if not quantity and (unit is None or optional) else strip_traced(value, unit, name)
     if is_traced(bare):
         return bare
     bare = np.asarray(bare, np.float64)

@@ -3,14 +3,11 @@
 import dataclasses
 from typing import Any
 
-import brainunit as u
 import equinox as eqx
-import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array
 
-from neuro4d._base import UnitError, check_fits, check_name, check_range, example
+from neuro4d._base import check_fits, check_name, check_range, is_traced, strip_traced
 from neuro4d.model._edges import locate, span_of, traced_mask, unit_of
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._layout import ProjectionSpan
@@ -48,7 +45,8 @@ def set_weights(target: Any, projection: str, values: Any, *, model: ModelFields
     **Returns:** the new model or state. A projection that shares its pathway gets a number for each source or edge of the pathway.
 
     **Raises:** `UnknownNameError`, `UnitError`, `TypeError`, `ValueError` if the values do not fit: their number, a negative
-    conductance, what is not finite.
+    conductance, what is not finite. Where the model is traced itself, a wrong number of values makes the weights `nan`, and the run
+    that uses them raises.
 
     !!! Example
 
@@ -71,24 +69,16 @@ def set_weights(target: Any, projection: str, values: Any, *, model: ModelFields
     return eqx.tree_at(lambda m: m.pathways[span.pathway], target, _changed(target, span, path, bare))
 
 
-def _traced(*trees: Any) -> bool:
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(trees))
-
-
 def _bare(model: ModelFields, projection: str, values: Any, dtype: Any) -> Array:
     """Values in the unit of the receptor, checked unless they are traced."""
     unit, where = unit_of(model, projection), f"weights of projection {projection!r}"
-    if isinstance(values, u.Quantity):
-        values = values.to_decimal(unit)
-    elif not _traced(values):
-        raise UnitError(f"{where}: expected a quantity convertible to {unit}, for example `{example(unit)}`; got the bare value {values!r}.")
-    if not _traced(values):
+    given = strip_traced(values, unit, where)
+    if not is_traced(given):
         span = span_of(model, projection)
         receptor = model.receptors[span.post.population][span.port]
-        host = np.asarray(values, np.float64)
-        check_range(host, unit, where, low=None if receptor.signed else 0)
-        check_fits(host, dtype, where)
-    bare = jnp.asarray(values, dtype)
+        check_range(given, unit, where, low=None if receptor.signed else 0)
+        check_fits(given, dtype, where)
+    bare = jnp.asarray(given, dtype)
     if bare.ndim > 1:
         raise ValueError(f"{where} are one number or one per edge, shape (k,); got shape {bare.shape}.")
     return bare
@@ -122,10 +112,11 @@ def _per_edge(path: Pathway) -> Array:
 
 def _put(model: ModelFields, span: ProjectionSpan, whole: Array, bare: Array) -> Array:
     """Weights of a pathway with those of one projection replaced."""
-    if _traced(model.pathways[span.pathway].targets):
+    if is_traced(model.pathways[span.pathway].targets):
         mine = traced_mask(model, span.name)
         if bare.ndim == 0:
             return jnp.where(mine, bare, whole)
+        bare = jnp.where(jnp.sum(mine) == bare.shape[0], bare, jnp.nan)  # how many edges there are is not known earlier
         return whole.at[jnp.nonzero(mine, size=bare.shape[0], fill_value=whole.shape[0])[0]].set(bare, mode="drop")
     place = locate(model, span.name).place
     if bare.shape not in ((), place.shape):

@@ -10,12 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from neuro4d._base import check_count, check_name, steps_of, strip
+from neuro4d.ops import n_words
 from neuro4d.recorders._base import AbstractProbe, AbstractRecorder, chosen_spans, groups_of
 from neuro4d.recorders._records import SpikeRecord, WindowRecord
-
-
-def _words(n: int) -> int:
-    return -(-n // 32)
 
 
 class SpikeProbe(AbstractProbe):
@@ -25,7 +22,7 @@ class SpikeProbe(AbstractProbe):
     spans: tuple[Any, ...] = eqx.field(static=True)
 
     def buffer(self, length, carry):
-        return {name: jnp.zeros((length, _words(n)), jnp.uint32) for name, n in self.groups}
+        return {name: jnp.zeros((length, n_words(n)), jnp.uint32) for name, n in self.groups}
 
     def update(self, buffer, index, elapsed, state, spikes):
         return {name: jax.lax.dynamic_update_index_in_dim(rows, spikes.words[name], index, 0) for name, rows in buffer.items()}
@@ -44,7 +41,7 @@ class SpikeProbe(AbstractProbe):
         return SpikeRecord(packed, self.spans)
 
     def bytes(self, n_steps, length):
-        row = 4 * sum(_words(n) for _, n in self.groups)
+        row = 4 * sum(n_words(n) for _, n in self.groups)
         return row * length, row * n_steps
 
 
@@ -88,7 +85,7 @@ class WindowProbe(AbstractProbe):
     def buffer(self, length, carry):
         if carry is not None:
             return carry
-        rings = {name: jnp.zeros((self.steps, _words(n)), jnp.uint32) for name, n in self.groups}
+        rings = {name: jnp.zeros((self.steps, n_words(n)), jnp.uint32) for name, n in self.groups}
         return rings, {name: jnp.zeros(2, jnp.uint32) for name, _ in self.groups}
 
     def update(self, buffer, index, elapsed, state, spikes):
@@ -109,7 +106,7 @@ class WindowProbe(AbstractProbe):
         return WindowRecord(packed, self.spans, total - sum(int(np.bitwise_count(rows).sum(dtype=np.int64)) for rows in packed.values()))
 
     def bytes(self, n_steps, length):
-        row = 4 * sum(_words(n) for _, n in self.groups)
+        row = 4 * sum(n_words(n) for _, n in self.groups)
         return row * self.steps, row * self.steps
 
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from neuro4d._base import Fault, UnknownNameError, attach, did_you_mean, steps_of, strip
+from neuro4d._base import Fault, UnknownNameError, attach, did_you_mean, is_traced, steps_of, strip
 from neuro4d.model import Model, State, input_spans, input_unit
 from neuro4d.recorders import AbstractProbe, AbstractRecorder
 
@@ -53,7 +53,7 @@ def first_state(model: Model, start: Any) -> State:
 def check_run(model: Model, state: State, duration: Any, lanes: bool = False, discard: Any = None) -> tuple[int, int]:
     """The numbers of steps of a run, and of those that are discarded before it. Raises for a time off the grid and a state that is not of
     this model."""
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((model, state))):
+    if is_traced(model, state):
         raise TypeError("simulate and batch run on the host. Inside jit, vmap or grad use `n4.scan(model, state, steps)`.")
     steps = _steps(model, duration, "duration")
     before = 0 if discard is None else _steps(model, discard, "discard")

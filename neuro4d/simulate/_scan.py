@@ -86,19 +86,17 @@ def _by_step(model: Model, constants: Constants, probes: dict, state: State, buf
     return jax.lax.fori_loop(0, n, body, (state, buffers))
 
 
-def _rows(series: Array, first: Array, n: int) -> Array:
-    """`n` rows of a series from row `first` on; beyond its end rows that mean nothing."""
-    if series.shape[0] == n:
-        return series
-    padded = jnp.concatenate([series, jnp.zeros((n, *series.shape[1:]), series.dtype)])
-    return jax.lax.dynamic_slice_in_dim(padded, first, n, 0)
+def _longer(series: Array, n: int) -> Array:
+    """A series with `n` rows more that mean nothing, so that a block may reach beyond its end."""
+    return jnp.concatenate([series, jnp.zeros((n, *series.shape[1:]), series.dtype)])
 
 
 def _by_block(
     model: Model, constants: Constants, probes: dict, state: State, buffers: dict, inputs: dict, first: Array, n: Array, block: int, whole: bool
 ) -> Any:
     def some(i: Array, count: Array, state: State, buffers: dict) -> Any:
-        state, words = advance_many(model, constants, state, count, block, {name: _rows(x, i, block) for name, x in inputs.items()})
+        rows = {name: jax.lax.dynamic_slice_in_dim(x, i, block, 0) for name, x in series.items()}
+        state, words = advance_many(model, constants, state, count, block, rows)
 
         def spikes(row: Array) -> StepSpikes:
             here = {name: jax.lax.dynamic_index_in_dim(rows, row, 0, keepdims=False) for name, rows in words.items()}
@@ -112,6 +110,7 @@ def _by_block(
         count = jnp.minimum(_until_look(probes, first + i.astype(jnp.uint32), block), n - i)
         return i + count, *some(i, count, state, buffers)
 
+    series = inputs if whole else {name: _longer(x, block) for name, x in inputs.items()}
     if whole:
         return some(jnp.int32(0), n, state, buffers)
     return jax.lax.while_loop(lambda carry: carry[0] < n, body, (jnp.int32(0), state, buffers))[1:]

@@ -167,6 +167,16 @@ def test_weights_of_one_projection_are_set(name, backend):
                 assert bits(result.weights(other)) == (bits(bare) if other == name else before[other])
 
 
+@pytest.mark.parametrize("more", [-1, 1])
+def test_a_wrong_number_of_weights_does_not_pass_unseen_inside_jit(more):
+    model = build("plain")
+    wrong = jnp.ones(len(model.weights("part")) + more, jnp.float32)
+    with pytest.raises(ValueError, match="edges: give one weight, or one per edge"):
+        n4.set_weights(model, "part", wrong * u.pA)
+    inside = jax.jit(lambda m, w: n4.set_weights(m, "part", w))(model, wrong)
+    assert np.isnan(inside.weights("part").to_decimal(u.pA)).any()
+
+
 def tiny(backend=n4.Backend.REFERENCE):
     """Weights of projections of a shared pathway that overlap, kept as one number, few enough to look at."""
     lif = n4.LIF(tau=20 * u.ms, c=200 * u.pF, v_rest=-60 * u.mV, v_th=-50 * u.mV, v_reset=-60 * u.mV, t_ref=5 * u.ms)

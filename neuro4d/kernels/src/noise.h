@@ -48,6 +48,12 @@ N4_INLINE F erf_inv_f32(F x) {
   return p * x;
 }
 
+// A number of the standard normal distribution for each random word, of which the upper 23 bits count.
+N4_INLINE F normal_of(U word) {
+  const F u = (floats_of(same_bits<I>(word >> 9)) + splat(0.5f)) * splat(0x1p-23f);
+  return splat(1.41421354f) * erf_inv_f32(splat(2.0f) * u - splat(1.0f));
+}
+
 // Adds the noise of one step to the current of the neurons of a piece.
 inline void add_noise(const Clock& clock, const Extra& noise, const Piece& piece, float* current) {
   const int64_t low = noise.first > piece.first ? noise.first : piece.first;
@@ -61,9 +67,7 @@ inline void add_noise(const Clock& clock, const Extra& noise, const Piece& piece
   const float* const std = noise.std.data + (each_std ? local : 0);
   float* const out = current + (low - piece.first);
   each_vector(high - low, [&](Lanes at) N4_INLINE_LAMBDA {
-    const U word = words_of(static_cast<uint32_t>(local + at.j), address);
-    const F u = (floats_of(same_bits<I>(word >> 9)) + splat(0.5f)) * splat(0x1p-23f);
-    const F normal = splat(1.41421354f) * erf_inv_f32(splat(2.0f) * u - splat(1.0f));
+    const F normal = normal_of(words_of(static_cast<uint32_t>(local + at.j), address));
     const F m = each_mean ? get<F>(mean, at) : splat(*mean), s = each_std ? get<F>(std, at) : splat(*std);
     put(out, get<F>(out, at) + (m + s * normal), at);
   });

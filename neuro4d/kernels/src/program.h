@@ -63,7 +63,6 @@ struct PoissonInput {
   int64_t n_runs = 0;
   const uint32_t* thresholds = nullptr;  // (segments, length): words at or above number j mean more than j spikes; 0: none
   int64_t length = 0;
-  int64_t n_segments = 0;
   const float* weight = nullptr;  // (segments,)
   const uint32_t* a0 = nullptr;   // (segments,)
   const uint32_t* b0 = nullptr;   // (segments,)

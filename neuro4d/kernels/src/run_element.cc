@@ -47,17 +47,16 @@ void describe_neurons(const RunCall& call, const GroupOperands& group, int64_t b
   if (group.early != nullptr) x->early = reinterpret_cast<float*>(group.early) + b * sums;
 }
 
-Extra describe_extra(const ExtraOperands& extra, const GroupOperands& group, const BatchShape& batch, int64_t b) {
+Extra describe_extra(const ExtraOperands& extra, const BatchShape& batch, int64_t b) {
   Extra out;
   out.kind = extra.kind;
   out.port = extra.port;
   out.value.data = extra.value.at<float>(batch, b);
   const int64_t steps = extra.changes ? 1 : 0;
   const int64_t size = extra.value.rank == steps ? 1 : extra.value.dims[steps];
-  out.value.mode = size == 1 && group.n != 1 ? Param::kAll : extra.value.rank == steps ? Param::kAll : Param::kNeuron;
+  out.value.mode = size > 1 ? Param::kNeuron : Param::kAll;
   out.per_step = extra.changes ? size : 0;
   if (extra.kind == ExtraKind::kNoise) {
-    out.value.mode = size > 1 ? Param::kNeuron : Param::kAll;
     out.std.data = extra.std.at<float>(batch, b);
     out.std.mode = extra.std.rank == 1 && extra.std.dims[0] > 1 ? Param::kNeuron : Param::kAll;
     out.first = extra.first;
@@ -83,13 +82,12 @@ void describe_inputs(const RunCall& call, const GroupOperands& group, int64_t b,
     p.n_runs = input.runs.dims[0];
     p.thresholds = input.thresholds.at<uint32_t>(call.batch, b);
     p.length = input.thresholds.dims[1];
-    p.n_segments = input.weight.dims[0];
     p.weight = input.weight.at<float>(call.batch, b);
     p.a0 = input.a0.at<uint32_t>(call.batch, b);
     p.b0 = input.b0.at<uint32_t>(call.batch, b);
     e->poisson.push_back(p);
   }
-  for (const ExtraOperands& extra : group.extras) e->extras.push_back(describe_extra(extra, group, call.batch, b));
+  for (const ExtraOperands& extra : group.extras) e->extras.push_back(describe_extra(extra, call.batch, b));
   e->step.ports = e->ports.data();
   e->step.n_ports = static_cast<int64_t>(e->ports.size());
   e->step.poisson = e->poisson.data();
