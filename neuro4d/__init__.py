@@ -42,6 +42,7 @@ from neuro4d.network import PopulationView as PopulationView
 from neuro4d.network import Projection as Projection
 from neuro4d.neurons import LIF as LIF
 from neuro4d.neurons import Izhikevich as Izhikevich
+from neuro4d.neurons import PoissonNeuron as PoissonNeuron
 from neuro4d.neurons import Relay as Relay
 from neuro4d.ops import Backend as Backend
 from neuro4d.ops import SuperSpike as SuperSpike
@@ -70,6 +71,7 @@ from neuro4d.simulate import simulate as simulate
 from neuro4d.simulate import sweep as sweep
 from neuro4d.stimuli import Clamp as Clamp
 from neuro4d.stimuli import Input as Input
+from neuro4d.stimuli import OrnsteinUhlenbeck as OrnsteinUhlenbeck
 from neuro4d.stimuli import Poisson as Poisson
 from neuro4d.stimuli import RateSteps as RateSteps
 from neuro4d.stimuli import SpikeTimes as SpikeTimes

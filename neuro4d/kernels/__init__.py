@@ -13,6 +13,7 @@ from neuro4d.kernels._native_memory import huge_empty as huge_empty
 from neuro4d.kernels._native_run import NativeClock as NativeClock
 from neuro4d.kernels._native_run import NativeExtra as NativeExtra
 from neuro4d.kernels._native_run import NativeGroup as NativeGroup
+from neuro4d.kernels._native_run import NativeMemory as NativeMemory
 from neuro4d.kernels._native_run import NativePart as NativePart
 from neuro4d.kernels._native_run import NativePath as NativePath
 from neuro4d.kernels._native_run import NativePoisson as NativePoisson

@@ -17,9 +17,9 @@ from neuro4d.kernels._call import Made, Operand, call
 from neuro4d.kernels._native_deliver import Isa, WeightKind, isa_number, kind_number
 from neuro4d.kernels._native_load import native_manifest
 
-ExtraKind = Literal["current", "conductance", "jump", "arrival", "noise"]
+ExtraKind = Literal["current", "conductance", "jump", "arrival", "noise", "colored_noise"]
 
-_EXTRAS = MappingProxyType({"current": 0, "conductance": 1, "jump": 2, "arrival": 3, "noise": 4})
+_EXTRAS = MappingProxyType({"current": 0, "conductance": 1, "jump": 2, "arrival": 3, "noise": 4, "colored_noise": 5})
 
 
 class NativeClock(NamedTuple):
@@ -63,16 +63,28 @@ class NativePoisson(NamedTuple):
     """Poisson input to a port.
 
     `runs` int32 `(r, 4)`: first neuron, number of neurons, segment of the first, and 1 where every neuron has a segment of its
-    own, else 0; the neurons of a run count from 0 in their random words. `thresholds` `(segments, length)`: words at or above
-    number `j` mean more than `j` spikes, 0 stands for none. `weight`, `a0`, `b0` `(segments,)`: size and address of a segment.
+    own, else 0; the neurons of a run count from 0 in their random words, whose address is that of its first segment. `thresholds`
+    `(segments, length)`, or `(length, segments)` where neurons have segments `each`: words at or above number `j` mean more than `j`
+    spikes, 0 stands for none. With a `hold` they have an axis of rows in front, each in force for so many steps, and none after the
+    last. `weight`, `a0`, `b0` `(segments,)`: size and address of a segment.
     """
 
     port: int
     runs: Int32[Array, "r 4"]
-    thresholds: UInt32[Array, "s j"]
+    thresholds: UInt32[Array, "*t x y"]
     weight: Float[Array, " s"]
     a0: UInt32[Array, " s"]
     b0: UInt32[Array, " s"]
+    each: bool = False
+    hold: int = 0
+
+
+class NativeMemory(NamedTuple):
+    """What coloured noise holds: its name, the deviation from the mean of every neuron, and its decay in a step, one value or one for each."""
+
+    name: str
+    held: Float[Array, " n"]
+    decay: Float[Array, "*n"]
 
 
 class NativeExtra(NamedTuple):
@@ -91,10 +103,11 @@ class NativeExtra(NamedTuple):
     address: tuple[int, int] = (0, 0)
     start: int = 0
     n: int = 0
+    memory: NativeMemory | None = None
 
     def numbers(self) -> tuple[int, ...]:
         """How the handler knows it."""
-        shared = (self.start, self.n) if self.kind == "noise" else (self.port, int(self.changes))
+        shared = (self.start, self.n) if self.std is not None else (self.port, int(self.changes))
         return (_EXTRAS[self.kind], *shared)
 
 
@@ -115,12 +128,13 @@ class NativeGroup(NamedTuple):
 
 
 class NativeStepped(NamedTuple):
-    """What a call leaves of a group: variables of the cell and of each port, and packed spikes of each step (bit `i` of word `w` is
-    neuron `32 w + i`)."""
+    """What a call leaves of a group: variables of the cell and of each port, packed spikes of each step (bit `i` of word `w` is neuron
+    `32 w + i`), and what coloured noise holds, by name."""
 
     cell: dict[str, Float[Array, " n"]]
     ports: tuple[dict[str, Float[Array, " n"]], ...]
     words: UInt32[Array, "length w"]
+    memories: dict[str, Float[Array, " n"]]
 
 
 def run_native(
@@ -155,12 +169,13 @@ def run_native(
     for number, (group, ring) in enumerate(zip(groups, rings, strict=False)):
         made |= _made(number, group, ring.ids.shape[-1], length)
     out = call("n4_run", _operands(count, clock, rings, groups), made, _static(groups, len(rings), length, isa_number(isa)))
-    stepped, first = [], 0
+    stepped, first, extra = [], 0, 0
     for number, group in enumerate(groups):
         cell = {name: out[f"cell.{name}:{number}"] for name in group.cell.state}
         ports = tuple({name: out[f"port.{name}:{first + p}"] for name in port.state} for p, port in enumerate(group.ports))
-        stepped.append(NativeStepped(cell, ports, out[f"words:{number}"]))
-        first += len(group.ports)
+        memories = {x.memory.name: out[f"extra.memory:{extra + k}"] for k, x in enumerate(group.extras) if x.memory is not None}
+        stepped.append(NativeStepped(cell, ports, out[f"words:{number}"], memories))
+        first, extra = first + len(group.ports), extra + len(group.extras)
     return tuple(stepped), tuple(NativeRing(out[f"ring.ids:{r}"], out[f"ring.count:{r}"]) for r in range(len(rings)))
 
 
@@ -190,7 +205,7 @@ def _static(groups: Sequence[NativeGroup], rings: int, length: int, isa: int) ->
             for path in group.paths
             for x in (number, path.ring, kind_number(path.weight_kind), int(path.early))
         ),
-        "poisson": tuple(bank.port for group in groups for bank in group.poisson),
+        "poisson": tuple(x for group in groups for bank in group.poisson for x in (bank.port, int(bank.each), bank.hold)),
         "extras": tuple(x for group in groups for extra in group.extras for x in extra.numbers()),
         "rings": rings,
         "length": length,
@@ -220,7 +235,10 @@ def _operands(count: Any, clock: NativeClock, rings: Sequence[NativeRing], group
         for extra in group.extras:
             k = _next(at, "extra")
             operands[f"extra.value:{k}"] = Operand(extra.value)
-            if extra.kind == "noise":
+            if extra.memory is not None:
+                operands[f"extra.memory:{k}"] = Operand(extra.memory.held, True, True)
+                operands[f"extra.decay:{k}"] = Operand(extra.memory.decay)
+            if extra.std is not None:
                 operands |= {f"extra.std:{k}": Operand(extra.std), f"extra.address:{k}": Operand(np.array(extra.address, np.uint32))}
     for group in groups:
         for path in group.paths:

@@ -34,7 +34,7 @@ def to_user(model: Model, state: State | None = None) -> Tree:
     - `"weights"`: by projection, `(k,)` in the order of `model.edges`, in the unit of the receptor.
     - `"state"`, if one is given: `"step"`, `"start"`, `"key"`, `"fault"`; `"variables"` by population and variable; `"alive"` by
       population where neurons may die; `"spikes"` by population, booleans `(depth, n)`, the last step first (`"soft"`: the same as
-      floats, in a model with a surrogate); `"edges"` by projection: weights that live in the state, and variables of the rule.
+      floats, in a model with a surrogate); `"stimuli"`: what those with a memory hold; `"edges"` by projection: weights that live in the state, and variables of the rule.
 
     !!! Example
 
@@ -79,6 +79,7 @@ def _state_tree(model: Model, state: State) -> Tree:
             tree["soft"][name] = soft[:, here]
         if span.alive is not None:
             tree["alive"][name] = np.asarray(state.alive[name])
+    tree["stimuli"] = {name: np.asarray(x) for held in state.groups.values() for name, x in held.stimuli.items()}
     tree["edges"] = {name: _edge_tree(model, state, name) for name in model.projections if span_of(model, name).pathway in state.edges}
     return tree
 
@@ -181,11 +182,20 @@ def _group_from(model: Model, group: Group, fresh: State, tree: Mapping[str, Any
         port: type(state)(**{v: jnp.asarray(values[f"{port}.{v}"]) for v in state._fields}) if state else state
         for port, state in held.receptors.items()
     }
-    state = eqx.tree_at(lambda s: s.groups[group.name], fresh, GroupState(neurons, receptors, held.alive))
+    state = eqx.tree_at(lambda s: s.groups[group.name], fresh, GroupState(neurons, receptors, held.alive, _memories_from(held, tree)))
     for span in group.spans:
         if span.name in tree["alive"]:
             state = state.with_alive(span.name, jnp.asarray(_sized(tree["alive"][span.name], span)))
     return state.groups[group.name]
+
+
+def _memories_from(held: GroupState, tree: Mapping[str, Any]) -> dict[str, Any]:
+    found = dict(held.stimuli)
+    for name, values in tree.get("stimuli", {}).items():
+        if name in found and found[name].shape != np.shape(values):
+            raise ValueError(f"stimulus {name!r} acts on {len(found[name])} neurons; the tree has {len(values)}.")
+        found |= {name: jnp.asarray(values, found[name].dtype)} if name in found else {}
+    return found
 
 
 def _sized(given: np.ndarray, span: Span) -> np.ndarray:

@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int32, UInt32
 
-from neuro4d._base import Drive
+from neuro4d._base import Drive, address
 from neuro4d.model._choice import obstacle
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._layout import Group, Layout, StimulusSpan
 from neuro4d.model._merge import merge
 from neuro4d.ops import opaque
-from neuro4d.stimuli import AbstractSource, Now, PoissonBank
+from neuro4d.stimuli import AbstractSource, Now, PoissonBank, wave_bank
 
 
 class NativeConstants(eqx.Module):
@@ -38,11 +38,12 @@ class GroupConstants(eqx.Module):
 
 
 class Constants(eqx.Module):
-    """Propagators by group, thresholds of Poisson counts by bank, the sum of all stimuli that never change by group, and the others
-    by name."""
+    """Propagators by group, thresholds of Poisson counts by bank, Poisson input that changes in time with its thresholds by stimulus, the
+    sum of all stimuli that never change by group, and the others by name."""
 
     groups: dict[str, GroupConstants]
-    thresholds: dict[str, UInt32[Array, "s j"]]
+    thresholds: dict[str, UInt32[Array, "x y"]]
+    waves: dict[str, tuple[PoissonBank, UInt32[Array, "t x y"]]]
     steady: dict[str, Drive]
     sources: dict[str, AbstractSource]
 
@@ -93,10 +94,16 @@ def _to_neurons(x: Array, sizes: tuple[int, ...]) -> Array:
 
 
 @functools.partial(jax.jit, static_argnames=("layout",), inline=True)
-def _of_stimuli(sources: dict[str, AbstractSource], banks: dict[str, PoissonBank], layout: Layout) -> tuple[dict, dict, dict]:
-    """Thresholds by bank, steady drives by group, and all sources."""
+def _of_stimuli(sources: dict[str, AbstractSource], banks: dict[str, PoissonBank], layout: Layout) -> tuple[dict, dict, dict, dict]:
+    """Thresholds by bank, rates that change, steady drives by group, and all sources."""
     sources, banks = opaque((sources, banks))
-    return opaque(({name: bank.table() for name, bank in banks.items()}, _steady(sources, layout), sources))
+    waves = {}
+    for span in layout.stimuli:
+        wave = sources[span.name].waves()
+        if wave is not None:
+            made = wave_bank(wave, (span.start, span.n), layout.group(span.group).n, address(0, "stimulus", span.name))
+            waves[span.name] = (made, made.table())
+    return opaque(({name: bank.table() for name, bank in banks.items()}, waves, _steady(sources, layout), sources))
 
 
 def _steady(sources: dict[str, AbstractSource], layout: Layout) -> dict[str, Drive]:

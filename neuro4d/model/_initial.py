@@ -64,7 +64,19 @@ def _group_state(model: ModelFields, group: Group, words: Array) -> GroupState:
     for port in group.port_names:
         receptor = model.receptors[first][port]
         receptors[port] = receptor.init({v: _joined(model, group, words, f"{port}.{v}", lambda p: 0.0) for v in receptor.variables})
-    return GroupState(neuron.init(values), receptors, _first_alive(group))
+    return GroupState(neuron.init(values), receptors, _first_alive(group), _memories(model, group, words))
+
+
+def _memories(model: ModelFields, group: Group, words: Array) -> dict[str, Array]:
+    """What stimuli with a memory hold at the beginning, by name."""
+    found = {}
+    for span in model.layout.stimuli:
+        noise = model.sources[span.name].noise() if span.group == group.name else None
+        if noise is not None and noise.decay is not None:
+            a, b = step_address(words, address(0, "stimulus", span.name, "init"), jnp.uint32(0))
+            held = model.sources[span.name].memory(words_jax(a, b, jnp.arange(span.n, dtype=jnp.uint32)))
+            found[span.name] = jnp.broadcast_to(held, (span.n,))
+    return found
 
 
 def _first_alive(group: Group) -> Array | None:

@@ -13,6 +13,7 @@ from neuro4d.kernels import (
     NativeClock,
     NativeExtra,
     NativeGroup,
+    NativeMemory,
     NativePart,
     NativePath,
     NativePoisson,
@@ -145,7 +146,7 @@ def _state(task: GroupTask, out: NativeStepped) -> GroupState:
     neurons = task.state.neurons._replace(**out.cell)
     held = task.state.receptors.items()
     receptors = {port: state._replace(**new) if new else state for (port, state), new in zip(held, out.ports, strict=True)}
-    return GroupState(neurons, receptors, task.state.alive)
+    return GroupState(neurons, receptors, task.state.alive, task.state.stimuli | out.memories)
 
 
 def _path(path: Pathway, rings: dict[str, int]) -> NativePath:
@@ -156,7 +157,7 @@ def _path(path: Pathway, rings: dict[str, int]) -> NativePath:
 def _poisson(item: BankInput) -> NativePoisson:
     bank = item.bank
     runs = np.array([(first, size, segment, int(count > 1)) for first, size, segment, count in bank.parts], np.int32)
-    return NativePoisson(item.port, jnp.asarray(runs.reshape(-1, 4)), item.thresholds, bank.weight, bank.a0, bank.b0)
+    return NativePoisson(item.port, jnp.asarray(runs.reshape(-1, 4)), item.thresholds, bank.weight, bank.a0, bank.b0, bank.each, bank.hold)
 
 
 def _extras(task: GroupTask) -> list[NativeExtra]:
@@ -172,5 +173,8 @@ def _extras(task: GroupTask) -> list[NativeExtra]:
     for port, value, changes in zip(outside.ports, outside.arrivals, outside.arrivals_change, strict=True):
         extras.append(NativeExtra("arrival", value, port, changes))
     for item in outside.noise:
-        extras.append(NativeExtra("noise", item.noise.mean, std=item.noise.std, address=item.address, start=item.start, n=item.n))
+        noise, held = item.noise, task.state.stimuli.get(item.name)
+        memory = None if held is None or noise.decay is None else NativeMemory(item.name, held, noise.decay)
+        kind = "noise" if memory is None else "colored_noise"
+        extras.append(NativeExtra(kind, noise.mean, std=noise.std, address=item.address, start=item.start, n=item.n, memory=memory))
     return extras

@@ -32,16 +32,22 @@ class NoiseInput(eqx.Module):
     """Noise into the neurons `start` to `start + n - 1` of a group, and its random address; static but for its numbers."""
 
     noise: Noise
+    name: str = eqx.field(static=True)
     address: tuple[int, int] = eqx.field(static=True)
     start: int = eqx.field(static=True)
     n: int = eqx.field(static=True)
 
-    def emit(self, clock: Clock, size: int) -> Drive:
-        """The current of a step into a group of `size` neurons."""
+    def emit(self, clock: Clock, size: int, held: dict[str, Array]) -> tuple[Drive, dict[str, Array]]:
+        """The current of a step into a group of `size` neurons, and what stimuli with a memory hold after it."""
         a, b = step_address(clock.key, self.address, clock.elapsed)
-        values = jnp.broadcast_to(self.noise.draw(words_jax(a, b, jnp.arange(self.n, dtype=jnp.uint32))), (self.n,))
+        words = words_jax(a, b, jnp.arange(self.n, dtype=jnp.uint32))
+        if self.noise.decay is None:
+            values = jnp.broadcast_to(self.noise.draw(words), (self.n,))
+        else:
+            values, later = self.noise.move(words, held[self.name])
+            held = held | {self.name: later}
         whole = self.start == 0 and self.n == size
-        return Drive(i=values if whole else jnp.zeros(size, values.dtype).at[self.start : self.start + self.n].set(values))
+        return Drive(i=values if whole else jnp.zeros(size, values.dtype).at[self.start : self.start + self.n].set(values)), held
 
 
 class Outside(eqx.Module):
@@ -69,10 +75,10 @@ class Outside(eqx.Module):
 
 
 class BankInput(eqx.Module):
-    """Constant Poisson input to a port: the bank, its thresholds, the number of the port."""
+    """Poisson input to a port: the bank, its thresholds, the number of the port."""
 
     bank: PoissonBank
-    thresholds: UInt32[Array, "s j"]
+    thresholds: UInt32[Array, "*t x y"]
     port: int = eqx.field(static=True)
 
 
@@ -125,9 +131,9 @@ def plain_step(task: GroupTask, history: dict[str, History]) -> Stepped:
     """The first four stages of a step, one after the other. `history`: the pasts of the groups that are heard."""
     arrivals, history = deliver_all(task, history)
     receptors, shares = decay(task, arrivals)
-    acting = drive(task, shares)
+    acting, held = drive(task, shares)
     neurons, fired, soft = fire(task, acting)
-    state = GroupState(neurons, receptors, task.state.alive)
+    state = GroupState(neurons, receptors, task.state.alive, held)
     return Stepped(state, pack(fired), soft, fired, history)
 
 
@@ -144,7 +150,7 @@ def deliver_all(task: GroupTask, history: dict[str, History]) -> tuple[Arrivals,
     late = _by_port(task.group, sums.get(False), [port.late for port in task.group.ports])
     for item in task.banks:
         a, b = step_address(task.clock.key, (item.bank.a0, item.bank.b0), task.clock.elapsed)
-        _add(late, item.port, item.bank.emit(item.thresholds, a, b))
+        _add(late, item.port, item.bank.emit(item.bank.in_force(item.thresholds, task.clock.elapsed), a, b))
     for port, values in zip(task.outside.ports, task.outside.arrivals, strict=True):
         _add(late, port, values)
     return Arrivals(early, late), history
@@ -175,14 +181,16 @@ def decay(task: GroupTask, arrivals: Arrivals) -> tuple[dict[str, Any], list[Dri
     return states, shares
 
 
-def drive(task: GroupTask, shares: list[Drive]) -> Drive:
-    """The sum of all that acts on the membranes: stimuli, noise after the others, then receptors."""
+def drive(task: GroupTask, shares: list[Drive]) -> tuple[Drive, dict[str, Array]]:
+    """The sum of all that acts on the membranes: stimuli, noise after the others, then receptors; and what stimuli hold after it."""
+    held = task.state.stimuli
     total = sum(task.outside.drives, Drive())
     for noise in task.outside.noise:
-        total = total + noise.emit(task.clock, task.group.n)
+        share, held = noise.emit(task.clock, task.group.n, held)
+        total = total + share
     for share in shares:
         total = total + share
-    return total
+    return total, held
 
 
 def fire(task: GroupTask, acting: Drive) -> tuple[Any, Bool[Array, " n"], Float[Array, " n"] | None]:

@@ -13,11 +13,13 @@ from neuro4d.ops import History, pack, unpack
 
 
 class GroupState(NamedTuple):
-    """The variables of a group: of its neurons, of its receptors by port, and who is alive (packed bits), where neurons may die."""
+    """The variables of a group: of its neurons, of its receptors by port, who is alive (packed bits) where neurons may die, and what
+    stimuli with a memory hold, by name `(n,)`."""
 
     neurons: Any
     receptors: dict[str, Any]
     alive: UInt32[Array, " w"] | None
+    stimuli: dict[str, Float[Array, " n"]]
 
 
 class EdgeState(NamedTuple):

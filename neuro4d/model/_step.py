@@ -95,6 +95,11 @@ def task_of(model: ModelFields, constants: Constants, state: State, outside: Out
         for span in model.layout.banks
         if span.group == group.name
     )
+    banks += tuple(
+        BankInput(*constants.waves[span.name], group.port_number(span.port or ""))
+        for span in model.layout.stimuli
+        if span.group == group.name and span.name in constants.waves
+    )
     return GroupTask(
         constants=constants.groups[group.name],
         state=state.groups[group.name],

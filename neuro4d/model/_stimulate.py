@@ -13,7 +13,7 @@ from neuro4d.model._fields import ModelFields
 from neuro4d.model._layout import StimulusSpan
 from neuro4d.model._stages import NoiseInput, Outside
 from neuro4d.model._state import State
-from neuro4d.stimuli import Now
+from neuro4d.stimuli import AbstractSource, Now
 
 
 class _Gathered:
@@ -27,7 +27,7 @@ class _Gathered:
         for span in model.layout.stimuli:
             noise = constants.sources[span.name].noise()
             if noise is not None:
-                self.noise[span.group].append(NoiseInput(noise, address(0, "stimulus", span.name), span.start, span.n))
+                self.noise[span.group].append(NoiseInput(noise, span.name, address(0, "stimulus", span.name), span.start, span.n))
 
     def add(self, span: StimulusSpan, out: Any, changes: bool) -> None:
         """What one stimulus gives, with an axis of steps in front if it `changes`."""
@@ -54,11 +54,11 @@ class _Gathered:
 
 
 def stimulate(model: ModelFields, constants: Constants, state: State, values: dict[str, Any]) -> dict[str, Outside]:
-    """Stimuli other than constant Poisson input, in one step."""
+    """Stimuli other than Poisson input, in one step."""
     gathered, elapsed = _Gathered(model, constants), state.step - state.start
     for span in model.layout.stimuli:
         source = constants.sources[span.name]
-        if not source.steady and source.noise() is None:
+        if not source.steady and not drawn(source):
             gathered.add(span, _emit(constants, span, state, elapsed, values.get(span.name)), False)
     return gathered.outside()
 
@@ -68,7 +68,7 @@ def stimulate_many(model: ModelFields, constants: Constants, state: State, serie
     gathered, steps = _Gathered(model, constants), state.step - state.start + jnp.arange(length, dtype=jnp.uint32)
     for span in model.layout.stimuli:
         source = constants.sources[span.name]
-        if source.steady or source.noise() is not None or (source.takes_value and span.name not in series):
+        if source.steady or drawn(source) or (source.takes_value and span.name not in series):
             continue
         gathered.add(span, jax.vmap(lambda elapsed, value, s=span: _emit(constants, s, state, elapsed, value))(steps, series.get(span.name)), True)
     return gathered.outside()
@@ -76,7 +76,12 @@ def stimulate_many(model: ModelFields, constants: Constants, state: State, serie
 
 def numbers_per_step(model: ModelFields) -> int:
     """How many numbers stimuli that change give in a step."""
-    return sum(span.n for span in model.layout.stimuli if not model.sources[span.name].steady and model.sources[span.name].noise() is None)
+    return sum(span.n for span in model.layout.stimuli if not model.sources[span.name].steady and not drawn(model.sources[span.name]))
+
+
+def drawn(source: AbstractSource) -> bool:
+    """Whether a source is noise or Poisson input, which are drawn where they are added."""
+    return source.noise() is not None or source.waves() is not None
 
 
 def _emit(constants: Constants, span: StimulusSpan, state: State, elapsed: Array, value: Any) -> Any:

@@ -62,7 +62,8 @@ def make_sources(stimuli: list[Any], spec: BuildSpec) -> tuple[dict, dict]:
             _join(banks, (span.group, stimulus.port), (first, chosen.extent, stimulus.name, share))
         else:
             if not chosen.contiguous:
-                bound = Scattered(bound, jnp.asarray(np.asarray(chosen.ids) - chosen.first, jnp.int32), chosen.extent)
+                index = jnp.asarray(np.asarray(chosen.ids) - chosen.first, jnp.int32)
+                bound = bound.over(index, chosen.extent) or Scattered(bound, index, chosen.extent)
             sources[stimulus.name] = (span.group, stimulus.port, first, chosen.extent, bound)
     made = {}
     for (group, port), layers in banks.items():

@@ -6,4 +6,5 @@ from neuro4d.neurons._base import Membrane as Membrane
 from neuro4d.neurons._izhikevich import Izhikevich as Izhikevich
 from neuro4d.neurons._lif import LIF as LIF
 from neuro4d.neurons._lif import LIFState as LIFState
+from neuro4d.neurons._poisson import PoissonNeuron as PoissonNeuron
 from neuro4d.neurons._relay import Relay as Relay

@@ -5,9 +5,11 @@ from neuro4d.stimuli._base import AbstractStimulus as AbstractStimulus
 from neuro4d.stimuli._base import Binding as Binding
 from neuro4d.stimuli._base import Noise as Noise
 from neuro4d.stimuli._base import Now as Now
+from neuro4d.stimuli._base import RateWave as RateWave
 from neuro4d.stimuli._base import Share as Share
 from neuro4d.stimuli._base import per_neuron as per_neuron
 from neuro4d.stimuli._current import Clamp as Clamp
+from neuro4d.stimuli._current import OrnsteinUhlenbeck as OrnsteinUhlenbeck
 from neuro4d.stimuli._current import Steps as Steps
 from neuro4d.stimuli._current import Waveform as Waveform
 from neuro4d.stimuli._current import WhiteNoise as WhiteNoise
@@ -16,4 +18,5 @@ from neuro4d.stimuli._poisson import Poisson as Poisson
 from neuro4d.stimuli._poisson import PoissonBank as PoissonBank
 from neuro4d.stimuli._poisson import RateSteps as RateSteps
 from neuro4d.stimuli._poisson import bank as bank
+from neuro4d.stimuli._poisson import wave_bank as wave_bank
 from neuro4d.stimuli._spike_times import SpikeTimes as SpikeTimes

@@ -45,15 +45,41 @@ class Share(NamedTuple):
 
 
 class Noise(NamedTuple):
-    """A normally distributed current, drawn anew for every neuron and step: mean and standard deviation (pA), scalars or `(n,)`."""
+    """A normally distributed current, drawn anew for every neuron and step: mean and standard deviation (pA), scalars or `(n,)`.
+
+    With a `decay` it is coloured: the deviation from the mean is multiplied by it in every step before a number is added, and lives
+    in the state.
+    """
 
     mean: Float[Array, "*n"]
     std: Float[Array, "*n"]
+    decay: Float[Array, "*n"] | None = None
 
     def draw(self, words: UInt32[Array, "n"]) -> Float[Array, "n"]:
-        """One number for each random word, by the inverse of the distribution function. `src/noise.h` is the same."""
-        x = 2 * uniform_jax(words, self.mean.dtype.type) - 1
-        return self.mean + self.std * (np.sqrt(2).astype(self.mean.dtype) * jax.lax.erf_inv(x))
+        """One number for each random word. `src/noise.h` is the same."""
+        return self.mean + self.std * normal(words, self.mean.dtype)
+
+    def move(self, words: UInt32[Array, "n"], memory: Float[Array, "n"]) -> tuple[Float[Array, "n"], Float[Array, "n"]]:
+        """The same with a decay: the current of a step, and the deviation that is left in the state."""
+        later = memory * self.decay + self.std * normal(words, self.mean.dtype)
+        return self.mean + later, later
+
+
+def normal(words: UInt32[Array, "n"], dtype: Any) -> Float[Array, "n"]:
+    """Numbers of the standard normal distribution, by the inverse of its distribution function."""
+    x = 2 * uniform_jax(words, np.dtype(dtype).type) - 1
+    return np.sqrt(2).astype(dtype) * jax.lax.erf_inv(x)
+
+
+class RateWave(eqx.Module):
+    """Poisson input whose mean changes: `means` of spikes per step, `(T,)` or `(T, n)`, each held for `hold` steps, 0 after the last;
+    `length` thresholds suffice for all of them."""
+
+    means: Float[Array, "t *n"]
+    weight: Float[Array, "*n"]
+    n: int = eqx.field(static=True)
+    hold: int = eqx.field(static=True)
+    length: int = eqx.field(static=True)
 
 
 class AbstractSource(eqx.Module):
@@ -67,6 +93,18 @@ class AbstractSource(eqx.Module):
 
     def noise(self) -> Noise | None:
         """The noise that it is, if it is nothing else: native kernels draw it themselves, at the address of the stimulus."""
+        return None
+
+    def memory(self, words: UInt32[Array, "n"]) -> Float[Array, "n"]:
+        """The deviation with which coloured noise begins, from one random word for each neuron. Only for noise with a decay."""
+        raise NotImplementedError
+
+    def waves(self) -> "RateWave | None":
+        """The Poisson input that it is, if it is nothing else: its means in time, which native kernels draw from themselves."""
+        return None
+
+    def over(self, index: Any, extent: int) -> "AbstractSource | None":
+        """The same for `extent` neurons of which it acts on those of `index`, for sources that native kernels draw from; else `None`."""
         return None
 
     def value_shape(self) -> tuple[int, ...]:

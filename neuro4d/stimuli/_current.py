@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, UInt32
 
 from neuro4d._base import AbstractPart, Drive, UnitError, check_fits, check_name, check_quantity, quantity, steps_of, words_jax
-from neuro4d.stimuli._base import AbstractSource, AbstractStimulus, Noise, per_neuron
+from neuro4d.stimuli._base import AbstractSource, AbstractStimulus, Noise, normal, per_neuron
 
 
 class Steps(AbstractPart):
@@ -153,6 +153,76 @@ class NoiseSource(AbstractSource):
 
     def emit(self, now):
         return Drive(i=self.noise().draw(words_jax(now.a, now.b, jnp.arange(self.n, dtype=jnp.uint32))))
+
+
+class ColoredNoiseSource(AbstractSource):
+    """Noise with a memory; `std` is that of the stationary process."""
+
+    mean: Float[Array, "*n"]
+    std: Float[Array, "*n"]
+    tau: Float[Array, "*n"]
+    dt: float = eqx.field(static=True)
+    n: int = eqx.field(static=True)
+
+    def noise(self):
+        decay = jnp.exp(-self.dt / self.tau)
+        return Noise(self.mean, self.std * jnp.sqrt(-jnp.expm1(-2 * self.dt / self.tau)), decay)
+
+    def over(self, index, extent):
+        mean, std, tau = (jnp.broadcast_to(x, (self.n,)) for x in (self.mean, self.std, self.tau))
+        still = jnp.zeros(extent, mean.dtype)
+        return ColoredNoiseSource(still.at[index].set(mean), still.at[index].set(std), (still + 1).at[index].set(tau), self.dt, extent)
+
+    def memory(self, words):
+        return self.std * normal(words, self.mean.dtype)
+
+    def emit(self, now):
+        raise TypeError("coloured noise is not drawn step by step: it lives in the state.")
+
+
+class OrnsteinUhlenbeck(AbstractStimulus):
+    r"""A current that fluctuates with a correlation time, independently for every neuron:
+
+    $$ \dot i = \frac{\mu - i}{\tau} + \sigma\sqrt{2/\tau}\;\xi(t). $$
+
+    It is drawn exactly, $i_{k+1} = \mu + (i_k - \mu)\,e^{-dt/\tau} + \sigma\sqrt{1 - e^{-2\,dt/\tau}}\,z_k$, and held during the step, so
+    that mean, variance and correlation do not depend on the time step. It begins in its stationary distribution.
+
+    **Arguments:** `name`, `target`; `mean` and `std` (0 or more) of the stationary process [current],
+    `tau`, the correlation time, above 0 [time]: scalars, per neuron, or distributions.
+
+    **Raises:** `UnitError`, `ValueError` as for every stimulus.
+
+    **Source:** Uhlenbeck and Ornstein (1930), Physical Review 36, 823; exact scheme by Gillespie (1996), Physical Review E 54, 2084.
+
+    !!! Example
+
+        >>> import brainunit as u, neuro4d as n4
+        >>> lif = n4.LIF(tau=20*u.ms, c=200*u.pF, v_rest=-60*u.mV, v_th=-50*u.mV, v_reset=-60*u.mV)
+        >>> cells = n4.Population("cells", 10, lif)
+        >>> noise = n4.OrnsteinUhlenbeck("noise", cells, mean=150*u.pA, std=60*u.pA, tau=5*u.ms)
+    """
+
+    name: str = eqx.field(static=True)
+    target: Any = eqx.field(static=True)
+    mean: Any = quantity(u.pA, default=0 * u.pA)
+    std: Any = quantity(u.pA, low=0, default=None, optional=True)
+    tau: Any = quantity(u.ms, low=0, open_low=True, default=None, optional=True)
+
+    port: None = eqx.field(static=True, init=False, default=None)
+    weight: None = eqx.field(static=True, init=False, default=None)
+    exerts: ClassVar = frozenset({"i"})
+
+    def __check_init__(self):
+        check_name(self.name, "stimulus")
+        if self.std is None or self.tau is None:
+            missing = "std" if self.std is None else "tau"
+            raise UnitError(f"OrnsteinUhlenbeck {self.name!r}: give {missing}, for example `std=60*u.pA, tau=5*u.ms`.")
+
+    def bind(self, binding, weight_unit):
+        where = f"OrnsteinUhlenbeck {self.name!r}"
+        drawn = [per_neuron(getattr(self, name), binding, f"{where}: {name}") for name in ("mean", "std", "tau")]
+        return ColoredNoiseSource(*drawn, binding.dt, binding.n)
 
 
 class WhiteNoise(AbstractStimulus):

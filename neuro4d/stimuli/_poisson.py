@@ -10,6 +10,7 @@ from typing import Any
 
 import brainunit as u
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int32, UInt32
@@ -28,14 +29,15 @@ from neuro4d._base import (
     steps_of,
     words_jax,
 )
-from neuro4d.stimuli._base import AbstractSource, AbstractStimulus, Share, drawn
+from neuro4d.stimuli._base import AbstractSource, AbstractStimulus, RateWave, Share, drawn
 from neuro4d.stimuli._thresholds import thresholds
 
 LARGEST_MEAN = 64.0
 
 
 class RateSteps(AbstractPart):
-    """A rate that changes in time: `samples` (T,), each held for `every`; 0 after the last. [1/time], [time]
+    """A rate that changes in time: `samples` `(T,)`, or `(T, n)` with one column per neuron, each held for `every`; 0 after the last.
+    [1/time], [time]
 
     !!! Example
 
@@ -43,12 +45,12 @@ class RateSteps(AbstractPart):
         >>> burst = n4.RateSteps(samples=np.array([0.0, 120.0, 0.0])*u.Hz, every=10*u.ms)
     """
 
-    samples: Float[np.ndarray, " t"] = quantity(u.kHz, low=0)
+    samples: Float[np.ndarray, "t *n"] = quantity(u.kHz, low=0)
     every: Float[np.ndarray, ""] = quantity(u.ms, low=0, open_low=True)
 
     def __check_init__(self):
-        if self.samples.ndim != 1 or not self.samples.size:
-            raise ValueError(f"RateSteps: samples have shape (T,); got {self.samples.shape}.")
+        if self.samples.ndim not in (1, 2) or not self.samples.size:
+            raise ValueError(f"RateSteps: samples have shape (T,) or (T, n); got {self.samples.shape}.")
 
 
 class Poisson(AbstractStimulus):
@@ -96,9 +98,11 @@ class Poisson(AbstractStimulus):
         if not isinstance(self.rate, RateSteps):
             return Share(_check_mean(drawn(self.rate, binding, where) * binding.dt, where, binding.dt), weight)
         means = _check_mean(self.rate.samples * binding.dt, where, binding.dt)
+        if means.ndim == 2 and means.shape[1] != binding.n:
+            raise ValueError(f"{where}: samples must have shape (T,) or (T, {binding.n}); got {means.shape}.")
         hold = int(steps_of(self.rate.every, binding.dt, f"Poisson {self.name!r}: every"))
         length = table_length(float(means.max()))
-        return PoissonWave(jnp.asarray(means, binding.dtype), jnp.asarray(weight, binding.dtype), binding.n, hold, length)
+        return PoissonWave(RateWave(jnp.asarray(means, binding.dtype), jnp.asarray(weight, binding.dtype), binding.n, hold, length))
 
 
 def _check_mean(mean: np.ndarray, where: str, dt: float) -> np.ndarray:
@@ -136,7 +140,8 @@ class PoissonBank(eqx.Module):
     """All constant Poisson inputs of one port of one group: every segment of neurons has a mean and a weight.
 
     **Fields:** `mean` spikes per step and `weight` of each segment, `a0` and `b0` its address by name, each `(S,)`. `n`: neurons of the
-    group. `parts`: first neuron, neurons, first segment and segments (one, or one per neuron) of each stimulus, ascending.
+    group. `parts`: first neuron, neurons, first segment and segments (one, or one per neuron) of each stimulus, ascending. `hold`: 0,
+    or the steps for which each of several rows of means is in force; `mean` then has an axis of rows in front.
     """
 
     mean: Float[Array, " s"]
@@ -146,12 +151,27 @@ class PoissonBank(eqx.Module):
     n: int = eqx.field(static=True)
     length: int = eqx.field(static=True)
     parts: tuple[tuple[int, int, int, int], ...] = eqx.field(static=True)
+    hold: int = eqx.field(static=True, default=0)
 
-    def table(self) -> UInt32[Array, "s j"]:
-        """The thresholds of every segment, computed once per run."""
-        return thresholds(self.mean, self.length)
+    @property
+    def each(self) -> bool:
+        """Whether some neurons have a segment of their own: thresholds of neurons then lie side by side."""
+        return any(count > 1 for *_, count in self.parts)
 
-    def emit(self, table: UInt32[Array, "s j"], a: UInt32[Array, " s"], b: UInt32[Array, " s"]) -> Float[Array, " n"]:
+    def table(self) -> UInt32[Array, "*t x y"]:
+        """The thresholds, computed once per run: `(S, J)`, or `(J, S)` where neurons have segments `each`; rows in front, if there are."""
+        table = thresholds(self.mean, self.length)
+        return jnp.swapaxes(table, -1, -2) if self.each else table
+
+    def in_force(self, table: UInt32[Array, "*t x y"], elapsed: UInt32[Array, ""]) -> UInt32[Array, "x y"]:
+        """The thresholds of a step; all 0, which no word reaches, after the last row."""
+        if not self.hold:
+            return table
+        row, last = elapsed // jnp.uint32(self.hold), table.shape[0] - 1
+        found = jax.lax.dynamic_index_in_dim(table, jnp.minimum(row, jnp.uint32(last)).astype(jnp.int32), 0, keepdims=False)
+        return jnp.where(row > last, jnp.uint32(0), found)
+
+    def emit(self, table: UInt32[Array, "x y"], a: UInt32[Array, " s"], b: UInt32[Array, " s"]) -> Float[Array, " n"]:
         """Arrivals, from the thresholds and the addresses of the segments in this step. Part by part, so that thresholds stay scalars."""
         done, pieces = 0, []
         for first, size, segment, count in self.parts:
@@ -159,7 +179,8 @@ class PoissonBank(eqx.Module):
                 pieces.append(jnp.zeros(first - done, self.weight.dtype))
             word = words_jax(a[segment], b[segment], jnp.arange(size, dtype=jnp.uint32))
             of = segment if count == 1 else slice(segment, segment + count)
-            pieces.append(count_above(word, table[of].T).astype(self.weight.dtype) * self.weight[of])
+            bounds = table[:, of] if self.each else table[of].T
+            pieces.append(count_above(word, bounds).astype(self.weight.dtype) * self.weight[of])
             done = first + size
         if done < self.n:
             pieces.append(jnp.zeros(self.n - done, self.weight.dtype))
@@ -193,15 +214,21 @@ def bank(parts: Sequence[tuple[int, int, str, Share]], n: int, dtype) -> Poisson
 class PoissonWave(AbstractSource):
     """Poisson input whose mean changes in time."""
 
-    means: Float[Array, " t"]
-    weight: Float[Array, "*n"]
-    n: int = eqx.field(static=True)
-    hold: int = eqx.field(static=True)
-    length: int = eqx.field(static=True)
+    wave: RateWave
+
+    def waves(self):
+        return self.wave
 
     def emit(self, now):
-        index = now.elapsed // jnp.uint32(self.hold)
-        last = self.means.shape[0] - 1
-        mean = jnp.where(index > last, 0, self.means[jnp.minimum(index, jnp.uint32(last)).astype(jnp.int32)])
-        word = words_jax(now.a, now.b, jnp.arange(self.n, dtype=jnp.uint32))
-        return count_above(word, thresholds(mean, self.length)).astype(self.weight.dtype) * self.weight
+        bank = wave_bank(self.wave, (0, self.wave.n), self.wave.n, (0, 0))
+        table = bank.in_force(bank.table(), now.elapsed)
+        segments = bank.weight.shape[0]
+        return bank.emit(table, jnp.broadcast_to(now.a, (segments,)), jnp.broadcast_to(now.b, (segments,)))
+
+
+def wave_bank(wave: RateWave, span: tuple[int, int], n: int, entity: Address) -> PoissonBank:
+    """Input that changes in time, into the neurons `span = (first, number)` of a group of `n`, as a bank of its own; `entity`: its address."""
+    count = wave.n if wave.means.ndim > 1 or wave.weight.ndim else 1
+    means = jnp.broadcast_to(wave.means if wave.means.ndim > 1 else wave.means[:, None], (wave.means.shape[0], count))
+    a0, b0 = (jnp.full(count, word, jnp.uint32) for word in entity)
+    return PoissonBank(means, jnp.broadcast_to(wave.weight, (count,)), a0, b0, n, wave.length, ((*span, 0, count),), wave.hold)

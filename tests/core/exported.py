@@ -34,6 +34,7 @@ NEURONS = {
     "LIF": lambda: lif(v_th=np.linspace(-58, -54, N) * u.mV),
     "Izhikevich": lambda: n4.Izhikevich(**IZHIKEVICH, cm=20 * u.pF, substeps=2),
     "Relay": lambda: n4.Relay(),
+    "PoissonNeuron": lambda: n4.PoissonNeuron(rate=np.linspace(100, 2000, N) * u.Hz, t_ref=0.2 * u.ms),
 }
 # The time constants of two receptors are that of the membrane: the singular point of the propagators.
 RECEPTORS = {
@@ -74,6 +75,7 @@ STIMULI = {
         "s", cells, "in", times=np.array([0.5, 0.5, 1.0]) * u.ms, ids=np.array([0, 3, 3]), weight=200 * u.pA
     ),
     "WhiteNoise": lambda cells: n4.WhiteNoise("s", cells, mean=400 * u.pA, std=900 * u.pA),
+    "OrnsteinUhlenbeck": lambda cells: n4.OrnsteinUhlenbeck("s", cells, mean=400 * u.pA, std=900 * u.pA, tau=2 * u.ms),
     "Input": lambda cells: n4.Input("s", cells),
 }
 PLASTICITY = {
@@ -106,6 +108,8 @@ def exported() -> dict[str, type]:
 
 def network(name: str) -> n4.Network:
     """A network around the example of one neuron, receptor, stimulus, plasticity or rule."""
+    if name == "PoissonNeuron":
+        return of_sources()
     if name in NEURONS:
         cells = n4.Population("cells", N, NEURONS[name](), {"in": n4.Delta() if name == "Relay" else n4.ExpCurrent(tau=2 * u.ms)})
     else:
@@ -122,6 +126,12 @@ def network(name: str) -> n4.Network:
     rule = RULES.get(name, RULES["FixedProb"])()
     plasticity = PLASTICITY[name]() if name in PLASTICITY else None
     return n4.Network(cells, drive, n4.Projection("e", cells, cells, "in", rule, weight=weight, delay=0.3 * u.ms, plasticity=plasticity))
+
+
+def of_sources() -> n4.Network:
+    cells = n4.Population("cells", N, NEURONS["PoissonNeuron"]())
+    targets = n4.Population("targets", N, lif(), {"in": n4.ExpCurrent(tau=2 * u.ms)})
+    return n4.Network(cells, targets, n4.Projection("e", cells, targets, "in", n4.FixedProb(0.4), weight=150 * u.pA, delay=0.3 * u.ms))
 
 
 def on_lattice(rule) -> n4.Network:

@@ -104,6 +104,7 @@ def several():
         n4.Projection("oc", others, cells, "inh", n4.FixedProb(0.1), weight=n4.Normal(2 * u.nS, 0.3 * u.nS), delay=delay),
         n4.Projection("oo", others, others, "kick", n4.FixedProb(0.05), weight=-1 * u.mV, delay=0.3 * u.ms),
         n4.WhiteNoise("noise", others[7:90], mean=80 * u.pA, std=50 * u.pA),
+        n4.OrnsteinUhlenbeck("slow", others[20:], mean=np.linspace(-20, 20, 130) * u.pA, std=40 * u.pA, tau=3 * u.ms),
         n4.Clamp("steps", cells[30:], n4.Steps(times=np.array([2.0, 9.0]) * u.ms, values=np.array([250.0, 40.0]) * u.pA)),
         n4.Clamp("wave", others, n4.Waveform(100 * np.sin(np.arange(150) / 20) * u.pA)),
         n4.Clamp("each", cells[:40], n4.Waveform(200 * np.random.default_rng(0).random((50, 40)) * u.pA, every=0.2 * u.ms)),
@@ -112,6 +113,7 @@ def several():
         n4.Input("events", source, "in"),
         n4.Poisson("constant", source, "in", rate=200 * u.Hz, weight=1 * u.mV),
         n4.Poisson("burst", source, "in", rate=n4.RateSteps(samples=np.array([0.0, 400.0, 50.0]) * u.Hz, every=5 * u.ms), weight=1 * u.mV),
+        n4.Poisson("movie", source[:30], "in", rate=n4.RateSteps(300 * np.random.default_rng(1).random((6, 30)) * u.Hz, every=2 * u.ms), weight=1 * u.mV),
         n4.SpikeTimes("given", others, "kick", times=times * u.ms, ids=np.arange(60), weight=4 * u.mV),
     )
 

@@ -207,7 +207,7 @@ inline const float* drive_of(const GroupStep& x, ExtraKind kind, const Piece& pi
     add_values(values_of(x, extra) + (own ? piece.first : 0), own, each ? piece.n : kPiece, room->sum);
   }
   for (int64_t e = 0; noisy && e < x.n_extras; ++e) {
-    if (x.extras[e].kind == ExtraKind::kNoise) add_noise({x.elapsed, {x.key[0], x.key[1]}}, x.extras[e], piece, room->sum);
+    if (x.extras[e].noise()) add_noise({x.elapsed, {x.key[0], x.key[1]}}, x.extras[e], piece, room->sum);
   }
   room->done = !each && !changes && !noisy;
   return room->sum;

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "program.h"
+#include "vectors.h"
 #include "words.h"
 
 namespace neuro4d {
@@ -23,10 +24,9 @@ struct Draw {
   float weight;
 };
 
-inline Draw draw_of(const Clock& x, const PoissonInput& input, int64_t segment) {
+inline Draw draw_of(const Clock& x, const PoissonInput& input, const uint32_t* thresholds, int64_t segment) {
   const auto [a, b] = address_of(x, input.a0[segment], input.b0[segment]);
-  const uint32_t* thresholds = input.thresholds + segment * input.length;
-  int64_t length = 0, n_common = 0;  // a threshold of 0 stands for 2^32, which no word reaches; from there on all do
+  int64_t length = 0, n_common = 0;  // from a threshold of 0 on all are
   constexpr uint32_t kRare = 0xFD70A3D7u;  // 0.99 * 2^32
   while (length < input.length && thresholds[length] != 0) n_common += thresholds[length++] < kRare ? 1 : 0;
   return {a, b, thresholds, length, n_common, input.weight[segment]};
@@ -101,8 +101,39 @@ inline void add_poisson(const Draw& d, uint32_t local, int64_t n, float* arrival
   }
 }
 
+// Neurons with a mean or a weight each: segments from `segment` on, whose thresholds lie side by side.
+inline void add_poisson_each(const Clock& x, const PoissonInput& input, const uint32_t* thresholds, int64_t first_of_run, int64_t local, int64_t n,
+                             float* arrivals) {
+  const int64_t segment = first_of_run + local;
+  const Address address = address_of(x, input.a0[first_of_run], input.b0[first_of_run]);  // a run has one address
+  each_vector(n, [&](Lanes at) N4_INLINE_LAMBDA {
+    const U word = words_of(static_cast<uint32_t>(local + at.j), address);
+    I count{};
+    for (int64_t t = 0; t < input.length; ++t) {
+      const U bound = get<U>(thresholds + t * input.segments + segment, at);
+      const I reached = at_least(word, bound) & differ(bound, U{});
+      if (none(reached)) break;
+      count = count - reached;
+    }
+    put(arrivals, get<F>(arrivals, at) + floats_of(count) * get<F>(input.weight + segment, at), at);
+  });
+}
+
+// Segments that neurons share, where those of other runs lie side by side: their thresholds are gathered first.
+inline void add_poisson_shared(const Clock& x, const PoissonInput& input, const uint32_t* thresholds, int64_t segment, int64_t local, int64_t n,
+                               float* arrivals) {
+  uint32_t own[kMostThresholds];
+  if (input.each) {
+    for (int64_t t = 0; t < input.length; ++t) own[t] = thresholds[t * input.segments + segment];
+  }
+  add_poisson(draw_of(x, input, input.each ? own : thresholds + segment * input.length, segment), static_cast<uint32_t>(local), n, arrivals);
+}
+
 // Poisson arrivals for the neurons of a piece; runs ascend and do not overlap.
 inline void add_poisson_input(const Clock& x, const PoissonInput& input, const Piece& piece, float* arrivals) {
+  const int64_t row = input.hold == 0 ? 0 : static_cast<int64_t>(x.elapsed) / input.hold;
+  if (row >= input.n_rows) return;
+  const uint32_t* const thresholds = input.thresholds + row * input.segments * input.length;
   for (int64_t r = 0; r < input.n_runs; ++r) {
     const PoissonRun& run = input.runs[r];
     const int64_t low = run.first > piece.first ? run.first : piece.first;
@@ -112,12 +143,9 @@ inline void add_poisson_input(const Clock& x, const PoissonInput& input, const P
     const int64_t local = low - run.first;
     float* out = arrivals + (low - piece.first);
     if (run.stride == 0) {
-      add_poisson(draw_of(x, input, run.segment), static_cast<uint32_t>(local), high - low, out);
-      continue;
-    }
-    for (int64_t j = 0; j < high - low; ++j) {
-      const Draw d = draw_of(x, input, run.segment + local + j);
-      add_poisson(d, static_cast<uint32_t>(local + j), 1, out + j);
+      add_poisson_shared(x, input, thresholds, run.segment, local, high - low, out);
+    } else {
+      add_poisson_each(x, input, thresholds, run.segment, local, high - low, out);
     }
   }
 }

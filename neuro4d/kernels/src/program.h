@@ -14,6 +14,7 @@ namespace neuro4d {
 constexpr int64_t kMostPorts = 64;
 constexpr int64_t kMostParams = 32;  // of a cell or a receptor
 constexpr int64_t kMostState = 12;
+constexpr int64_t kMostThresholds = 512;  // of a Poisson input
 constexpr int64_t kPiece = 512;  // neurons at a time: everything about them stays in the first cache
 
 // A parameter or a state variable of a cell or receptor, by the name that both sides of a call know.
@@ -65,18 +66,24 @@ struct PoissonRun {
   int32_t first, size, segment, stride;
 };
 
+// Words at or above threshold number j mean more than j spikes; a threshold of 0 stands for 2^32. They lie as (rows, segments, length), or
+// as (rows, length, segments) where neurons have segments `each`. Row number elapsed / hold is in force, none beyond the last; without a
+// hold there is one row.
 struct PoissonInput {
   int64_t port = 0;
   const PoissonRun* runs = nullptr;
   int64_t n_runs = 0;
-  const uint32_t* thresholds = nullptr;  // (segments, length): words at or above number j mean more than j spikes; 0: none
+  const uint32_t* thresholds = nullptr;
   int64_t length = 0;
   const float* weight = nullptr;  // (segments,)
   const uint32_t* a0 = nullptr;   // (segments,)
   const uint32_t* b0 = nullptr;   // (segments,)
+  int64_t segments = 0;
+  bool each = false;
+  int64_t hold = 0, n_rows = 1;
 };
 
-enum class ExtraKind : int32_t { kCurrent = 0, kConductance = 1, kJump = 2, kArrival = 3, kNoise = 4 };
+enum class ExtraKind : int32_t { kCurrent = 0, kConductance = 1, kJump = 2, kArrival = 3, kNoise = 4, kColoredNoise = 5 };
 
 // What a stimulus adds: to the drive, or to the arrivals of a port. One value for all neurons or one per neuron; `per_step` numbers
 // further on lies what it adds in the next step, 0 if that is the same.
@@ -91,6 +98,12 @@ struct Extra {
   Param std;
   int64_t first = 0, size = 0;
   uint32_t a0 = 0, b0 = 0;
+
+  // Coloured noise: in each step `memory` (size,), its deviation from the mean, is multiplied by `decay` before a number is added.
+  float* memory = nullptr;
+  Param decay;
+
+  bool noise() const { return kind == ExtraKind::kNoise || kind == ExtraKind::kColoredNoise; }
 };
 
 // One step of one group. Sums of synapses lie in blocks of `width` neurons: port * width + (neuron - block * width).

@@ -94,9 +94,11 @@ ffi::Error check_runs(const PoissonOperands& x, const GroupOperands& group, cons
 
 ffi::Error read_poisson(CallBuffers* buffers, const RunSpec& spec, int64_t n, const BatchShape& batch, Cursors* at, GroupOperands* group) {
   for (int64_t k = 0; k < n; ++k, ++at->poisson) {
-    if (at->poisson >= spec.poisson.size()) return bad("a Poisson input is missing");
+    if (3 * at->poisson + 2 >= spec.poisson.size()) return bad("a Poisson input is missing");
     PoissonOperands x;
-    x.port = spec.poisson[at->poisson];
+    x.port = spec.poisson[3 * at->poisson];
+    x.each = spec.poisson[3 * at->poisson + 1] != 0;
+    x.hold = spec.poisson[3 * at->poisson + 2];
     if (x.port < 0 || x.port >= static_cast<int64_t>(group->ports.size())) return bad(say("no port", x.port));
     const int64_t number = static_cast<int64_t>(at->poisson);
     N4_TRY(buffers->read(N4_NAMES("poisson.runs", number), &x.runs));
@@ -105,13 +107,14 @@ ffi::Error read_poisson(CallBuffers* buffers, const RunSpec& spec, int64_t n, co
     N4_TRY(buffers->read(N4_NAMES("poisson.a0", number), &x.a0));
     N4_TRY(buffers->read(N4_NAMES("poisson.b0", number), &x.b0));
     if (!has(x.runs, D::S32, 2) || x.runs.dims[1] != 4) return bad("expected runs int32 (n_runs, 4)");
-    if (!has(x.thresholds, D::U32, 2) || !has(x.weight, D::F32, 1) || !has(x.a0, D::U32, 1) || !has(x.b0, D::U32, 1)) {
-      return bad("expected thresholds uint32 (segments, length), weight float32 and addresses uint32 (segments,)");
+    if (!has(x.thresholds, D::U32, x.hold == 0 ? 2 : 3) || !has(x.weight, D::F32, 1) || !has(x.a0, D::U32, 1) || !has(x.b0, D::U32, 1)) {
+      return bad("expected thresholds uint32 (rows?, segments, length), weight float32 and addresses uint32 (segments,)");
     }
-    const int64_t segments = x.weight.dims[0];
-    if (x.thresholds.dims[0] != segments || x.a0.dims[0] != segments || x.b0.dims[0] != segments) {
+    const int64_t segments = x.weight.dims[0], *sizes = x.thresholds.dims + (x.hold == 0 ? 0 : 1);
+    if (sizes[x.each ? 1 : 0] != segments || x.a0.dims[0] != segments || x.b0.dims[0] != segments) {
       return bad("thresholds, weights and addresses must agree in segments");
     }
+    if (x.hold < 0 || sizes[x.each ? 0 : 1] > kMostThresholds) return bad(say("at most", kMostThresholds) + " thresholds, and a hold of at least one step");
     N4_TRY(check_runs(x, *group, batch));
     group->poisson.push_back(x);
   }
@@ -126,9 +129,16 @@ ffi::Error read_noise(CallBuffers* buffers, const int64_t* numbers, int64_t numb
   N4_TRY(buffers->read(N4_NAMES("extra.std", number), &x->std));
   N4_TRY(buffers->read(N4_NAMES("extra.address", number), &x->address));
   if (!has(x->address, D::U32, 1) || x->address.dims[0] != 2) return bad("expected two uint32 words as address of noise");
-  for (const Operand* y : {&x->value, &x->std}) {
+  std::vector<const Operand*> numbers_of{&x->value, &x->std};
+  if (x->kind == ExtraKind::kColoredNoise) {
+    N4_TRY(buffers->carry(N4_NAMES("extra.memory", number), true, &x->memory));
+    N4_TRY(buffers->read(N4_NAMES("extra.decay", number), &x->decay));
+    if (!has(x->memory, D::F32, 1) || x->memory.dims[0] != x->size) return bad("the memory of noise is float32, one number per neuron");
+    numbers_of.push_back(&x->decay);
+  }
+  for (const Operand* y : numbers_of) {
     if (y->dtype != D::F32 || y->rank > 1 || (y->rank == 1 && y->dims[0] != 1 && y->dims[0] != x->size)) {
-      return bad("mean and standard deviation of noise are float32, one value or one per neuron");
+      return bad("mean, standard deviation and decay of noise are float32, one value or one per neuron");
     }
   }
   return ffi::Error::Success();
@@ -138,10 +148,10 @@ ffi::Error read_extras(CallBuffers* buffers, const RunSpec& spec, int64_t n, int
   for (int64_t k = 0; k < n; ++k, ++at->extras) {
     if (3 * at->extras + 2 >= spec.extras.size()) return bad("an extra is missing");
     const int64_t kind = spec.extras[3 * at->extras];
-    if (kind < 0 || kind > 4) return bad(say("unknown kind of extra", kind));
+    if (kind < 0 || kind > 5) return bad(say("unknown kind of extra", kind));
     ExtraOperands x;
     x.kind = static_cast<ExtraKind>(kind);
-    if (x.kind == ExtraKind::kNoise) {
+    if (x.kind == ExtraKind::kNoise || x.kind == ExtraKind::kColoredNoise) {
       N4_TRY(read_noise(buffers, spec.extras.begin() + 3 * at->extras, static_cast<int64_t>(at->extras), *group, &x));
       group->noisy = true;
       group->extras.push_back(x);
@@ -243,7 +253,7 @@ ffi::Error decode(ffi::RemainingArgs args, ffi::RemainingRets rets, const RunSpe
   N4_TRY(read_rings(&buffers, spec.rings, call->groups.size(), call));
   Cursors at;
   for (size_t g = 0; g < call->groups.size(); ++g) N4_TRY(read_group(&buffers, spec, g, &at, call));
-  if (at.ports != spec.ports.size() || at.poisson != spec.poisson.size() || 3 * at.extras != spec.extras.size()) {
+  if (at.ports != spec.ports.size() || 3 * at.poisson != spec.poisson.size() || 3 * at.extras != spec.extras.size()) {
     return bad("more ports, Poisson inputs or extras than the groups have");
   }
   N4_TRY(read_paths(&buffers, spec, call));

@@ -14,7 +14,7 @@ struct RunSpec {
   ffi::Span<const int64_t> groups;   // cell, width, ports, Poisson inputs, extras, whether neurons may die
   ffi::Span<const int64_t> ports;    // receptor
   ffi::Span<const int64_t> paths;    // target group, ring, kind of weight, whether early
-  ffi::Span<const int64_t> poisson;  // port
+  ffi::Span<const int64_t> poisson;  // port, whether neurons have segments each, steps for which a row is held (0: there is one row)
   ffi::Span<const int64_t> extras;   // kind; port, whether it changes from step to step (noise: first neuron, neurons)
   int64_t rings;                     // those of the groups first
   int64_t length;                    // the most steps of a call
@@ -35,6 +35,8 @@ struct PathOperands {
 
 struct PoissonOperands {
   int64_t port = 0;
+  bool each = false;
+  int64_t hold = 0;
   Operand runs, thresholds, weight, a0, b0;
 };
 
@@ -43,7 +45,7 @@ struct ExtraOperands {
   int64_t port = 0;
   bool changes = false;
   int64_t first = 0, size = 0;  // of noise
-  Operand value, std, address;
+  Operand value, std, address, memory, decay;
 };
 
 struct GroupOperands {

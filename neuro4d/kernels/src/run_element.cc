@@ -57,7 +57,7 @@ Extra describe_extra(const ExtraOperands& extra, const BatchShape& batch, int64_
   const int64_t size = extra.value.rank == steps ? 1 : extra.value.dims[steps];
   out.value.mode = size > 1 ? Param::kNeuron : Param::kAll;
   out.per_step = extra.changes ? size : 0;
-  if (extra.kind == ExtraKind::kNoise) {
+  if (out.noise()) {
     out.std.data = extra.std.at<float>(batch, b);
     out.std.mode = extra.std.rank == 1 && extra.std.dims[0] > 1 ? Param::kNeuron : Param::kAll;
     out.first = extra.first;
@@ -65,6 +65,11 @@ Extra describe_extra(const ExtraOperands& extra, const BatchShape& batch, int64_
     const uint32_t* address = extra.address.at<uint32_t>(batch, b);
     out.a0 = address[0];
     out.b0 = address[1];
+  }
+  if (extra.kind == ExtraKind::kColoredNoise) {
+    out.memory = writable<float>(extra.memory, batch, b);
+    out.decay.data = extra.decay.at<float>(batch, b);
+    out.decay.mode = extra.decay.rank == 1 && extra.decay.dims[0] > 1 ? Param::kNeuron : Param::kAll;
   }
   return out;
 }
@@ -82,7 +87,12 @@ void describe_inputs(const RunCall& call, const GroupOperands& group, int64_t b,
     p.runs = input.runs.at<PoissonRun>(call.batch, b);
     p.n_runs = input.runs.dims[0];
     p.thresholds = input.thresholds.at<uint32_t>(call.batch, b);
-    p.length = input.thresholds.dims[1];
+    const int64_t* sizes = input.thresholds.dims + (input.hold == 0 ? 0 : 1);
+    p.length = sizes[input.each ? 0 : 1];
+    p.segments = sizes[input.each ? 1 : 0];
+    p.each = input.each;
+    p.hold = input.hold;
+    p.n_rows = input.hold == 0 ? 1 : input.thresholds.dims[0];
     p.weight = input.weight.at<float>(call.batch, b);
     p.a0 = input.a0.at<uint32_t>(call.batch, b);
     p.b0 = input.b0.at<uint32_t>(call.batch, b);

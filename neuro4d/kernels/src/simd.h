@@ -42,6 +42,8 @@ N4_INLINE I splat(int32_t x) { return x - I{}; }
 N4_INLINE F select(I mask, F a, F b) { return mask ? a : b; }
 N4_INLINE I select(I mask, I a, I b) { return mask ? a : b; }
 N4_INLINE I at_least(F a, F b) { return a >= b; }
+N4_INLINE I at_least(U a, U b) { return a >= b; }
+N4_INLINE I differ(U a, U b) { return a != b; }
 N4_INLINE I below(F a, F b) { return a < b; }
 N4_INLINE I equal(I a, I b) { return a == b; }
 
@@ -60,6 +62,8 @@ N4_INLINE I splat(int32_t x) { return x; }
 N4_INLINE F select(I mask, F a, F b) { return mask != 0 ? a : b; }
 N4_INLINE I select(I mask, I a, I b) { return mask != 0 ? a : b; }
 N4_INLINE I at_least(F a, F b) { return a >= b ? -1 : 0; }
+N4_INLINE I at_least(U a, U b) { return a >= b ? -1 : 0; }
+N4_INLINE I differ(U a, U b) { return a != b ? -1 : 0; }
 N4_INLINE I below(F a, F b) { return a < b ? -1 : 0; }
 N4_INLINE I equal(I a, I b) { return a == b ? -1 : 0; }
 

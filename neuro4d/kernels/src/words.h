@@ -31,6 +31,11 @@ N4_INLINE U words_of(uint32_t local, const Where& d) {
   return mix(mix((load<U>(kLaneNumbers) + local) ^ d.a) + d.b);
 }
 
+// The words themselves, each rounded to the nearest float.
+N4_INLINE F floats_of_words(U word) {
+  return floats_of(same_bits<I>(word >> 16)) * splat(65536.0f) + floats_of(same_bits<I>(word & 0xFFFFu));
+}
+
 // Numbers in (0, 1), from the upper 23 bits of each word: `uniform_jax` in neuro4d/_base/_random.py is the same.
 N4_INLINE F uniform_of(U word) { return (floats_of(same_bits<I>(word >> 9)) + splat(0.5f)) * splat(0x1p-23f); }
 

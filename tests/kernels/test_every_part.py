@@ -1,0 +1,142 @@
+"""Every neuron model and every receptor alike: native against plain XLA, instruction sets, derivatives."""
+
+import functools
+
+import brainunit as u
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+from core.exported import NEURONS, RECEPTORS
+from kernels.every_part import network
+
+import neuro4d as n4
+from neuro4d._base import field_units
+from neuro4d.kernels import native_available, run_native
+from neuro4d.model import _native, advance, prepare
+from neuro4d.ops import Backend
+
+EVERY = (*NEURONS, *RECEPTORS)
+STEPS = 300
+
+ULPS = {}
+"""How far a native step may be from that of plain XLA: in units of the last place of a variable's largest value in the run. What compilers
+contract and the exponential are the reasons; 2 where nothing is said."""
+
+needs_native = pytest.mark.skipif(not native_available(), reason="the CPU handlers are not built")
+
+
+@functools.cache
+def build(backend=Backend.AUTO, precision=jnp.float32):
+    return network().build(dt=0.1 * u.ms, seed=1, backend=backend, precision=precision)
+
+
+@functools.cache
+def both():
+    """States before each step of a run in plain XLA, what it makes of them, and what the native step makes of them."""
+    native, plain = (jax.jit(lambda s, m=build(backend): advance(m, prepare(m), s, None)[0]) for backend in (Backend.AUTO, Backend.REFERENCE))
+    state, found = build().init(jr.key(3)), []
+    for _ in range(STEPS):
+        want = plain(state)
+        found.append((native(state).groups, want.groups))
+        state = want
+    return jax.tree.map(lambda *x: np.stack(x), *found)
+
+
+def of(groups, name, model):
+    """The variables of the population that stands for a part, by name: groups may hold several."""
+    span = model.layout.spans[name]
+    held = groups[span.group]
+    cut = lambda x: x[..., span.start : span.start + span.size]  # noqa: E731
+    found = {v: cut(x) for v, x in (held.neurons._asdict() if held.neurons else {}).items()}
+    for values in held.receptors.values():
+        found |= {f"port.{v}": cut(x) for v, x in (values._asdict() if values else {}).items()}
+    return found
+
+
+@needs_native
+@pytest.mark.parametrize("name", EVERY)
+def test_a_native_step_is_that_of_plain_xla(name):
+    got, want = both()
+    for variable, expected in of(want, name, build()).items():
+        if variable == "left" and name in (*RECEPTORS, "LIF"):
+            continue  # what rounding left over of v: test_native_steps.py
+        unit = np.spacing(np.float32(max(np.abs(expected).max(), 1e-6)))
+        apart = np.abs(of(got, name, build())[variable].astype(np.float64) - expected) / unit
+        assert apart.max() <= ULPS.get(name, 2), f"{variable}: {apart.max():.3g} units"
+
+
+@needs_native
+def test_every_part_has_a_native_step():
+    constants = prepare(build())
+    assert [name for name, group in constants.groups.items() if group.native is None] == []
+
+
+@needs_native
+def test_every_instruction_set_gives_the_same_bits(monkeypatch):
+    states = []
+    for isa in ("baseline", "avx2", "avx512", "best"):
+        monkeypatch.setattr(_native, "run_native", functools.partial(run_native, isa=isa))
+        step = jax.jit(lambda s: advance(build(), prepare(build()), s, None)[0])
+        state = build().init(jr.key(3))
+        for _ in range(100):
+            state = step(state)
+        states.append(jax.tree.leaves(state))
+    for others in states[1:]:
+        assert all(np.asarray(x).tobytes() == np.asarray(y).tobytes() for x, y in zip(states[0], others, strict=True))
+
+
+# Derivatives ------------------------------------------------------------------------------------------------------------
+
+
+def part_of(model, name):
+    return model.neurons[name] if name in NEURONS else model.receptors[name]["in"]
+
+
+def fields_of(model, name):
+    """The names of the parameters of a part."""
+    return [field for field in field_units(part_of(model, name)) if getattr(part_of(model, name), field) is not None]
+
+
+@functools.cache
+def slopes():
+    """By part and leaf: the derivative of the mean of all variables after a run, as `jax.grad` gives it and from differences.
+
+    Populations hear nothing of each other, so one run moves a leaf of each at a time.
+    """
+    with jax.enable_x64(True):
+        model = build(Backend.REFERENCE, jnp.float64)
+        fields = {name: fields_of(model, name) for name in EVERY}
+
+        def moved(model, number, by):
+            for name in EVERY:
+                for field in fields[name][number : number + 1]:
+                    where = lambda m, n=name, f=field: getattr(part_of(m, n), f)  # noqa: E731
+                    model = eqx.tree_at(where, model, where(model) + by * jnp.maximum(jnp.abs(where(model)), 1e-3))
+            return model
+
+        @jax.jit
+        def means(model):
+            groups = n4.scan(model, model.init(jr.key(1)), 60)[0].groups
+            return {name: sum(jnp.sum(x) for x in of(groups, name, model).values()) for name in EVERY}
+
+        whole = jax.jit(jax.grad(lambda m: sum(means(m).values()), allow_int=True))
+        exact = whole(model)
+        found = {name: [] for name in EVERY}
+        for number in range(max(map(len, fields.values()))):
+            up, down = (means(moved(model, number, by)) for by in (1e-6, -1e-6))
+            for name in EVERY:
+                for field in fields[name][number : number + 1]:
+                    size = np.maximum(np.abs(np.asarray(getattr(part_of(model, name), field))), 1e-3)
+                    slope = float(np.sum(np.asarray(getattr(part_of(exact, name), field)) * size))
+                    found[name].append((field, slope, float(up[name] - down[name]) / 2e-6))
+    return found
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_derivatives_are_those_of_differences(name):
+    for field, slope, difference in slopes()[name]:
+        assert np.isfinite(slope)
+        assert abs(slope - difference) <= 1e-5 * abs(difference) + 1e-6, (field, slope, difference)
