@@ -1,7 +1,23 @@
 """What the compiled handlers offer, as they say it themselves."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
+
+
+ENUMERATIONS = MappingProxyType(
+    {
+        "weight_kinds": ("one", "source", "edge"),
+        "isas": ("baseline", "avx2", "avx512"),
+        "extra_kinds": ("current", "conductance", "jump", "arrival", "noise", "colored_noise"),
+    }
+)
+"""Names whose places are numbers that a call speaks of: the handlers must have the same."""
+
+
+def numbers(enumeration: str) -> Mapping[str, int]:
+    """The numbers of the names of an enumeration."""
+    return MappingProxyType({name: number for number, name in enumerate(ENUMERATIONS[enumeration])})
 
 
 class NativeLimits(NamedTuple):
@@ -30,6 +46,9 @@ class NativeManifest(NamedTuple):
 def read_manifest(raw: Mapping[str, Any]) -> NativeManifest:
     """The manifest from what the extension gives. Raises `LookupError`, `TypeError` or `ValueError` for another form."""
     limits = NativeLimits(**{name: int(raw["limits"][name]) for name in NativeLimits._fields})
+    for name, ours in ENUMERATIONS.items():
+        if tuple(raw["enumerations"][name]) != ours:
+            raise ValueError(f"expected {name} {', '.join(ours)}; got {', '.join(raw['enumerations'][name])}")
     return NativeManifest(_parts(raw["cells"]), _parts(raw["receptors"]), limits)
 
 

@@ -8,12 +8,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32, UInt, UInt32
 
 from neuro4d.kernels._call import Operand, call
+from neuro4d.kernels._manifest import numbers
 
 WeightKind = Literal["one", "source", "edge"]
 Isa = Literal["best", "baseline", "avx2", "avx512"]
 
-_KINDS = MappingProxyType({"one": 0, "source": 1, "edge": 2})
-_ISAS = MappingProxyType({"best": -1, "baseline": 0, "avx2": 1, "avx512": 2})
+_KINDS = numbers("weight_kinds")
+_ISAS = MappingProxyType({"best": -1, **numbers("isas")})
 _NAMES = ("step", "delays", "ring_ids", "ring_count", "start", "bounds", "targets", "weight", "acc")
 _RANKS = (0, 1, 2, 1, 2, 2, 1, None, 2)
 

@@ -6,7 +6,6 @@ in one call, during which each thread keeps to the same neurons.
 """
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
@@ -14,12 +13,13 @@ import numpy as np
 from jaxtyping import Array, Float, Int32, UInt, UInt32
 
 from neuro4d.kernels._call import Made, Operand, call
+from neuro4d.kernels._manifest import numbers
 from neuro4d.kernels._native_deliver import Isa, WeightKind, isa_number, kind_number
 from neuro4d.kernels._native_load import native_manifest
 
 ExtraKind = Literal["current", "conductance", "jump", "arrival", "noise", "colored_noise"]
 
-_EXTRAS = MappingProxyType({"current": 0, "conductance": 1, "jump": 2, "arrival": 3, "noise": 4, "colored_noise": 5})
+_EXTRAS = numbers("extra_kinds")
 
 
 class NativeClock(NamedTuple):

@@ -52,6 +52,10 @@ def test_without_the_extension_the_status_says_why():
 OTHERS = {
     "a module without a manifest": "types.ModuleType('neuro4d.kernels._native')",
     "another interface": "types.SimpleNamespace(manifest=lambda: {'abi': -1, 'limits': {'ports': 64, 'batch_axes': 6}})",
+    "an enumeration in another order": (
+        "types.SimpleNamespace(manifest=lambda: {'abi': load._ABI, 'cells': [], 'receptors': [], 'limits': {'ports': 64, 'batch_axes': 6},"
+        " 'enumerations': {'weight_kinds': ['edge', 'source', 'one']}})"
+    ),
     "unknown limits": "types.SimpleNamespace(manifest=lambda: {'abi': load._ABI, 'limits': {}})",
 }
 

@@ -46,15 +46,26 @@ nb::list parts(const neuro4d::Part* all, int64_t n) {
   return out;
 }
 
+template <size_t N>
+nb::list texts(const char* const (&all)[N]) {
+  nb::list out;
+  for (const char* text : all) out.append(std::string(text));
+  return out;
+}
+
 nb::dict manifest() {
   const neuro4d::Manifest& known = neuro4d::manifest();
-  nb::dict limits, out;
+  nb::dict limits, enumerations, out;
   out["cells"] = parts(known.cells, known.n_cells);
   out["receptors"] = parts(known.receptors, known.n_receptors);
   limits["ports"] = int64_t{neuro4d::kMostPorts};
   limits["batch_axes"] = int64_t{neuro4d::BatchShape::kMost};
   out["abi"] = int64_t{kAbi};
   out["limits"] = limits;
+  enumerations["weight_kinds"] = texts(neuro4d::kWeightKinds);
+  enumerations["isas"] = texts(neuro4d::kIsas);
+  enumerations["extra_kinds"] = texts(neuro4d::kExtraKinds);
+  out["enumerations"] = enumerations;
   return out;
 }
 

@@ -84,6 +84,7 @@ struct PoissonInput {
 };
 
 enum class ExtraKind : int32_t { kCurrent = 0, kConductance = 1, kJump = 2, kArrival = 3, kNoise = 4, kColoredNoise = 5 };
+constexpr const char* kExtraKinds[] = {"current", "conductance", "jump", "arrival", "noise", "colored_noise"};
 
 // What a stimulus adds: to the drive, or to the arrivals of a port. One value for all neurons or one per neuron; `per_step` numbers
 // further on lies what it adds in the next step, 0 if that is the same.

@@ -10,10 +10,12 @@ namespace neuro4d {
 
 // How one weight is found: one for all synapses, one for each source row, one for each synapse.
 enum class WeightKind : int32_t { kOne = 0, kSource = 1, kEdge = 2 };
+constexpr const char* kWeightKinds[] = {"one", "source", "edge"};
 
 enum class Storage : int32_t { kF32 = 0, kF64 = 1, kF16 = 2, kBF16 = 3 };
 
 enum class Isa : int32_t { kBaseline = 0, kAvx2 = 1, kAvx512 = 2 };
+constexpr const char* kIsas[] = {"baseline", "avx2", "avx512"};
 
 // The spikes of one step of the past, and the number of their delay.
 struct SpikeList {
