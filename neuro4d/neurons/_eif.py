@@ -161,7 +161,8 @@ class AdEx(AbstractNeuron):
     When $v \ge v_\mathrm{peak}$ at the end of a step the neuron fires: $w \leftarrow w + b$, and `v` is held at `v_reset` for `t_ref`, while
     `w` goes on.
 
-    Scheme: half a step of `w`, then `v` as in `EIF`, then half a step of `w` with the new `v` (up to `v_peak`): second order. Spikes lie
+    Scheme: half a step of `w`, then `v` as in `EIF`, then half a step of `w` with the new `v` (in a step with a spike, with
+    `v_reset`): second order. Spikes lie
     on the grid. NEST's `aeif` models solve the same equations with adaptive steps: with `t_ref` above 0 their spikes lie within one step of these;
     with `t_ref=0` they reset inside of a step and every interval is shorter by up to one step.
 
@@ -242,7 +243,7 @@ class AdEx(AbstractNeuron):
         free = state.left < 0.5
         w = state.w + p.half_w * (p.a * (state.v - p.v_rest) - state.w)
         later, burst = _membrane_step(p, state.v, drive.g, (0 if drive.i is None else drive.i) - w)
-        seen = jnp.where(free, jnp.minimum(later, p.v_peak), state.v)
+        seen = jnp.where(free, jnp.where(later >= p.v_peak, p.v_reset, later), state.v)
         w = w + p.half_w * (p.a * (seen - p.v_rest) - w)
         v, fired, left = _fire(p, state.v, state.left, later, burst, drive)
         w = jnp.where(fired, w + p.b, w)

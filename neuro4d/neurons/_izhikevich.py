@@ -83,7 +83,7 @@ class Izhikevich(AbstractNeuron):
     - `"euler"`: explicit Euler; `v` in `substeps` equal parts of the step, then `u` once with the new `v`. The published programs: two parts and
       1 ms in 2003, one part in 2004. First order in the time step.
     - `"split"`: half a step of `u`, the exact solution of `v` over the step, half a step of `u` (Strang 1968). Second order, for about twice the
-      time; `u` sees `v` up to `v_peak` only. Presets and thresholds that were found with Euler steps are not those of the equations: near a
+      time; in a step with a spike the second half sees `c`. Presets and thresholds that were found with Euler steps are not those of the equations: near a
       threshold the schemes give other spikes.
 
     **Arguments:** each a scalar, an array with one entry per neuron, or a distribution.
@@ -197,7 +197,7 @@ class Izhikevich(AbstractNeuron):
             slope = p.slope if drive.g is None else p.slope - p.per_c * drive.g
             inward = 0 if drive.i is None else p.per_c * drive.i
             v, burst = quadratic_flow(state.v, 0.04, slope, p.offset - recovery + inward, p.dt, p.v_peak)
-            recovery = _recover(p, recovery, jnp.minimum(v, p.v_peak))
+            recovery = _recover(p, recovery, jnp.where(v >= p.v_peak, p.c, v))
         else:
             v, part = state.v, p.dt / self.substeps
             for _ in range(self.substeps):

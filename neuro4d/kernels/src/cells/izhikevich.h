@@ -41,7 +41,7 @@ struct Izhikevich {
     F u = s[kU] + p[kHalf] * (p[kB] * (v - p[kVU]) - p[kLeak] * s[kU]);
     const F slope = kG ? p[kSlope] - p[kPerC] * g : p[kSlope];
     v = quadratic_flow(v, splat(0.04f), slope, p[kOffset] - u + p[kPerC] * i, p[kDt], p[kVPeak], &burst);
-    const F seen = select(below(p[kVPeak], v), p[kVPeak], v);
+    const F seen = select(at_least(v, p[kVPeak]), p[kC], v);
     u = u + p[kHalf] * (p[kB] * (seen - p[kVU]) - p[kLeak] * u);
     return fire<kJump>(p, s, v, u, jump, burst);
   }

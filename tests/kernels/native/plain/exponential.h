@@ -41,11 +41,11 @@ inline bool eif(const float* p, float* s, const Drive& d, bool with_g, bool with
 }
 
 inline bool adex(const float* p, float* s, const Drive& d, bool with_g, bool with_jump) {
-  const float v_rest = p[4], v_peak = p[10], half_w = p[12], a = p[13], b = p[14];
+  const float v_rest = p[4], v_reset = p[9], v_peak = p[10], half_w = p[12], a = p[13], b = p[14];
   bool burst;
   float w = s[1] + half_w * (a * (s[0] - v_rest) - s[1]);
   const float later = exponential_membrane(p, s[0], d.g, d.i - w, with_g, &burst);
-  const float seen = s[2] >= 0.5f ? s[0] : later > v_peak ? v_peak : later;
+  const float seen = s[2] >= 0.5f ? s[0] : later >= v_peak ? v_reset : later;
   w = w + half_w * (a * (seen - v_rest) - w);
   const bool fires = exponential_fire(p, &s[0], &s[2], later, d, with_jump, burst);
   s[1] = fires ? w + b : w;

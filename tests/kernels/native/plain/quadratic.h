@@ -41,7 +41,7 @@ inline bool izhikevich(const float* p, float* s, const Drive& d, bool with_g, bo
   if (substeps == 0.0f) {
     u = u + half * (b * (v - v_u) - leak * u);
     v = quadratic(v, 0.04f, with_g ? slope - per_c * d.g : slope, offset - u + per_c * d.i, dt, v_peak, &burst);
-    u = u + half * (b * ((v > v_peak ? v_peak : v) - v_u) - leak * u);
+    u = u + half * (b * ((v >= v_peak ? c : v) - v_u) - leak * u);
   } else {
     for (int k = 0; k < static_cast<int>(substeps); ++k) {
       const float inward = with_g ? d.i - d.g * v : d.i;
@@ -58,7 +58,7 @@ inline bool izhikevich(const float* p, float* s, const Drive& d, bool with_g, bo
 
 inline PlainCell qif_cell() {
   return {"QIF",
-          {{"cell.alpha", 0.003f, 0.005f}, {"cell.beta", 0.4f, 0.5f}, {"cell.gamma", 11, 14}, {"cell.per_c", 0.01f, 0.1f}, {"cell.dt", 0.2f, 0.3f},
+          {{"cell.alpha", 0.003f, 0.005f}, {"cell.beta", 0.4f, 0.5f}, {"cell.gamma", 11, 14}, {"cell.per_c", 0.001f, 0.01f}, {"cell.dt", 0.2f, 0.3f},
            {"cell.v_reset", -70, -60}, {"cell.v_peak", 20, 30}, {"cell.hold", 3, 3}},
           {{"cell.v", -70, 35}, {"cell.left", -1e-6f, 1e-6f}},
           qif};

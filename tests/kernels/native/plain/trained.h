@@ -60,24 +60,24 @@ inline bool li(const float* p, float* s, const Drive& d, bool with_g, bool with_
 
 inline PlainCell alif_cell() {
   return {"ALIF",
-          {{"cell.share", 0.05f, 0.2f}, {"cell.resistance", 0.1f, 0.5f}, {"cell.share_b", 0.01f, 0.1f}, {"cell.beta", 1, 2}, {"cell.v_th", 1, 2}},
-          {{"cell.v", -1, 3}, {"cell.b", 0, 2}},
+          {{"cell.share", 0.05f, 0.2f}, {"cell.resistance", 0.01f, 0.05f}, {"cell.share_b", 0.01f, 0.1f}, {"cell.beta", 1, 2}, {"cell.v_th", 1, 2}},
+          {{"cell.v", -1, 100}, {"cell.b", 0, 2}},
           alif};
 }
 
 // `order`: 0, 1 or 2, as in cells/adlif.h.
 inline PlainCell adlif_cell(float order) {
   return {"AdLIF",
-          {{"cell.share", 0.05f, 0.2f}, {"cell.resistance", 0.1f, 0.5f}, {"cell.share_w", 0.01f, 0.1f}, {"cell.a", -1, 1}, {"cell.b", 0, 2},
+          {{"cell.share", 0.05f, 0.2f}, {"cell.resistance", 0.01f, 0.05f}, {"cell.share_w", 0.01f, 0.1f}, {"cell.a", -1, 1}, {"cell.b", 0, 2},
            {"cell.v_th", 1, 2}, {"cell.order", order, order}},
-          {{"cell.v", -1, 3}, {"cell.w", -1, 3}, {"cell.z", 0, 1}},
+          {{"cell.v", -1, 100}, {"cell.w", -1, 3}, {"cell.z", 0, 1}},
           adlif};
 }
 
 inline PlainCell plif_cell() {
   return {"PLIF",
-          {{"cell.share", 0.05f, 0.5f}, {"cell.resistance", 0.1f, 0.5f}, {"cell.v_th", 1, 2}, {"cell.v_reset", -0.5f, 0.5f}},
-          {{"cell.v", -1, 3}},
+          {{"cell.share", 0.05f, 0.5f}, {"cell.resistance", 0.01f, 0.05f}, {"cell.v_th", 1, 2}, {"cell.v_reset", -0.5f, 0.5f}},
+          {{"cell.v", -1, 100}},
           plif};
 }
 
