@@ -1,6 +1,5 @@
 // The step of a group against a loop over neurons: every cell, every receptor, all kinds of parameter, stimuli, and the spikes.
 #include <cmath>
-#include <cstdio>
 #include <memory>
 
 #include "check.h"
@@ -255,7 +254,6 @@ void compare(Isa isa, const Group& group, uint64_t seed, Report* report, Digest*
     spikes += fired.size();
     state.late = late;  // arrivals of stimuli are added there
   }
-  if (!group.cell->silent && spikes <= 50) std::fprintf(stderr, "%s %zu r%zu %s\n", group.cell->name, spikes, group.receptors.size(), group.receptors.empty() ? "-" : group.receptors[0]->name);
   CLAIM(report, group.cell->silent ? spikes == 0 : spikes > 50);
   for (const float v : state.parts[0][0]) CLAIM(report, std::isfinite(v));  // the bits of NaN would be left to the processor
 }
