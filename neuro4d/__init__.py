@@ -40,7 +40,14 @@ from neuro4d.network import Network as Network
 from neuro4d.network import Population as Population
 from neuro4d.network import PopulationView as PopulationView
 from neuro4d.network import Projection as Projection
+from neuro4d.neurons import ALIF as ALIF
+from neuro4d.neurons import EIF as EIF
+from neuro4d.neurons import LI as LI
 from neuro4d.neurons import LIF as LIF
+from neuro4d.neurons import PLIF as PLIF
+from neuro4d.neurons import QIF as QIF
+from neuro4d.neurons import AdEx as AdEx
+from neuro4d.neurons import AdLIF as AdLIF
 from neuro4d.neurons import Izhikevich as Izhikevich
 from neuro4d.neurons import PoissonNeuron as PoissonNeuron
 from neuro4d.neurons import Relay as Relay

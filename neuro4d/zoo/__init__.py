@@ -9,6 +9,8 @@ from neuro4d.zoo._entry import ZooEntry as ZooEntry
 from neuro4d.zoo._izhikevich2003 import izhikevich2003 as izhikevich2003
 from neuro4d.zoo._lattice4d import lattice4d as lattice4d
 from neuro4d.zoo._microcircuit import microcircuit as microcircuit
+from neuro4d.zoo._patterns import adex_pattern as adex_pattern
+from neuro4d.zoo._patterns import izhikevich_pattern as izhikevich_pattern
 from neuro4d.zoo._potjans import Background as Background
 from neuro4d.zoo._potjans import current_for_psp as current_for_psp
 from neuro4d.zoo._registry import get as get

@@ -29,12 +29,20 @@ KINDS = (
 )
 N = 5
 IZHIKEVICH = {"a": 0.02 / u.ms, "b": 0.2 / u.ms, "c": -65 * u.mV, "d": 8 * u.mV / u.ms}
+MEMBRANE = {"c": 100 * u.pF, "g_l": 10 * u.nS, "v_rest": -60 * u.mV, "v_t": -55 * u.mV, "v_reset": -60 * u.mV}
 
 NEURONS = {
     "LIF": lambda: lif(v_th=np.linspace(-58, -54, N) * u.mV),
     "Izhikevich": lambda: n4.Izhikevich(**IZHIKEVICH, cm=20 * u.pF, substeps=2),
     "Relay": lambda: n4.Relay(),
     "PoissonNeuron": lambda: n4.PoissonNeuron(rate=np.linspace(100, 2000, N) * u.Hz, t_ref=0.2 * u.ms),
+    "EIF": lambda: n4.EIF(**MEMBRANE, delta_t=3 * u.mV, t_ref=0.2 * u.ms),
+    "AdEx": lambda: n4.AdEx(**MEMBRANE, delta_t=2 * u.mV, a=2 * u.nS, tau_w=30 * u.ms, b=20 * u.pA, t_ref=0.2 * u.ms),
+    "QIF": lambda: n4.QIF(**MEMBRANE, t_ref=0.2 * u.ms),
+    "ALIF": lambda: n4.ALIF(tau=20 * u.ms, tau_b=200 * u.ms, beta=1.8 * u.mV, g_l=30 * u.nS),
+    "AdLIF": lambda: n4.AdLIF(tau=10 * u.ms, tau_w=60 * u.ms, a=5 * u.nS, b=50 * u.pA, g_l=30 * u.nS, order="ef"),
+    "PLIF": lambda: n4.PLIF(w=-3.0, g_l=30 * u.nS),
+    "LI": lambda: n4.LI(tau=15 * u.ms, g_l=10 * u.nS),
 }
 # The time constants of two receptors are that of the membrane: the singular point of the propagators.
 RECEPTORS = {

@@ -1,16 +1,34 @@
 // Every cell and receptor that runs natively: a new one is a file of its own and a line here. Included once per instruction set.
 #pragma once
 
+#include "cells/adex.h"
+#include "cells/adlif.h"
+#include "cells/alif.h"
+#include "cells/eif.h"
 #include "cells/izhikevich.h"
+#include "cells/li.h"
 #include "cells/lif.h"
 #include "cells/poisson_neuron.h"
+#include "cells/plif.h"
+#include "cells/qif.h"
 #include "cells/relay.h"
 #include "receptors/alpha.h"
 #include "receptors/exponential.h"
 #include "receptors/instant.h"
 
 // Their Python names; their numbers are their places here.
-#define N4_CELLS(X) X("LIF", Lif) X("Izhikevich", Izhikevich) X("Relay", Relay) X("PoissonNeuron", PoissonNeuron)
+#define N4_CELLS(X)                 \
+  X("LIF", Lif)                     \
+  X("Izhikevich", Izhikevich)       \
+  X("Relay", Relay)                 \
+  X("PoissonNeuron", PoissonNeuron) \
+  X("EIF", Eif)                     \
+  X("AdEx", AdEx)                   \
+  X("QIF", Qif)                     \
+  X("ALIF", Alif)                   \
+  X("AdLIF", AdLif)                 \
+  X("PLIF", Plif)                   \
+  X("LI", Li)
 
 #define N4_RECEPTORS(X)                                                                                     \
   X("ExpCurrent", ExpCurrent) X("ExpConductance", ExpConductance) X("AlphaCurrent", AlphaCurrent)           \

@@ -2,6 +2,9 @@
 #pragma once
 
 #include "plain/poisson_neuron.h"
+#include "plain/exponential.h"
+#include "plain/quadratic.h"
+#include "plain/trained.h"
 #include "plain_part.h"
 
 namespace n4_test {
@@ -31,21 +34,6 @@ inline bool lif(const float* p, float* s, const Drive& d, bool with_g, bool with
   return true;
 }
 
-inline bool izhikevich(const float* p, float* s, const Drive& d, bool with_g, bool with_jump) {
-  const float a = p[0], b = p[1], c = p[2], jump_of_u = p[3], v_peak = p[4], per_c = p[5], dt = p[6], substeps = p[7];
-  float v = s[0], u = s[1];
-  for (int k = 0; k < static_cast<int>(substeps); ++k) {
-    const float inward = with_g ? d.i - d.g * v : d.i;
-    v = v + dt / substeps * (0.04f * v * v + 5.0f * v + 140.0f - u + per_c * inward);
-  }
-  u = u + dt * a * (b * v - u);
-  if (with_jump) v = v + d.jump;
-  const bool fires = v >= v_peak;
-  s[0] = fires ? c : v;
-  s[1] = fires ? u + jump_of_u : u;
-  return fires;
-}
-
 inline bool relay(const float*, float* s, const Drive& d, bool, bool with_jump) {
   const float total = with_jump ? s[0] + d.jump : s[0];
   s[0] = total - 1.0f >= 0.5f ? total - 1.0f : 0.0f;
@@ -59,13 +47,22 @@ inline const std::vector<PlainCell>& plain_cells() {
         {"cell.v_rest", -61, -59}, {"cell.v_th", -51, -50}, {"cell.v_reset", -61, -59}, {"cell.hold", 3, 3}},
        {{"cell.v", -65, -49}, {"cell.left", -1e-6f, 1e-6f}},
        lif},
-      {"Izhikevich",
-       {{"cell.a", 0.02f, 0.1f}, {"cell.b", 0.2f, 0.25f}, {"cell.c", -65, -50}, {"cell.d", 2, 8}, {"cell.v_peak", 30, 35},
-        {"cell.per_c", 0.001f, 0.01f}, {"cell.dt", 0.2f, 0.3f}, {"cell.substeps", 2, 2}},
-       {{"cell.v", -70, 40}, {"cell.u", -15, -5}},
-       izhikevich},
+      izhikevich_cell(2),
       {"Relay", {}, {{"cell.waiting", -2, 5}}, relay},
-      plain_poisson_neuron()};
+      plain_poisson_neuron(),
+      eif_cell(),
+      adex_cell(),
+      qif_cell(),
+      alif_cell(),
+      adlif_cell(0),
+      plif_cell(),
+      li_cell()};
+  return known;
+}
+
+// Cells of the list whose sums depend on a parameter that is the same for all neurons, with its other values.
+inline const std::vector<PlainCell>& plain_variants() {
+  static const std::vector<PlainCell> known = {izhikevich_cell(0), adlif_cell(1), adlif_cell(2)};
   return known;
 }
 

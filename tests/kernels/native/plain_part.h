@@ -35,6 +35,7 @@ struct PlainCell {
   const char* name;
   std::vector<Range> params, state;
   bool (*step)(const float* p, float* s, const Drive& d, bool with_g, bool with_jump);
+  bool silent = false;  // never fires
 };
 
 // How near the functions of `simd.h` come to those of the library is tested with the numbers.
