@@ -36,6 +36,7 @@ from neuro4d.model import set_value as set
 from neuro4d.model import set_weights as set_weights
 from neuro4d.model import to_user as to_user
 from neuro4d.model import with_neurons as with_neurons
+from neuro4d.network import GapJunctions as GapJunctions
 from neuro4d.network import Network as Network
 from neuro4d.network import Population as Population
 from neuro4d.network import PopulationView as PopulationView

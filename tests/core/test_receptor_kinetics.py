@@ -1,5 +1,7 @@
 """Receptors with kinetics of their own against closed forms and solutions of their equations by a method of high order."""
 
+import itertools
+
 import brainunit as u
 import jax
 import jax.numpy as jnp
@@ -93,7 +95,7 @@ def solved(slope, start, add, times, until, dt):
     edges = [0.0, *np.unique(times), until]
     state, found = np.array(start, float), []
     grid = end_of_steps(round(until / dt), dt)
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
+    for a, b in itertools.pairwise(edges):
         state = state + add * np.sum(np.isclose(times, a))
         inside = grid[(grid > a + 1e-9) & (grid <= b + 1e-9)]
         out = solve_ivp(slope, (a, b), state, "DOP853", np.minimum(inside, b), rtol=1e-11, atol=1e-13)
@@ -189,8 +191,9 @@ def test_gabab_pulses_and_sums(x64):
     ends = BURST + CLEAR
     edges, x = np.sort([*BURST, *ends, 200.0]), np.array([REST, 0, 0, 0.0])
     highest = 0.0
-    for k, (a, b) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
-        x = solve_ivp(lambda t, x, on=k % 2 == 0: gabab_slope(t, x, lambda _: 0.5 * on), (a, b), x, "DOP853", rtol=1e-10, atol=1e-12, dense_output=True)
+    for k, (a, b) in enumerate(itertools.pairwise(edges)):
+        amount = 0.5 if k % 2 == 0 else 0.0
+        x = solve_ivp(lambda t, x, amount=amount: gabab_slope(t, x, lambda _: amount), (a, b), x, "DOP853", rtol=1e-10, atol=1e-12)
         highest = max(highest, x.y[3].max())
         x = x.y[:, -1]
     rectangular = (highest / HALF) ** 4 / (1 + (highest / HALF) ** 4)
