@@ -160,21 +160,21 @@ def test_what_is_refused():
     def gap(*ends, rule=rule, conductance=1 * u.nS):
         return n4.GapJunctions("gap", *ends, rule=rule, conductance=conductance)
 
-    with pytest.raises(ValueError, match="join membrane potentials, but Relay neurons .* have none"):
+    with pytest.raises(ValueError, match=r"join membrane potentials, but Relay neurons .* have none"):
         gap(CELLS, relay)
     with pytest.raises(n4.UnitError, match="conductance: expected a quantity"):
         gap(CELLS, conductance=1.0)
-    with pytest.raises(ValueError, match="conductance is 0 or more.*-1"):
+    with pytest.raises(ValueError, match=r"conductance is 0 or more.*-1"):
         gap(CELLS, conductance=-1 * u.nS)
     with pytest.raises(TypeError, match="expected a rule such as"):
         gap(CELLS, rule=None)
-    with pytest.raises(ValueError, match="5 of 5 edges join a neuron to itself.*autapses=False"):
+    with pytest.raises(ValueError, match=r"5 of 5 edges join a neuron to itself.*autapses=False"):
         n4.Network(CELLS, gap(CELLS)).build(dt=0.1 * u.ms)
     with pytest.raises(ValueError, match=r"conductance has one entry per edge, shape \(1,\); got shape \(2,\)"):
         n4.Network(CELLS, gap(CELLS, rule=n4.EdgeList([0], [1]), conductance=[1, 2] * u.nS)).build(dt=0.1 * u.ms)
     with pytest.raises(ValueError, match="population 'cells', which is not part of the network"):
         n4.Network(relay, gap(CELLS))
-    with pytest.raises(ValueError, match="two parts .* named 'gap'"):
+    with pytest.raises(ValueError, match=r"two parts .* named 'gap'"):
         n4.Network(CELLS, gap(CELLS), gap(CELLS))
     with pytest.raises(n4.UnknownNameError):
         n4.Network(CELLS, gap(CELLS, rule=n4.EdgeList([0], [1]))).build(dt=0.1 * u.ms).edges("gab")
