@@ -106,13 +106,14 @@ class ProjectionSpan(NamedTuple):
 
 
 class GapSpan(NamedTuple):
-    """Where the two ends of gap junctions lie."""
+    """Where the two ends of gap junctions lie; `most`: how many a neuron has at most, on side a and on side b."""
 
     name: str
     a: End
     b: End
     a_group: str
     b_group: str
+    most: tuple[int, int]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -105,7 +105,9 @@ def make_gap(part: GapJunctions, spec: BuildSpec) -> tuple[Gap, GapSpan]:
     else:
         drawn = value.draw(words(address(spec.seed, "gap junctions", part.name, "conductance"), np.arange(rows.n_edges)))
     check_fits(drawn, spec.dtype, f"{where}: conductance")
-    span = GapSpan(part.name, end_of(part.source, spec), end_of(part.target, spec), *(_group(x, spec) for x in (part.source, part.target)))
+    groups = [spec.spans[view.population.name].group for view in (part.source, part.target)]
+    most = int(np.bincount(a).max(initial=0)), int(np.bincount(b).max(initial=0))
+    span = GapSpan(part.name, end_of(part.source, spec), end_of(part.target, spec), *groups, most)
     first, last = (spec.spans[x.population.name].start for x in (part.source, part.target))
     a, b, drawn = np.asarray(sources.ids)[a[order]] + first, np.asarray(targets.ids)[b[order]] + last, drawn[order]
     alone = np.flatnonzero(a == b) if span.a_group == span.b_group else np.empty(0, int)
@@ -121,10 +123,6 @@ def make_gap(part: GapJunctions, spec: BuildSpec) -> tuple[Gap, GapSpan]:
         by_b=jnp.asarray(np.argsort(b, kind="stable"), jnp.int32),
     )
     return gap, span
-
-
-def _group(view: PopulationView, spec: BuildSpec) -> str:
-    return spec.spans[view.population.name].group
 
 
 def gap_bytes(part: Any, spec: BuildSpec, number: int) -> int:

@@ -140,6 +140,27 @@ def test_gradients_and_lanes_of_conductances(x64):
     assert (np.abs(slope) > 1e-3).all()
 
 
+def test_a_hub_is_kept_by_junction():
+    """Rows with a place for every neuron would be long and empty: the same sums from one entry per junction, to the bit."""
+    cells = n4.Population("cells", 60, lif(), v0=n4.Uniform(-70 * u.mV, -50 * u.mV))
+    some = n4.EdgeList([0] * 40 + [5, 5, 9], [*range(20, 60), 7, 7, 6])
+    star = n4.GapJunctions("star", cells, rule=some, conductance=n4.Uniform(1 * u.nS, 2 * u.nS))
+    model = n4.Network(cells, star).build(dt=0.1 * u.ms)
+    state, (group,) = model.init(KEY), model.layout.groups
+    drive = gap_drives(prepare(model).gaps, state.groups)[group.name]
+    edges, v = model.edges("star"), np.asarray(state["cells", "v"])
+    sides = prepare(model).gaps[group.name].sides
+    assert [side.driven is None for side in sides] == [False, True]
+    w = edges.weight.to_decimal(u.nS)
+    by_a, by_b = (np.zeros((2, 60), np.float32) for _ in range(2))
+    for side, driven, partner in ((by_a, edges.pre, edges.post), (by_b, edges.post, edges.pre)):
+        for k in range(len(w)):
+            side[0, driven[k]] += w[k]
+            side[1, driven[k]] += w[k] * v[partner[k]]
+    g, i = by_a + by_b
+    assert (drive.g == g).all() and (drive.i == i).all()
+
+
 def test_neurons_synchronise():
     """Two neurons whose spikes have a shape, with currents that differ: apart they drift, joined they fire together."""
     neuron = n4.Izhikevich(a=0.1 / u.ms, b=0.2 / u.ms, c=-65 * u.mV, d=2 * u.mV / u.ms)
