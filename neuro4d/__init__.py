@@ -36,6 +36,7 @@ from neuro4d.model import set_value as set
 from neuro4d.model import set_weights as set_weights
 from neuro4d.model import to_user as to_user
 from neuro4d.model import with_neurons as with_neurons
+from neuro4d.network import GapJunctions as GapJunctions
 from neuro4d.network import Network as Network
 from neuro4d.network import Population as Population
 from neuro4d.network import PopulationView as PopulationView
@@ -56,9 +57,13 @@ from neuro4d.ops import SuperSpike as SuperSpike
 from neuro4d.ops import Triangle as Triangle
 from neuro4d.plasticity import Free as Free
 from neuro4d.plasticity import Hebbian as Hebbian
+from neuro4d.receptors import GABAB as GABAB
+from neuro4d.receptors import NMDA as NMDA
 from neuro4d.receptors import AlphaConductance as AlphaConductance
 from neuro4d.receptors import AlphaCurrent as AlphaCurrent
 from neuro4d.receptors import Delta as Delta
+from neuro4d.receptors import DualExpConductance as DualExpConductance
+from neuro4d.receptors import DualExpCurrent as DualExpCurrent
 from neuro4d.receptors import ExpConductance as ExpConductance
 from neuro4d.receptors import ExpCurrent as ExpCurrent
 from neuro4d.receptors import PulseCurrent as PulseCurrent

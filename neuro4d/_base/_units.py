@@ -1,6 +1,6 @@
 """Units at the border: quantities in, bare coherent floats inside, quantities out.
 
-Inside neuro4d every number is in ms, mV, pA, nS, pF, kHz, um or mV/ms. The set is coherent (nS * mV = pA, pF * mV / ms = pA,
+Inside neuro4d every number is in ms, mV, pA, nS, pF, kHz, um, mV/ms or mM. The set is coherent (nS * mV = pA, pF * mV / ms = pA,
 pF / nS = ms, kHz * ms = 1), so no equation carries a conversion factor.
 """
 
@@ -14,6 +14,7 @@ import numpy as np
 from neuro4d._base._errors import UnitError
 
 COHERENT = (u.ms, u.mV, u.pA, u.nS, u.pF, u.kHz, u.um, u.mV / u.ms, u.pA / u.ms, u.nS / u.ms)
+COHERENT += (u.mM, u.mM / u.ms, u.kHz / u.mM, u.mV**-1)
 
 NUMBER = u.UNITLESS
 

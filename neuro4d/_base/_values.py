@@ -51,7 +51,7 @@ def internal_unit(x: Any, where: str = "value") -> Any:
             return candidate
     if unit.dim == NUMBER.dim:
         return NUMBER
-    raise UnitError(f"{where}: neuro4d knows time, voltage, current, conductance, capacitance, rate and length; got {x} with unit {unit}.")
+    raise UnitError(f"{where}: neuro4d knows time, voltage, current, conductance, capacitance, rate, length and concentration; got {x} with unit {unit}.")
 
 
 def check_value(value: AbstractValue, unit: Any, where: str) -> AbstractValue:

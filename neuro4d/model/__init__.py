@@ -8,8 +8,10 @@ from neuro4d.model._constants import prepare as prepare
 from neuro4d.model._draw import cast as cast
 from neuro4d.model._draw import realise as realise
 from neuro4d.model._edges import Edges as Edges
+from neuro4d.model._gap import Gap as Gap
 from neuro4d.model._layout import BankSpan as BankSpan
 from neuro4d.model._layout import End as End
+from neuro4d.model._layout import GapSpan as GapSpan
 from neuro4d.model._layout import Group as Group
 from neuro4d.model._layout import Layout as Layout
 from neuro4d.model._layout import Port as Port

@@ -32,6 +32,7 @@ def to_user(model: Model, state: State | None = None) -> Tree:
     - `"fingerprint"`: of the model, and `"seed"`.
     - `"parameters"`: by population and parameter, those of receptors with their port in front.
     - `"weights"`: by projection, `(k,)` in the order of `model.edges`, in the unit of the receptor.
+    - `"gaps"`, if there are any: conductances of gap junctions by name, `(k,)` in the order of `model.edges`, in nS.
     - `"state"`, if one is given: `"step"`, `"start"`, `"key"`, `"fault"`; `"variables"` by population and variable; `"alive"` by
       population where neurons may die; `"spikes"` by population, booleans `(depth, n)`, the last step first (`"soft"`: the same as
       floats, in a model with a surrogate); `"stimuli"`: what those with a memory hold; `"edges"` by projection: weights that live in the state, and variables of the rule.
@@ -52,6 +53,8 @@ def to_user(model: Model, state: State | None = None) -> Tree:
         "parameters": {population: _parameters(model, population) for population in model.populations},
         "weights": {name: np.asarray(model.weights(name).to_decimal(unit_of(model, name))) for name in names},
     }
+    if model.gaps:
+        tree["gaps"] = {name: np.asarray(gap.conductance) for name, gap in model.gaps.items()}
     if state is not None:
         tree["state"] = _state_tree(model, state)
     return tree
@@ -135,6 +138,10 @@ def from_user(model: Model, tree: Mapping[str, Any]) -> tuple[Model, State | Non
             raise ValueError(f"projection {name!r} has {len(current)} edges; the tree has {len(values)}. Build with seed={tree['seed']}.")
         if not np.array_equal(current, values):
             model = set_weights(model, name, jnp.asarray(values) * unit)
+    for name, values in tree.get("gaps", {}).items():
+        if np.shape(values) != model.gaps[name].conductance.shape:
+            raise ValueError(f"{name!r} has {len(model.gaps[name].a)} gap junctions; the tree has {len(values)}. Build with seed={tree['seed']}.")
+        model = eqx.tree_at(lambda m, name=name: m.gaps[name].conductance, model, jnp.asarray(values, model.dtype))
     return model, _state_from(model, tree["state"]) if "state" in tree else None
 
 
@@ -142,6 +149,7 @@ def _check_names(model: Model, tree: Mapping[str, Any]) -> None:
     for what, known, given in (
         ("population", model.populations, tree["parameters"]),
         ("projection", model.layout.projections_by_name, tree["weights"]),
+        ("gap junctions", model.gaps, tree.get("gaps", {})),
     ):
         for name in given:
             if name not in known:

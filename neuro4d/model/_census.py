@@ -4,6 +4,7 @@ import hashlib
 import json
 from typing import Any, NamedTuple
 
+import brainunit as u
 import numpy as np
 
 from neuro4d._base import bytes_text
@@ -37,11 +38,23 @@ class ProjectionCensus(NamedTuple):
     plastic: bool
 
 
+class GapCensus(NamedTuple):
+    """Gap junctions: the populations that they join, how many there are, and the bounds of their conductances."""
+
+    name: str
+    a: str
+    b: str
+    junctions: int
+    conductance_low: Any
+    conductance_high: Any
+
+
 class Census(NamedTuple):
-    """What there is, by population and by projection."""
+    """What there is, by population, by projection and by gap junctions."""
 
     populations: tuple[PopulationCensus, ...]
     projections: tuple[ProjectionCensus, ...]
+    gaps: tuple[GapCensus, ...] = ()
 
     @property
     def neurons(self) -> int:
@@ -62,7 +75,14 @@ def census(model: ModelFields) -> Census:
         variables = [*model.neurons[name].variables, *(f"{port}.{v}" for port, r in receptors.items() for v in r.variables)]
         kinds = {port: type(r).__name__ for port, r in receptors.items()}
         populations.append(PopulationCensus(name, span.size, type(model.neurons[name]).__name__, kinds, tuple(variables)))
-    return Census(tuple(populations), tuple(_of_projection(model, name) for name in model.layout.projections_by_name))
+    projections = tuple(_of_projection(model, name) for name in model.layout.projections_by_name)
+    return Census(tuple(populations), projections, tuple(_of_gap(model, name) for name in model.layout.gaps_by_name))
+
+
+def _of_gap(model: ModelFields, name: str) -> GapCensus:
+    span, values = model.layout.gaps_by_name[name], np.asarray(model.gaps[name].conductance)
+    low, high = (values.min(), values.max()) if values.size else (np.nan, np.nan)
+    return GapCensus(name, span.a.population, span.b.population, len(values), low * u.nS, high * u.nS)
 
 
 def _of_projection(model: ModelFields, name: str) -> ProjectionCensus:
@@ -122,6 +142,8 @@ def describe(model: ModelFields) -> str:
     for p in model.layout.projections:
         plastic = f", {type(model.plasticity[p.pathway]).__name__}" if p.pathway in model.plasticity else ""
         lines.append(f"  {p.name}: {p.pre.population} -> {p.post.population}.{p.port} in {p.pathway!r}{plastic}")
+    for gap in model.layout.gaps:
+        lines.append(f"  {gap.name}: {gap.a.population} -- {gap.b.population}, {len(model.gaps[gap.name].a):,} gap junctions")
     lines.append("synapses as they are kept:")
     for row in storage(model):
         lines.append(
@@ -147,4 +169,6 @@ def fingerprint(model: ModelFields) -> str:
         "synapses": {name: [n_synapses(path), np.asarray(path.delays).tolist()] for name, path in model.pathways.items()},
         "stimuli": sorted([s.name, s.port or ""] for s in layout.stimuli),
     }
+    if layout.gaps:
+        structure["gaps"] = [[g.name, *g.a[:2], g.a.n, *g.b[:2], g.b.n, len(model.gaps[g.name].a)] for g in layout.gaps]
     return hashlib.blake2b(json.dumps(structure, sort_keys=True).encode(), digest_size=16).hexdigest()

@@ -12,6 +12,7 @@ from jaxtyping import Array, Int32, UInt32
 from neuro4d._base import Drive, address
 from neuro4d.model._choice import obstacle
 from neuro4d.model._fields import ModelFields
+from neuro4d.model._gap import GapConstants, gap_constants
 from neuro4d.model._layout import Group, Layout, StimulusSpan
 from neuro4d.model._merge import merge
 from neuro4d.ops import opaque
@@ -39,13 +40,14 @@ class GroupConstants(eqx.Module):
 
 class Constants(eqx.Module):
     """Propagators by group, thresholds of Poisson counts by bank, Poisson input that changes in time with its thresholds by stimulus, the
-    sum of all stimuli that never change by group, and the others by name."""
+    sum of all stimuli that never change by group, the others by name, and gap junctions by group."""
 
     groups: dict[str, GroupConstants]
     thresholds: dict[str, UInt32[Array, "x y"]]
     waves: dict[str, tuple[PoissonBank, UInt32[Array, "t x y"]]]
     steady: dict[str, Drive]
     sources: dict[str, AbstractSource]
+    gaps: dict[str, GapConstants]
 
 
 def prepare(model: ModelFields) -> Constants:
@@ -55,7 +57,7 @@ def prepare(model: ModelFields) -> Constants:
     arguments, parts of the program, or computed outside of a loop.
     """
     groups = {group.name: _of_group(model, group) for group in model.layout.groups}
-    return Constants(groups, *_of_stimuli(model.sources, model.banks, model.layout))
+    return Constants(groups, *_of_stimuli(model.sources, model.banks, model.layout), gap_constants(model.gaps, model.layout))
 
 
 def _of_group(model: ModelFields, group: Group) -> GroupConstants:

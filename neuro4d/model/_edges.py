@@ -82,7 +82,11 @@ def traced_mask(model: ModelFields, projection: str) -> Array:
 
 
 def edges(model: ModelFields, projection: str, state: State | None) -> Edges:
-    """The edges of a projection, with the weights of the model or those in force in a state."""
+    """The edges of a projection, with the weights of the model or those in force in a state; or gap junctions."""
+    if projection in model.layout.gaps_by_name:
+        gap, span = model.gaps[projection], model.layout.gaps_by_name[projection]
+        pre, post = (np.asarray(x) - (end.in_group - end.first) for x, end in ((gap.a, span.a), (gap.b, span.b)))
+        return Edges(pre, post, np.asarray(gap.conductance) * u.nS, np.zeros(len(pre)) * u.ms)
     found = locate(model, projection)
     weight = _weights_at(model.pathways[span_of(model, projection).pathway], found, _held(model, projection, state))
     return Edges(found.pre, found.post, weight * unit_of(model, projection), found.delay * model.dt_ms * u.ms)

@@ -6,6 +6,7 @@ import equinox as eqx
 from jaxtyping import Array, UInt32
 
 from neuro4d._base import AbstractValue
+from neuro4d.model._gap import Gap
 from neuro4d.model._layout import Layout
 from neuro4d.ops import AbstractSurrogate, Pathway
 from neuro4d.plasticity import AbstractPlasticity
@@ -20,6 +21,7 @@ class ModelFields(eqx.Module):
     initial: dict[str, dict[str, AbstractValue]]
     pathways: dict[str, Pathway]
     plasticity: dict[str, AbstractPlasticity]
+    gaps: dict[str, Gap]
     sources: dict[str, AbstractSource]
     banks: dict[str, PoissonBank]
     sites: dict[str, Array]

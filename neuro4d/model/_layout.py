@@ -105,6 +105,17 @@ class ProjectionSpan(NamedTuple):
     number: int
 
 
+class GapSpan(NamedTuple):
+    """Where the two ends of gap junctions lie; `most`: how many a neuron has at most, on side a and on side b."""
+
+    name: str
+    a: End
+    b: End
+    a_group: str
+    b_group: str
+    most: tuple[int, int]
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Layout:
     """Names, sizes, ports, depths, the time step. Equal for all seeds of a network, so that they share a program.
@@ -122,6 +133,7 @@ class Layout:
     projections: tuple[ProjectionSpan, ...]
     lattice_shape: tuple[int, ...] | None
     axes: tuple[str, ...] | None
+    gaps: tuple[GapSpan, ...] = ()
 
     @functools.cached_property
     def _content(self) -> tuple:
@@ -156,6 +168,10 @@ class Layout:
         **Raises:** `UnknownNameError` for a name that no population carries.
         """
         return self._by_name[lookup(self.spans, population, "population").group]
+
+    @functools.cached_property
+    def gaps_by_name(self) -> dict[str, GapSpan]:
+        return {gap.name: gap for gap in self.gaps}
 
     @functools.cached_property
     def projections_by_name(self) -> dict[str, ProjectionSpan]:

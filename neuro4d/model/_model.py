@@ -30,6 +30,7 @@ class Model(ModelFields):
     - `neurons["cells"].v_th`, `receptors["cells"]["exc"].tau`: parameters by population, scalars or one entry per neuron.
     - `pathways`: synapses as they lie in memory; `weights("e")` and `edges("e")` speak of projections.
     - `plasticity`: rules by pathway.
+    - `gaps["gap"].conductance`: gap junctions by name, in the order of `edges("gap")`.
     - `sources`, `banks`: stimuli.
     - `sites`: coordinates by population, for those on a lattice.
     - `seed`: two words, that of `build`.
@@ -131,11 +132,12 @@ class Model(ModelFields):
     def edges(self, projection: str, state: State | None = None) -> Edges:
         """The edges of a projection: `pre` and `post` as indices into the populations, `weight` and `delay` as quantities.
 
-        Ordered by source, delay, target, definition, on every machine and backend.
+        Ordered by source, delay, target, definition, on every machine and backend. Of gap junctions: `pre` and `post` are the two
+        partners, `weight` the conductance, and the delay is 0.
 
         **Arguments:** `state`: shows the weights that are in force there, for a projection whose weights live in the state.
 
-        **Raises:** `UnknownNameError` for a name that no projection carries.
+        **Raises:** `UnknownNameError` for a name that neither a projection nor gap junctions carry.
 
         !!! Example
 

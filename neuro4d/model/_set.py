@@ -24,7 +24,7 @@ def set_value(model: Model, where: Callable[[Model], Any], value: Any) -> Model:
 
     - `model`: any model.
     - `where`: points at a float leaf, for example `lambda m: m.neurons["cells"].v_th`, or `n4.Weights("e")`: the weights of a
-      projection.
+      projection; `lambda m: m.gaps["gap"].conductance`: of gap junctions.
     - `value`: a quantity with the unit of the parameter; a bare number where the leaf has no unit of its own (`sources`, `banks`,
       pathways that several units share), or where the number is traced: then it is in the internal unit. Its shape has to be that
       of the leaf, or a scalar that then holds everywhere, or `(n,)` for a parameter of a population with `n` neurons.
@@ -104,6 +104,9 @@ def _owner(model: Model, where: Callable[[Model], Any]) -> tuple[str, Any, int |
     for pathway, path in marked.pathways.items():
         if path.weight is sentinel:
             return "weight", _unit_of_pathway(model, pathway), None, None
+    for name, gap in marked.gaps.items():
+        if gap.conductance is sentinel:
+            return f"conductance of {name!r}", u.nS, None, None
     return "value", None, None, None
 
 

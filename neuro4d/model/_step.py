@@ -58,7 +58,8 @@ def remember(
 
 
 def runs_natively(model: ModelFields, constants: Constants) -> bool:
-    """Whether many steps can be one native call: all groups have a native step, and nothing learns."""
+    """Whether many steps can be one native call: all groups have a native step, nothing learns, and no neuron
+    feels the potential of another."""
     return not many_obstacle(model, constants)
 
 
@@ -68,6 +69,8 @@ def many_obstacle(model: ModelFields, constants: Constants) -> str:
     foreign = [name for name, group in constants.groups.items() if group.native is None]
     if foreign:
         return f"groups without a native step: {', '.join(foreign)}"
+    if model.layout.gaps:
+        return f"gap junctions: {', '.join(model.layout.gaps_by_name)}"
     return f"plasticity: {', '.join(learning)}" if learning else ""
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Array
 from neuro4d._base import Drive, UnknownNameError, address, did_you_mean, step_address
 from neuro4d.model._constants import Constants, spread, spread_drive
 from neuro4d.model._fields import ModelFields
+from neuro4d.model._gap import gap_drives
 from neuro4d.model._layout import StimulusSpan
 from neuro4d.model._stages import NoiseInput, Outside
 from neuro4d.model._state import State
@@ -54,12 +55,14 @@ class _Gathered:
 
 
 def stimulate(model: ModelFields, constants: Constants, state: State, values: dict[str, Any]) -> dict[str, Outside]:
-    """Stimuli other than Poisson input, in one step."""
+    """Stimuli other than Poisson input, in one step, and what gap junctions exert."""
     gathered, elapsed = _Gathered(model, constants), state.step - state.start
     for span in model.layout.stimuli:
         source = constants.sources[span.name]
         if not source.steady and not drawn(source):
             gathered.add(span, _emit(constants, span, state, elapsed, values.get(span.name)), False)
+    for group, drive in gap_drives(constants.gaps, state.groups).items():
+        gathered.drives[group].append((drive, False))
     return gathered.outside()
 
 

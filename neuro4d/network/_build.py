@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from neuro4d._base import Given
 from neuro4d.lattice import Placement
 from neuro4d.model import BankSpan, Group, Layout, Model, Port, StimulusSpan, cast, realise
+from neuro4d.network._gap import GapJunctions, make_gap
 from neuro4d.network._memory import check_build
 from neuro4d.network._pathways import Members, PathwayKey, collect, make_pathway, span_of
 from neuro4d.network._population import Population
@@ -21,18 +22,20 @@ def build(
     populations: list[Population],
     projections: list[Projection],
     stimuli: list[Any],
+    gaps: list[GapJunctions],
     spec: BuildSpec,
     surrogate: AbstractSurrogate | None,
     progress: bool | None,
 ) -> Model:
     """The order of a build: memory, parts, stimuli, projections, edges, layout."""
-    check_build(populations, projections, spec)
+    check_build(populations, projections, gaps, spec)
     neurons, receptors = _draw_parts(populations, spec)
     sources, banks = make_sources(stimuli, spec)
     members = collect(projections, spec)
     n_edges = sum(member.resolved.rows.n_edges for group in members.values() for member in group.members)
     with BuildProgress(n_edges, progress) as bar:
         pathways = {group.name: make_pathway(key, group, spec, bar.advance) for key, group in members.items()}
+    joined = [make_gap(gap, spec) for gap in gaps]
     placed = [p.size.lattice for p in populations if isinstance(p.size, Placement)]
     spans = {span.name: span for group in members.values() for span in (span_of(m, group.name, spec) for m in group.members)}
     layout = Layout(
@@ -46,6 +49,7 @@ def build(
         projections=tuple(spans[projection.name] for projection in projections),
         lattice_shape=tuple(placed[0].shape) if placed else None,
         axes=tuple(placed[0].axes) if placed else None,
+        gaps=tuple(span for _, span in joined),
     )
     return Model(
         neurons=neurons,
@@ -53,6 +57,7 @@ def build(
         initial={p.name: dict(p.initial) for p in populations},
         pathways=pathways,
         plasticity={group.name: group.rule for group in members.values() if group.rule is not None},
+        gaps={span.name: gap for gap, span in joined},
         sources={name: source for name, (*_, source) in sources.items()},
         banks={name: bank for name, (_, _, bank) in banks.items()},
         sites={name: jnp.asarray(s, jnp.int32) for name, s in spec.sites.items() if s is not None},

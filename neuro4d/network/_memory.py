@@ -4,6 +4,7 @@ import numpy as np
 
 from neuro4d._base import Constant, Given, MemoryBudgetError, available_bytes, bytes_text
 from neuro4d.network._delays import check_delay
+from neuro4d.network._gap import GapJunctions, gap_bytes
 from neuro4d.network._population import Population
 from neuro4d.network._projection import Projection
 from neuro4d.network._spec import BuildSpec
@@ -13,7 +14,9 @@ COUNTERS = 8
 """Bytes of a neuron next to its variables: the steps for which it is held, its place in the record of spikes."""
 
 
-def check_build(populations: list[Population], projections: list[Projection], spec: BuildSpec, limit: int | None = None) -> int:
+def check_build(
+    populations: list[Population], projections: list[Projection], gaps: list[GapJunctions], spec: BuildSpec, limit: int | None = None
+) -> int:
     """The bytes of the model and of one state, or a refusal.
 
     Rules whose number of edges does not follow from sizes are left out, so the number is a lower bound.
@@ -28,6 +31,8 @@ def check_build(populations: list[Population], projections: list[Projection], sp
         source = spec.spans[projection.source.population.name].group
         shares[f"synapses of projection {projection.name!r}"] = _synapses(projection, spec, spec.totals[source], (low, high), number)
         longest[source] = max(longest.get(source, (0, "")), (high, projection.name))
+    for gap in gaps:
+        shares[f"gap junctions {gap.name!r}"] = gap_bytes(gap, spec, number)
     for group, (high, name) in longest.items():
         shares[f"spikes remembered for the delays of projection {name!r}"] = 4 * depth_for(high) * spec.totals[group]
     needed, budget = sum(shares.values()), available_bytes() if limit is None else limit

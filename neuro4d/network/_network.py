@@ -11,6 +11,7 @@ import numpy as np
 from neuro4d._base import check_seed, strip
 from neuro4d.model import Model
 from neuro4d.network._build import build
+from neuro4d.network._gap import GapJunctions
 from neuro4d.network._population import Population, check_accepts, view_of
 from neuro4d.network._projection import Projection, check_port
 from neuro4d.network._spec import make_spec
@@ -19,9 +20,9 @@ from neuro4d.stimuli import AbstractStimulus
 
 
 class Network:
-    """Populations, projections and stimuli, as the user wrote them; nothing is drawn yet.
+    """Populations, projections, gap junctions and stimuli, as the user wrote them; nothing is drawn yet.
 
-    **Arguments:** the parts, in any order. Every population that a projection or stimulus names has to be among them, and every
+    **Arguments:** the parts, in any order. Every population that another part names has to be among them, and every
     name has to be unique among its kind.
 
     **Raises:** `TypeError` for anything else, `ValueError` for a name used twice or a population that is missing.
@@ -37,37 +38,40 @@ class Network:
         10
     """
 
-    __slots__ = ("populations", "projections", "stimuli")
+    __slots__ = ("populations", "projections", "stimuli", "gaps")
     populations: tuple[Population, ...]
     projections: tuple[Projection, ...]
     stimuli: tuple[Any, ...]
+    gaps: tuple[GapJunctions, ...]
 
     def __init__(self, *parts: Any):
-        kinds: dict[str, list] = {"population": [], "projection": [], "stimulus": []}
+        kinds: dict[str, list] = {"population": [], "projection": [], "stimulus": [], "gap junctions": []}
         for part in parts:
             kinds[_kind(part)].append(part)
         put = object.__setattr__
         put(self, "populations", tuple(kinds["population"]))
         put(self, "projections", tuple(kinds["projection"]))
         put(self, "stimuli", tuple(kinds["stimulus"]))
+        put(self, "gaps", tuple(kinds["gap junctions"]))
         if not self.populations:
             raise ValueError("a network has at least one population: `n4.Network(cells, ...)`.")
         for kind, members in kinds.items():
             _check_unique(kind, [member.name for member in members])
+        _check_unique("projection or gap junctions", [part.name for part in (*self.projections, *self.gaps)])
         self._check_ends()
 
     def __setattr__(self, key, value):
         raise AttributeError(f"a Network does not change; make a new one, for example with `net.add(...)` (tried to set {key!r}).")
 
     def __repr__(self):
-        lines = [f"  {part!r}" for part in (*self.populations, *self.projections)]
+        lines = [f"  {part!r}" for part in (*self.populations, *self.projections, *self.gaps)]
         lines += [f"  {type(s).__name__}({s.name!r})" for s in self.stimuli]
         return "Network(\n" + "\n".join(lines) + "\n)"
 
     @property
     def parts(self) -> tuple[Any, ...]:
-        """All parts: populations, projections, stimuli."""
-        return (*self.populations, *self.projections, *self.stimuli)
+        """All parts: populations, projections, gap junctions, stimuli."""
+        return (*self.populations, *self.projections, *self.gaps, *self.stimuli)
 
     def add(self, *parts: Any) -> "Network":
         """A network with further parts."""
@@ -75,17 +79,19 @@ class Network:
 
     def _check_ends(self) -> None:
         known = {id(population) for population in self.populations}
-        for part in (*self.projections, *self.stimuli):
-            ends = [part.source, part.target] if isinstance(part, Projection) else [view_of(part.target, f"stimulus {part.name!r}")]
+        for part in (*self.projections, *self.gaps, *self.stimuli):
+            ends = [part.source, part.target] if isinstance(part, Projection | GapJunctions) else [view_of(part.target, f"stimulus {part.name!r}")]
             for end in ends:
                 if id(end.population) not in known:
                     name = end.population.name
                     raise ValueError(
                         f"{part.name!r} refers to population {name!r}, which is not part of the network: add it, `n4.Network({name}, ...)`."
                     )
-            if not isinstance(part, Projection) and part.port is not None:
+            if isinstance(part, Projection | GapJunctions):
+                continue
+            if part.port is not None:
                 check_port(ends[0], part.port, f"stimulus {part.name!r}")
-            elif not isinstance(part, Projection):
+            else:
                 check_accepts(ends[0].population.neuron, part, f"stimulus {part.name!r}")
 
     def build(
@@ -123,7 +129,7 @@ class Network:
             raise TypeError(f"surrogate is None or, for example, `n4.SuperSpike()`; got {surrogate!r}.")
         populations = list(self.populations)
         spec = make_spec(populations, step, int(seed), dtype, backend, _check_storage(store_weights, dtype))
-        return build(populations, list(self.projections), list(self.stimuli), spec, surrogate, progress)
+        return build(populations, list(self.projections), list(self.stimuli), list(self.gaps), spec, surrogate, progress)
 
 
 def _kind(part: Any) -> str:
@@ -133,7 +139,9 @@ def _kind(part: Any) -> str:
         return "projection"
     if isinstance(part, AbstractStimulus):
         return "stimulus"
-    raise TypeError(f"a network is made of populations, projections and stimuli; got {part!r}.")
+    if isinstance(part, GapJunctions):
+        return "gap junctions"
+    raise TypeError(f"a network is made of populations, projections, gap junctions and stimuli; got {part!r}.")
 
 
 def _check_unique(kind: str, names: list[str]) -> None:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from neuro4d._base import Given, address, check_fits
-from neuro4d.connect import Ends
+from neuro4d.connect import Ends, Rows
 from neuro4d.kernels import WeightKind
 from neuro4d.lattice import Placement
 from neuro4d.model import End, ProjectionSpan
@@ -77,22 +77,28 @@ def _name(key: PathwayKey, first: Projection, taken: set[str]) -> str:
     return name if name not in taken else f"{name} {first.name}"
 
 
-def _resolve(projection: Projection, number: int, spec: BuildSpec) -> ResolvedProjection:
-    pre, post = projection.source, projection.target
+def draw_rows(part: Any, kind: str, spec: BuildSpec) -> tuple[Chosen, Chosen, Rows]:
+    """The two ends of a projection, or of what has a `source`, a `target` and a `rule` like one, and the edges between them."""
+    pre, post = part.source, part.target
     sources, targets = pre.resolve(spec.spans[pre.population.name].size), post.resolve(spec.spans[post.population.name].size)
     ends = Ends(
-        address=address(spec.seed, "projection", projection.name, "structure"),
+        address=address(spec.seed, kind, part.name, "structure"),
         n_pre=sources.n,
         n_post=targets.n,
-        self_shift=_shift(projection, sources, targets),
+        self_shift=_shift(part, kind, sources, targets),
         pre_xyz=_positions(pre, spec, sources.selection),
         post_xyz=_positions(post, spec, targets.selection),
         wrap=_wrap(pre),
     )
     try:
-        rows = projection.rule.rows(ends)
+        return sources, targets, part.rule.rows(ends)
     except (ValueError, IndexError) as error:
-        raise type(error)(f"projection {projection.name!r}: {error}") from error
+        raise type(error)(f"{kind} {part.name!r}: {error}") from error
+
+
+def _resolve(projection: Projection, number: int, spec: BuildSpec) -> ResolvedProjection:
+    pre, post = projection.source, projection.target
+    sources, targets, rows = draw_rows(projection, "projection", spec)
     _check_per_edge(projection, rows.n_edges)
     check_fits(np.asarray(projection.weight.bounds()), spec.dtype, f"projection {projection.name!r}: weight")
     pre_span, post_span = spec.spans[pre.population.name], spec.spans[post.population.name]
@@ -110,16 +116,16 @@ def _resolve(projection: Projection, number: int, spec: BuildSpec) -> ResolvedPr
     )
 
 
-def _shift(projection: Projection, sources: Chosen, targets: Chosen) -> int | None:
+def _shift(part: Any, kind: str, sources: Chosen, targets: Chosen) -> int | None:
     """What turns the index of a source into that of the same neuron among the targets, if there is such."""
-    if projection.source.population is not projection.target.population:
+    if part.source.population is not part.target.population:
         return None
     try:
         return sources.shift_to(targets)
     except ValueError as error:
-        if getattr(projection.rule, "autapses", True):
+        if getattr(part.rule, "autapses", True):
             return None
-        raise ValueError(f"projection {projection.name!r}: {error}. Use slices, or list the edges: `n4.EdgeList(pre, post)`.") from error
+        raise ValueError(f"{kind} {part.name!r}: {error}. Use slices, or list the edges: `n4.EdgeList(pre, post)`.") from error
 
 
 def _check_per_edge(projection: Projection, n_edges: int) -> None:
@@ -144,11 +150,12 @@ def span_of(member: Member, pathway: str, spec: BuildSpec) -> ProjectionSpan:
     """Where the edges of a projection will be found."""
     projection = member.projection
     return ProjectionSpan(
-        projection.name, pathway, projection.port, _end(projection.source, spec), _end(projection.target, spec), member.resolved.number
+        projection.name, pathway, projection.port, end_of(projection.source, spec), end_of(projection.target, spec), member.resolved.number
     )
 
 
-def _end(view: PopulationView, spec: BuildSpec) -> End:
+def end_of(view: PopulationView, spec: BuildSpec) -> End:
+    """One end of a projection, as a model knows it."""
     span = spec.spans[view.population.name]
     chosen = view.resolve(span.size)
     return End(span.name, chosen.first, span.start + chosen.first, chosen.n, chosen.extent)
@@ -189,7 +196,7 @@ def make_pathway(key: PathwayKey, group: Members, spec: BuildSpec, done: Callabl
 
 def _need_owners(members: list[Member], spec: BuildSpec) -> bool:
     """Whether the ends of an edge do not say which projection it belongs to: two of them overlap."""
-    ends = [(m.projection.port, _end(m.projection.source, spec), _end(m.projection.target, spec)) for m in members]
+    ends = [(m.projection.port, end_of(m.projection.source, spec), end_of(m.projection.target, spec)) for m in members]
     by_port: dict[str, list[tuple[End, End]]] = {}
     for port, pre, post in ends:
         by_port.setdefault(port, []).append((pre, post))

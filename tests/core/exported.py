@@ -52,8 +52,13 @@ RECEPTORS = {
     "AlphaCurrent": lambda: n4.AlphaCurrent(tau=10 * u.ms),
     "ExpConductance": lambda: n4.ExpConductance(tau=2 * u.ms, e_rev=0 * u.mV),
     "AlphaConductance": lambda: n4.AlphaConductance(tau=2 * u.ms, e_rev=0 * u.mV),
+    "DualExpCurrent": lambda: n4.DualExpCurrent(tau_rise=10 * u.ms, tau_decay=10 * u.ms),
+    "DualExpConductance": lambda: n4.DualExpConductance(tau_rise=1 * u.ms, tau_decay=2 * u.ms, e_rev=0 * u.mV),
+    "NMDA": lambda: n4.NMDA(tau_rise=2 * u.ms, tau_decay=20 * u.ms),
+    "GABAB": lambda: n4.GABAB(g_max=50 * u.nS, e_rev=0 * u.mV),  # so that it makes the neurons of the suite fire
 }
 WEIGHTS = {"Delta": 2 * u.mV, "PulseCurrent": 3000 * u.pA, "ExpConductance": 5 * u.nS, "AlphaConductance": 5 * u.nS}
+WEIGHTS |= {"DualExpConductance": 5 * u.nS, "NMDA": 5 * u.nS, "GABAB": 0.5 * u.mM}
 RULES = {
     "FixedProb": lambda: n4.FixedProb(0.4),
     "FixedInDegree": lambda: n4.FixedInDegree(2),

@@ -175,7 +175,7 @@ WRITTEN = {
 }  # fmt: skip
 POPULATION = n4.Population("cells", 5, lif(), {"in": n4.ExpCurrent(tau=2 * u.ms)})
 SCALES = {u.ms: u.second, u.mV: u.volt, u.pA: u.nA, u.nS: u.uS, u.pF: u.nF, u.kHz: u.Hz, u.um: u.mm, u.mV / u.ms: u.volt / u.second}
-SCALES |= {u.pA / u.ms: u.nA / u.second}
+SCALES |= {u.pA / u.ms: u.nA / u.second, u.mM: u.uM, u.mM / u.ms: u.uM / u.second, u.kHz / u.mM: u.Hz / u.uM, u.mV**-1: u.volt**-1}
 
 
 def projection(**values):

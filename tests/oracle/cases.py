@@ -40,7 +40,7 @@ class Staircase(NamedTuple):
 class Case(NamedTuple):
     """One deterministic network.
 
-    `synapse` is "exp", "alpha", "delta", "cond_exp" or "cond_alpha"; neuron fields, `v0` and `current` are scalars or have one entry
+    `synapse` is "exp", "alpha", "delta", "cond_exp", "cond_alpha" or "cond_beta" (with `tau_rise`); neuron fields, `v0` and `current` are scalars or have one entry
     per neuron; pairs are (excitatory, inhibitory).
     """
 
@@ -49,6 +49,7 @@ class Case(NamedTuple):
     duration: float
     neuron: dict = CORTEX
     tau_syn: tuple[float, float] = (0.5, 0.5)
+    tau_rise: tuple[float, float] = (0.3, 1.0)
     e_rev: tuple[float, float] = (0.0, -80.0)
     v0: np.ndarray | float = -65.0
     current: np.ndarray | float = 0.0

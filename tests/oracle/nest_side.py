@@ -9,6 +9,7 @@ MODELS = {
     "delta": "iaf_psc_delta",
     "cond_exp": "iaf_cond_exp",
     "cond_alpha": "iaf_cond_alpha",
+    "cond_beta": "iaf_cond_beta",
 }
 NAMES = {"tau": "tau_m", "c": "C_m", "v_rest": "E_L", "v_th": "V_th", "v_reset": "V_reset", "t_ref": "t_ref"}
 
@@ -66,7 +67,10 @@ def network(nest, case: Case, dt: float):
 def neurons(nest, case: Case):
     """The population with its parameters and initial potentials."""
     params = {NAMES[field]: value for field, value in case.neuron.items()}
-    if case.synapse != "delta":
+    if case.synapse == "cond_beta":
+        params |= {f"tau_rise_{side}": tau for side, tau in zip(("ex", "in"), case.tau_rise, strict=True)}
+        params |= {f"tau_decay_{side}": tau for side, tau in zip(("ex", "in"), case.tau_syn, strict=True)}
+    elif case.synapse != "delta":
         params |= {"tau_syn_ex": case.tau_syn[0], "tau_syn_in": case.tau_syn[1]}
     if case.synapse.startswith("cond"):
         params |= {"E_ex": case.e_rev[0], "E_in": case.e_rev[1], "g_L": params["C_m"] / params.pop("tau_m")}

@@ -8,7 +8,7 @@ from oracle.cases import DT, Case
 
 import neuro4d as n4
 
-WEIGHT_UNITS = {"exp": u.pA, "alpha": u.pA, "delta": u.mV, "cond_exp": u.nS, "cond_alpha": u.nS}
+WEIGHT_UNITS = {"exp": u.pA, "alpha": u.pA, "delta": u.mV, "cond_exp": u.nS, "cond_alpha": u.nS, "cond_beta": u.nS}
 PORTS = ("exc", "inh")
 
 
@@ -104,12 +104,16 @@ def neuron(case: Case, lo: int, hi: int) -> n4.LIF:
 
 def receptors(case: Case) -> dict:
     tau = dict(zip(PORTS, case.tau_syn, strict=True))
+    rise = dict(zip(PORTS, case.tau_rise, strict=True))
     e_rev = dict(zip(PORTS, case.e_rev, strict=True))
     make = {
         "exp": lambda port: n4.ExpCurrent(tau=tau[port] * u.ms),
         "alpha": lambda port: n4.AlphaCurrent(tau=tau[port] * u.ms),
         "delta": lambda port: n4.Delta(),
         "cond_exp": lambda port: n4.ExpConductance(tau=tau[port] * u.ms, e_rev=e_rev[port] * u.mV),
+        "cond_beta": lambda port: n4.DualExpConductance(
+            tau_rise=rise[port] * u.ms, tau_decay=tau[port] * u.ms, e_rev=e_rev[port] * u.mV
+        ),
         "cond_alpha": lambda port: n4.AlphaConductance(tau=tau[port] * u.ms, e_rev=e_rev[port] * u.mV),
     }[case.synapse]
     return {port: make(port) for port in PORTS}

@@ -10,7 +10,7 @@ EVERY = 0.1
 STEPS = (0.1, 0.05, 0.02, 0.01)
 
 
-@pytest.mark.parametrize("synapse", ["cond_exp", "cond_alpha"])
+@pytest.mark.parametrize("synapse", ["cond_exp", "cond_alpha", "cond_beta"])
 def test_potential_converges_with_second_order(synapse):
     case = cases.conductances(synapse)
     reference = nest_side.potential(case, 0.01, EVERY)

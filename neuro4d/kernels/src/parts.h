@@ -13,7 +13,9 @@
 #include "cells/qif.h"
 #include "cells/relay.h"
 #include "receptors/alpha.h"
+#include "receptors/dual.h"
 #include "receptors/exponential.h"
+#include "receptors/gabab.h"
 #include "receptors/instant.h"
 
 // Their Python names; their numbers are their places here.
@@ -32,7 +34,9 @@
 
 #define N4_RECEPTORS(X)                                                                                     \
   X("ExpCurrent", ExpCurrent) X("ExpConductance", ExpConductance) X("AlphaCurrent", AlphaCurrent)           \
-  X("AlphaConductance", AlphaConductance) X("Delta", Delta) X("PulseCurrent", PulseCurrent)
+  X("AlphaConductance", AlphaConductance) X("Delta", Delta) X("PulseCurrent", PulseCurrent)                       \
+  X("DualExpCurrent", DualExpCurrent) X("DualExpConductance", DualExpConductance) X("NMDA", Nmda)           \
+  X("GABAB", Gabab)
 
 // Pairs of a cell and a receptor that get a pass of their own over up to three such receptors: those of networks that matter. All others
 // go from loop to loop through the first cache, a third slower for a cell as small as LIF.

@@ -1,8 +1,10 @@
 // Cells and receptors for one neuron, written out. One of another kind is a file in plain/ and a line at the end.
 #pragma once
 
-#include "plain/poisson_neuron.h"
+#include "plain/dual.h"
 #include "plain/exponential.h"
+#include "plain/gabab.h"
+#include "plain/poisson_neuron.h"
 #include "plain/quadratic.h"
 #include "plain/trained.h"
 #include "plain_part.h"
@@ -113,13 +115,18 @@ inline const std::vector<PlainReceptor>& plain_receptors() {
   static const Range decay{"port.decay", 0.8f, 0.99f}, held{"port.held", 0.9f, 1.0f}, e_rev{"port.e_rev", -80, 0},
       cross{"port.cross", 0.01f, 0.1f}, held_rise{"port.held_rise", 0.01f, 0.05f}, per_weight{"port.per_weight", 0.1f, 0.5f},
       rise{"port.rise", 0, 20}, i{"port.i", 0, 20}, g{"port.g", 0, 20};
+  static const std::vector<PlainReceptor> duals = plain_duals();
   static const std::vector<PlainReceptor> known = {
       {"ExpCurrent", {decay, held}, {i}, add_early, exp_current},
       {"ExpConductance", {decay, held, e_rev}, {g}, add_early, exp_conductance},
       {"AlphaCurrent", {decay, cross, held, held_rise, per_weight}, {rise, i}, alpha_early, alpha_current},
       {"AlphaConductance", {decay, cross, held, held_rise, per_weight, e_rev}, {rise, g}, alpha_early, alpha_conductance},
       {"Delta", {}, {}, nothing_early, delta},
-      {"PulseCurrent", {}, {i}, add_early, pulse_current}};
+      {"PulseCurrent", {}, {i}, add_early, pulse_current},
+      duals[0],
+      duals[1],
+      duals[2],
+      plain_gabab()};
   return known;
 }
 
