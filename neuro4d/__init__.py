@@ -43,6 +43,7 @@ from neuro4d.network import Projection as Projection
 from neuro4d.neurons import LIF as LIF
 from neuro4d.neurons import Izhikevich as Izhikevich
 from neuro4d.neurons import Relay as Relay
+from neuro4d.neurons import TraubMiles as TraubMiles
 from neuro4d.ops import Backend as Backend
 from neuro4d.ops import SuperSpike as SuperSpike
 from neuro4d.ops import Triangle as Triangle

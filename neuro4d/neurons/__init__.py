@@ -7,3 +7,4 @@ from neuro4d.neurons._izhikevich import Izhikevich as Izhikevich
 from neuro4d.neurons._lif import LIF as LIF
 from neuro4d.neurons._lif import LIFState as LIFState
 from neuro4d.neurons._relay import Relay as Relay
+from neuro4d.neurons._traub_miles import TraubMiles as TraubMiles

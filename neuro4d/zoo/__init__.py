@@ -2,6 +2,7 @@
 
 from neuro4d.zoo._brunel import brunel as brunel
 from neuro4d.zoo._coba import coba as coba
+from neuro4d.zoo._cobahh import cobahh as cobahh
 from neuro4d.zoo._cuba import cuba as cuba
 from neuro4d.zoo._entry import Band as Band
 from neuro4d.zoo._entry import Reference as Reference

@@ -3,6 +3,7 @@
 from neuro4d._base import lookup
 from neuro4d.zoo._brunel import brunel_a, brunel_b, brunel_c, brunel_d
 from neuro4d.zoo._coba import coba, coba_alone
+from neuro4d.zoo._cobahh import cobahh
 from neuro4d.zoo._cuba import cuba
 from neuro4d.zoo._entry import Band, Reference, ZooEntry
 from neuro4d.zoo._izhikevich2003 import izhikevich2003
@@ -46,6 +47,11 @@ ENTRIES = (
     ZooEntry(
         "coba-alone", coba_alone, "conductance-based synapses, self-sustained bursts", VOGELS,
         0.1, 1000.0, 4000, 320_000, _cells(17.9, 21.5),
+    ),
+    ZooEntry(
+        "cobahh", cobahh, "Hodgkin-Huxley neurons with conductance-based synapses, self-sustained",
+        "Brette et al. (2007), J. Comput. Neurosci. 23, 349",
+        0.1, 1000.0, 4000, 320_000, _cells(35.4, 35.6),
     ),
     ZooEntry(
         "brunel-a", brunel_a, "synchronous regular", BRUNEL,

@@ -34,6 +34,7 @@ NEURONS = {
     "LIF": lambda: lif(v_th=np.linspace(-58, -54, N) * u.mV),
     "Izhikevich": lambda: n4.Izhikevich(**IZHIKEVICH, cm=20 * u.pF, substeps=2),
     "Relay": lambda: n4.Relay(),
+    "TraubMiles": lambda: n4.TraubMiles(v_th=np.linspace(-30, -20, N) * u.mV),
 }
 # The time constants of two receptors are that of the membrane: the singular point of the propagators.
 RECEPTORS = {

@@ -48,6 +48,20 @@ def test_coba_alone():
     assert 1.45 <= cvs["cells"] <= 1.80
 
 
+def test_cobahh():
+    # One drawing of the connections differs from the next by 3.6 Hz (sd).
+    rates, cvs = measure("cobahh", range(6))
+    inside(rates, n4.zoo.get("cobahh").rates(), 3.6)
+    assert 1.9 <= cvs["cells"] <= 2.2
+
+
+def test_cobahh_without_coupling():
+    """The form in which simulators are timed: every neuron fires on its own, as often as the next one."""
+    run = simulate(n4.zoo.cobahh(0.1, synapses=40, strength=0), 0.1 * u.ms, 0, 500 * u.ms)
+    counts = np.bincount(run.spikes("cells").between(100 * u.ms, 500 * u.ms).ids, minlength=400)  # the first conductances are gone
+    assert run.model.n_synapses == pytest.approx(400 * 40, rel=0.05) and counts.min() >= counts.max() - 1 > 3
+
+
 def test_izhikevich2003():
     entry = n4.zoo.get("izhikevich2003")
     rates = {"exc": [], "inh": []}

@@ -4,12 +4,15 @@
 #include "cells/izhikevich.h"
 #include "cells/lif.h"
 #include "cells/relay.h"
+#include "cells/traub_miles.h"
 #include "receptors/alpha.h"
 #include "receptors/exponential.h"
 #include "receptors/instant.h"
 
 // Their Python names; their numbers are their places here.
-#define N4_CELLS(X) X("LIF", Lif) X("Izhikevich", Izhikevich) X("Relay", Relay)
+#define N4_CELLS(X)                                                     \
+  X("LIF", Lif) X("Izhikevich", Izhikevich) X("Relay", Relay)           \
+  X("TraubMiles", TraubMiles)
 
 #define N4_RECEPTORS(X)                                                                                     \
   X("ExpCurrent", ExpCurrent) X("ExpConductance", ExpConductance) X("AlphaCurrent", AlphaCurrent)           \

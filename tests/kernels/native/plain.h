@@ -1,6 +1,7 @@
 // Cells and receptors for one neuron, written out. One of another kind is a file in plain/ and a line at the end.
 #pragma once
 
+#include "plain/traub_miles.h"
 #include "plain_part.h"
 
 namespace n4_test {
@@ -63,7 +64,8 @@ inline const std::vector<PlainCell>& plain_cells() {
         {"cell.per_c", 0.001f, 0.01f}, {"cell.dt", 0.2f, 0.3f}, {"cell.substeps", 2, 2}},
        {{"cell.v", -70, 40}, {"cell.u", -15, -5}},
        izhikevich},
-      {"Relay", {}, {{"cell.waiting", -2, 5}}, relay}};
+      {"Relay", {}, {{"cell.waiting", -2, 5}}, relay},
+      plain_traub_miles()};
   return known;
 }
 
