@@ -40,7 +40,9 @@ from neuro4d.network import Network as Network
 from neuro4d.network import Population as Population
 from neuro4d.network import PopulationView as PopulationView
 from neuro4d.network import Projection as Projection
+from neuro4d.neurons import GLIF as GLIF
 from neuro4d.neurons import LIF as LIF
+from neuro4d.neurons import HodgkinHuxley as HodgkinHuxley
 from neuro4d.neurons import Izhikevich as Izhikevich
 from neuro4d.neurons import Relay as Relay
 from neuro4d.neurons import TraubMiles as TraubMiles

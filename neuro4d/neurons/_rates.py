@@ -12,6 +12,13 @@ def relaxed(gate, opening, closing, dt):
     return gate + (opening / total - gate) * -jnp.expm1(-dt * total)
 
 
+def relaxed_twice(gate, opening, closing, dt):
+    """A gate after `dt` and after twice as long."""
+    total = opening + closing
+    way, share = opening / total - gate, -jnp.expm1(-dt * total)
+    return gate + way * share, gate + way * (share * (2 - share))
+
+
 def equilibrium(rates) -> dict[str, jnp.ndarray]:
     """Where gates rest under rates that are held: for each name its pair (opening, closing)."""
     return {name: opening / (opening + closing) for name, (opening, closing) in rates.items()}

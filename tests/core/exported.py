@@ -34,6 +34,8 @@ NEURONS = {
     "LIF": lambda: lif(v_th=np.linspace(-58, -54, N) * u.mV),
     "Izhikevich": lambda: n4.Izhikevich(**IZHIKEVICH, cm=20 * u.pF, substeps=2),
     "Relay": lambda: n4.Relay(),
+    "HodgkinHuxley": lambda: n4.HodgkinHuxley(v_th=np.linspace(-20, 0, N) * u.mV),
+    "GLIF": lambda: n4.GLIF(level=5, v_th=np.linspace(-70, -60, N) * u.mV, t_ref=2 * u.ms),
     "TraubMiles": lambda: n4.TraubMiles(v_th=np.linspace(-30, -20, N) * u.mV),
 }
 # The time constants of two receptors are that of the membrane: the singular point of the propagators.

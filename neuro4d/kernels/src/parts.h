@@ -1,6 +1,8 @@
 // Every cell and receptor that runs natively: a new one is a file of its own and a line here. Included once per instruction set.
 #pragma once
 
+#include "cells/glif.h"
+#include "cells/hodgkin_huxley.h"
 #include "cells/izhikevich.h"
 #include "cells/lif.h"
 #include "cells/relay.h"
@@ -12,7 +14,9 @@
 // Their Python names; their numbers are their places here.
 #define N4_CELLS(X)                                                     \
   X("LIF", Lif) X("Izhikevich", Izhikevich) X("Relay", Relay)           \
-  X("TraubMiles", TraubMiles)
+  X("TraubMiles", TraubMiles)                                           \
+  X("HodgkinHuxley", HodgkinHuxley)                                     \
+  X("GLIF", Glif)
 
 #define N4_RECEPTORS(X)                                                                                     \
   X("ExpCurrent", ExpCurrent) X("ExpConductance", ExpConductance) X("AlphaCurrent", AlphaCurrent)           \

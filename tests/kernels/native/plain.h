@@ -1,6 +1,8 @@
 // Cells and receptors for one neuron, written out. One of another kind is a file in plain/ and a line at the end.
 #pragma once
 
+#include "plain/glif.h"
+#include "plain/hodgkin_huxley.h"
 #include "plain/traub_miles.h"
 #include "plain_part.h"
 
@@ -65,7 +67,9 @@ inline const std::vector<PlainCell>& plain_cells() {
        {{"cell.v", -70, 40}, {"cell.u", -15, -5}},
        izhikevich},
       {"Relay", {}, {{"cell.waiting", -2, 5}}, relay},
-      plain_traub_miles()};
+      plain_traub_miles(),
+      plain_hodgkin_huxley(),
+      plain_glif()};
   return known;
 }
 
