@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-
 ENUMERATIONS = MappingProxyType(
     {
         "weight_kinds": ("one", "source", "edge"),

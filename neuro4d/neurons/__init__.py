@@ -7,6 +7,8 @@ from neuro4d.neurons._base import Fired as Fired
 from neuro4d.neurons._base import Membrane as Membrane
 from neuro4d.neurons._eif import EIF as EIF
 from neuro4d.neurons._eif import AdEx as AdEx
+from neuro4d.neurons._glif import GLIF as GLIF
+from neuro4d.neurons._hodgkin_huxley import HodgkinHuxley as HodgkinHuxley
 from neuro4d.neurons._izhikevich import Izhikevich as Izhikevich
 from neuro4d.neurons._leaky import LI as LI
 from neuro4d.neurons._leaky import PLIF as PLIF
@@ -15,3 +17,4 @@ from neuro4d.neurons._lif import LIFState as LIFState
 from neuro4d.neurons._poisson import PoissonNeuron as PoissonNeuron
 from neuro4d.neurons._qif import QIF as QIF
 from neuro4d.neurons._relay import Relay as Relay
+from neuro4d.neurons._traub_miles import TraubMiles as TraubMiles

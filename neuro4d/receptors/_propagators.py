@@ -14,16 +14,10 @@ import math
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from neuro4d.ops import exprel as phi
+
 SMALL = 0.05
 NEAR = 1.0
-
-
-def phi(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """(e^x - 1)/x, with its limit 1 at 0 and finite derivatives everywhere."""
-    near = jnp.abs(x) < SMALL
-    safe = jnp.where(near, 1, x)
-    series = 1 + x / 2 * (1 + x / 3 * (1 + x / 4 * (1 + x / 5 * (1 + x / 6 * (1 + x / 7 * (1 + x / 8 * (1 + x / 9)))))))
-    return jnp.where(near, jnp.where(near, series, 0), jnp.expm1(safe) / safe)
 
 
 def psi(x: Float[Array, "*n"]) -> Float[Array, "*n"]:

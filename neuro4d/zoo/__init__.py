@@ -2,10 +2,12 @@
 
 from neuro4d.zoo._brunel import brunel as brunel
 from neuro4d.zoo._coba import coba as coba
+from neuro4d.zoo._cobahh import cobahh as cobahh
 from neuro4d.zoo._cuba import cuba as cuba
 from neuro4d.zoo._entry import Band as Band
 from neuro4d.zoo._entry import Reference as Reference
 from neuro4d.zoo._entry import ZooEntry as ZooEntry
+from neuro4d.zoo._glif import glif_level as glif_level
 from neuro4d.zoo._izhikevich2003 import izhikevich2003 as izhikevich2003
 from neuro4d.zoo._lattice4d import lattice4d as lattice4d
 from neuro4d.zoo._microcircuit import microcircuit as microcircuit

@@ -3,8 +3,10 @@
 from neuro4d._base import lookup
 from neuro4d.zoo._brunel import brunel_a, brunel_b, brunel_c, brunel_d
 from neuro4d.zoo._coba import coba, coba_alone
+from neuro4d.zoo._cobahh import cobahh
 from neuro4d.zoo._cuba import cuba
 from neuro4d.zoo._entry import Band, Reference, ZooEntry
+from neuro4d.zoo._glif import glif_1, glif_2, glif_3, glif_4, glif_5
 from neuro4d.zoo._izhikevich2003 import izhikevich2003
 from neuro4d.zoo._lattice4d import AREAS, lattice4d
 from neuro4d.zoo._microcircuit import microcircuit, microcircuit_dc
@@ -12,10 +14,14 @@ from neuro4d.zoo._potjans import FULL_RATES, POPULATIONS
 
 VOGELS = "Vogels and Abbott (2005), J. Neurosci. 25, 10786"
 BRUNEL = "Brunel (2000), J. Comput. Neurosci. 8, 183"
+TEETER = "Teeter et al. (2018), Nat. Commun. 9, 709"
 POTJANS = "Potjans and Diesmann (2014), Cereb. Cortex 24, 785"
 
 NEST_TENTH = (0.4831, 2.1362, 4.0052, 5.0274, 6.692, 7.8038, 0.8419, 7.0234)
 """Hz; NEST 3.10, `scale=0.1`, Poisson input, ten seeds, 1 s after 0.5 s."""
+
+GLIF_RATES = (94.64, 128.36, 43.55, 44.91, 42.55)
+"""Hz, by level; NEST 3.10, the mean over the eleven currents."""
 
 
 def _points(rates: tuple[float, ...]) -> tuple[Band, ...]:
@@ -48,6 +54,11 @@ ENTRIES = (
         0.1, 1000.0, 4000, 320_000, _cells(17.9, 21.5),
     ),
     ZooEntry(
+        "cobahh", cobahh, "Hodgkin-Huxley neurons with conductance-based synapses, self-sustained",
+        "Brette et al. (2007), J. Comput. Neurosci. 23, 349",
+        0.1, 1000.0, 4000, 320_000, _cells(35.4, 35.6),
+    ),
+    ZooEntry(
         "brunel-a", brunel_a, "synchronous regular", BRUNEL,
         0.1, 500.0, 12_500, 15_625_000, _brunel(332.0, 333.3),
     ),
@@ -62,6 +73,13 @@ ENTRIES = (
     ZooEntry(
         "brunel-d", brunel_d, "slow synchronous irregular", BRUNEL,
         0.1, 2000.0, 12_500, 15_625_000, _brunel(5.6, 5.9),
+    ),
+    *(
+        ZooEntry(
+            f"glif-{level}", make, f"generalised integrate-and-fire of level {level}, one current per neuron", TEETER,
+            0.05, 1000.0, 11, 0, (Reference(None, (Band("cells", rate, rate),)),), scale=None,
+        )
+        for level, (make, rate) in enumerate(zip((glif_1, glif_2, glif_3, glif_4, glif_5), GLIF_RATES), 1)
     ),
     ZooEntry(
         "izhikevich2003", izhikevich2003, "quadratic neurons, all to all, alpha and gamma episodes",

@@ -43,6 +43,9 @@ NEURONS = {
     "AdLIF": lambda: n4.AdLIF(tau=10 * u.ms, tau_w=60 * u.ms, a=5 * u.nS, b=50 * u.pA, g_l=30 * u.nS, order="ef"),
     "PLIF": lambda: n4.PLIF(w=-3.0, g_l=30 * u.nS),
     "LI": lambda: n4.LI(tau=15 * u.ms, g_l=10 * u.nS),
+    "HodgkinHuxley": lambda: n4.HodgkinHuxley(v_th=np.linspace(-20, 0, N) * u.mV),
+    "GLIF": lambda: n4.GLIF(level=5, v_th=np.linspace(-70, -60, N) * u.mV, t_ref=2 * u.ms),
+    "TraubMiles": lambda: n4.TraubMiles(v_th=np.linspace(-30, -20, N) * u.mV),
 }
 # The time constants of two receptors are that of the membrane: the singular point of the propagators.
 RECEPTORS = {

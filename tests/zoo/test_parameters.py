@@ -125,11 +125,18 @@ def test_scale_keeps_in_degree():
         assert model.n_synapses / model.n_neurons == pytest.approx(80, rel=0.02)
 
 
-@pytest.mark.parametrize("make", [n4.zoo.cuba, n4.zoo.coba])
+@pytest.mark.parametrize("make", [n4.zoo.cuba, n4.zoo.coba, n4.zoo.cobahh])
 @pytest.mark.parametrize("bad", [0.01, 0, -1, float("nan"), float("inf")])
 def test_bad_scale(make, bad):
     with pytest.raises(ValueError, match="scale"):
         make(bad)
+
+
+def test_cobahh_mistakes():
+    with pytest.raises(ValueError, match="strength"):
+        n4.zoo.cobahh(strength=-1)
+    with pytest.raises(ValueError, match="scale"):
+        n4.zoo.cobahh(0.1, synapses=1000)
 
 
 def test_brunel_mistakes():

@@ -48,6 +48,38 @@ def test_coba_alone():
     assert 1.45 <= cvs["cells"] <= 1.80
 
 
+def test_cobahh():
+    # One drawing of the connections differs from the next by 3.6 Hz (sd).
+    rates, cvs = measure("cobahh", range(6))
+    inside(rates, n4.zoo.get("cobahh").rates(), 3.6)
+    assert 1.9 <= cvs["cells"] <= 2.2
+
+
+def test_cobahh_without_coupling():
+    """The form in which simulators are timed: every neuron fires on its own, as often as the next one."""
+    run = simulate(n4.zoo.cobahh(0.1, synapses=40, strength=0), 0.1 * u.ms, 0, 500 * u.ms)
+    counts = np.bincount(run.spikes("cells").between(100 * u.ms, 500 * u.ms).ids, minlength=400)  # the first conductances are gone
+    assert run.model.n_synapses == pytest.approx(400 * 40, rel=0.05) and counts.min() >= counts.max() - 1 > 3
+
+
+GLIF_COUNTS = (  # of NEST 3.10, for 200, 250, ..., 700 pA in 1 s
+    (0, 0, 63, 83, 98, 111, 121, 130, 138, 145, 152),
+    (0, 0, 79, 116, 139, 156, 168, 178, 186, 192, 198),
+    (0, 0, 18, 30, 39, 48, 55, 62, 69, 76, 82),
+    (0, 0, 17, 29, 38, 47, 56, 64, 73, 81, 89),
+    (0, 0, 12, 26, 36, 45, 53, 62, 70, 78, 86),
+)
+
+
+@pytest.mark.parametrize("level", [1, 2, 3, 4, 5])
+def test_glif(level):
+    """NEST's current begins three steps later, which may move the last spike past the end."""
+    run = simulate(n4.zoo.glif_level(level), 0.05 * u.ms, 0, 1000 * u.ms)
+    counts = np.bincount(run.spikes("cells").id, minlength=11)
+    np.testing.assert_allclose(counts, GLIF_COUNTS[level - 1], atol=1)
+    assert n4.zoo.get(f"glif-{level}").rates()[0].low == pytest.approx(np.mean(GLIF_COUNTS[level - 1]), abs=0.005)
+
+
 def test_izhikevich2003():
     entry = n4.zoo.get("izhikevich2003")
     rates = {"exc": [], "inh": []}

@@ -5,6 +5,8 @@
 #include "cells/adlif.h"
 #include "cells/alif.h"
 #include "cells/eif.h"
+#include "cells/glif.h"
+#include "cells/hodgkin_huxley.h"
 #include "cells/izhikevich.h"
 #include "cells/li.h"
 #include "cells/lif.h"
@@ -12,6 +14,7 @@
 #include "cells/plif.h"
 #include "cells/qif.h"
 #include "cells/relay.h"
+#include "cells/traub_miles.h"
 #include "receptors/alpha.h"
 #include "receptors/dual.h"
 #include "receptors/exponential.h"
@@ -30,7 +33,10 @@
   X("ALIF", Alif)                   \
   X("AdLIF", AdLif)                 \
   X("PLIF", Plif)                   \
-  X("LI", Li)
+  X("LI", Li)                       \
+  X("TraubMiles", TraubMiles)       \
+  X("HodgkinHuxley", HodgkinHuxley) \
+  X("GLIF", Glif)
 
 #define N4_RECEPTORS(X)                                                                                     \
   X("ExpCurrent", ExpCurrent) X("ExpConductance", ExpConductance) X("AlphaCurrent", AlphaCurrent)           \

@@ -7,6 +7,9 @@
 #include "plain/poisson_neuron.h"
 #include "plain/quadratic.h"
 #include "plain/trained.h"
+#include "plain/glif.h"
+#include "plain/hodgkin_huxley.h"
+#include "plain/traub_miles.h"
 #include "plain_part.h"
 
 namespace n4_test {
@@ -58,7 +61,10 @@ inline const std::vector<PlainCell>& plain_cells() {
       alif_cell(),
       adlif_cell(0),
       plif_cell(),
-      li_cell()};
+      li_cell(),
+      plain_traub_miles(),
+      plain_hodgkin_huxley(),
+      plain_glif()};
   return known;
 }
 
