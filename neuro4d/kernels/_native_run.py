@@ -101,7 +101,8 @@ class NativeExtra(NamedTuple):
 
 class NativeGroup(NamedTuple):
     """A group: its cell, its receptors in their order, what they receive in the order in which plain XLA adds it, the limits of its
-    populations (int32 `(spans + 1,)`), the width of its blocks, and who is alive (packed bits; `None`: all)."""
+    populations (int32 `(spans + 1,)`), the width of its blocks, who is alive (packed bits; `None`: all), and where the random words of each
+    population begin (`None` where the cell takes none)."""
 
     cell: NativePart
     ports: tuple[NativePart, ...]
@@ -111,6 +112,7 @@ class NativeGroup(NamedTuple):
     bounds: Int32[Array, " b"]
     width: int
     alive: UInt32[Array, " w"] | None
+    addresses: UInt32[Array, "spans 2"] | None = None
 
 
 class NativeStepped(NamedTuple):
@@ -208,6 +210,8 @@ def _operands(count: Any, clock: NativeClock, rings: Sequence[NativeRing], group
         operands[f"group.bounds:{number}"] = Operand(group.bounds)
         if group.alive is not None:
             operands[f"group.alive:{number}"] = Operand(group.alive)
+        if group.addresses is not None:
+            operands[f"group.addresses:{number}"] = Operand(group.addresses)
         operands |= _part_operands("cell", number, group.cell)
         for port in group.ports:
             operands |= _part_operands("port", _next(at, "port"), port)

@@ -128,6 +128,7 @@ def _group(task: GroupTask, rings: dict[str, int]) -> NativeGroup:
         bounds=native.bounds,
         width=task.group.width,
         alive=task.state.alive,
+        addresses=task.addresses,
     )
 
 

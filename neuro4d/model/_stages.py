@@ -77,7 +77,10 @@ class BankInput(eqx.Module):
 
 
 class GroupTask(eqx.Module):
-    """All that one step of one group needs, but the pasts of those that it hears: `heard` names them, the group itself first."""
+    """All that one step of one group needs, but the pasts of those that it hears: `heard` names them, the group itself first.
+
+    `addresses`: where the random words of each population begin, if its neurons take any.
+    """
 
     constants: GroupConstants
     state: GroupState
@@ -85,6 +88,7 @@ class GroupTask(eqx.Module):
     banks: tuple[BankInput, ...]
     outside: Outside
     clock: Clock
+    addresses: UInt32[Array, "spans 2"] | None
     surrogate: AbstractSurrogate | None
     group: Group = eqx.field(static=True)
     backend: Backend = eqx.field(static=True)
@@ -165,7 +169,8 @@ def decay(task: GroupTask, arrivals: Arrivals) -> tuple[dict[str, Any], list[Dri
         constants, held = task.constants.of_receptors[port], task.state.receptors[port]
         if number in arrivals.early:
             held = receptor.early(held, constants, arrivals.early[number])
-        states[port], share = receptor.step(constants, held, arrivals.late.get(number))
+        seen = (task.state.neurons.v,) if receptor.sees_v else ()
+        states[port], share = receptor.step(constants, held, arrivals.late.get(number), *seen)
         shares.append(share)
     return states, shares
 
@@ -182,12 +187,22 @@ def drive(task: GroupTask, shares: list[Drive]) -> Drive:
 
 def fire(task: GroupTask, acting: Drive) -> tuple[Any, Bool[Array, " n"], Float[Array, " n"] | None]:
     """Neurons integrate, those at threshold fire and are reset; the dead fire nothing."""
-    neurons, out = task.constants.neuron.step(task.constants.of_neuron, task.state.neurons, acting)
+    words = () if task.addresses is None else (_words(task, task.addresses),)
+    neurons, out = task.constants.neuron.step(task.constants.of_neuron, task.state.neurons, acting, *words)
     soft = None if task.surrogate is None else task.surrogate.spike(out.excess)
     if task.state.alive is None:
         return neurons, out.spikes, soft
     alive = unpack(task.state.alive, task.group.n)
     return neurons, out.spikes & alive, None if soft is None else jnp.where(alive, soft, 0)
+
+
+def _words(task: GroupTask, addresses: UInt32[Array, "spans 2"]) -> UInt32[Array, " n"]:
+    """One random word for each neuron, whose number counts from the first of its population."""
+    pieces = []
+    for number, span in enumerate(task.group.spans):
+        a, b = step_address(task.clock.key, (addresses[number, 0], addresses[number, 1]), task.clock.elapsed)
+        pieces.append(words_jax(a, b, jnp.arange(span.size, dtype=jnp.uint32)))
+    return jnp.concatenate(pieces)
 
 
 def push_own(task_group: Group, out: Stepped, step: UInt32[Array, ""], own: History) -> History:

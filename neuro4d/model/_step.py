@@ -6,6 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Int32, UInt32
 
+from neuro4d._base import address
 from neuro4d.model._constants import Constants
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._layout import Group
@@ -101,11 +102,19 @@ def task_of(model: ModelFields, constants: Constants, state: State, outside: Out
         banks=banks,
         outside=outside,
         clock=Clock(state.step, state.start, state.key),
+        addresses=_addresses(model, group),
         surrogate=model.surrogate,
         group=group,
         backend=model.layout.backend,
         dtype=model.dtype,
     )
+
+
+def _addresses(model: ModelFields, group: Group) -> Array | None:
+    """Where the random words of the neurons begin, for each population of a group that takes any."""
+    if not model.neurons[group.spans[0].name].random:
+        return None
+    return jnp.asarray([address(0, "neuron", span.name) for span in group.spans], jnp.uint32)
 
 
 def _in_force(path: Pathway, held: EdgeState | None) -> Pathway:

@@ -198,6 +198,8 @@ def view_of(x: Any, what: str) -> PopulationView:
 
 def check_accepts(neuron: AbstractNeuron, part: Any, where: str) -> None:
     """Refuses a receptor or stimulus that acts on a neuron by something which its step does not use."""
+    if isinstance(part, AbstractReceptor) and part.sees_v and "v" not in neuron.variables:
+        raise ValueError(f"{where}: {type(part).__name__} depends on the potential, which {type(neuron).__name__} does not have.")
     lost = (part.exerts or frozenset()) - neuron.accepts
     if not lost:
         return

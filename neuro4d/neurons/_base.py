@@ -37,6 +37,9 @@ class AbstractNeuron(AbstractPart):
     accepts: ClassVar[frozenset[str]] = frozenset({"g", "i", "jump"})
     """Which parts of a `Drive` the step uses. A receptor or stimulus that exerts another one is refused."""
 
+    random: ClassVar[bool] = False
+    """Whether `step` takes a fourth argument: one random word (uint32) for each neuron, new in every step."""
+
     @abc.abstractmethod
     def membrane(self) -> Membrane | None:
         """Time constant and capacitance if the passive membrane is linear, else `None`."""

@@ -30,6 +30,9 @@ class AbstractReceptor(AbstractPart):
     takes_early: ClassVar[bool] = True
     """Whether it has a state that arrivals of delay 0 can enter at the beginning of a step; if not, they arrive at its end."""
 
+    sees_v: ClassVar[bool] = False
+    """Whether `step` takes a fourth argument: the potential at the beginning of the step, in mV `(n,)`."""
+
     variables: ClassVar[dict[str, Any]]
     """State variables that can be recorded and initialised, with their units."""
 

@@ -72,6 +72,12 @@ inline bool cell_columns(const GroupStep& x, int64_t span, int64_t first, int64_
   const CellEntry& entry = kCells[x.cell];
   for (int64_t k = 0; k < entry.n_state; ++k) out->state[k] = x.state[k] + first;
   out->fired = fired;
+  out->words = {0, 0};
+  out->local = 0;
+  if (x.addresses != nullptr) {
+    out->words = address_of({x.elapsed, {x.key[0], x.key[1]}}, x.addresses[span].a0, x.addresses[span].b0);
+    out->local = static_cast<uint32_t>(first - x.bounds[span]);
+  }
   return columns_of(x.params, entry.n_params, span, first, n, scratch, out->params);
 }
 
@@ -83,10 +89,12 @@ inline void step_any(const GroupStep& x, const PortSums* sums, const DriveColumn
     w->i[j] = 0.0f + d.i[j];
     w->jump[j] = 0.0f + d.jump[j];
   }
+  const int64_t v_at = kCells[x.cell].v_at;
+  const float* const v = v_at < 0 ? nullptr : x.state[v_at] + first;
   for (int64_t p = 0; p < x.n_ports; ++p) {
     PortColumns columns;
     const bool same = port_columns(x.ports[p], sums[p].from(at), span, first, n, w, &columns);
-    kReceptors[x.ports[p].receptor].receive[same](columns, n, w->g, w->i, w->jump);
+    kReceptors[x.ports[p].receptor].receive[same](columns, n, w->g, w->i, w->jump, v);
   }
   CellColumns columns;
   const bool same = cell_columns(x, span, first, n, w->fired + at, w, &columns);

@@ -4,11 +4,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 
 #include "parts.h"
 #include "program.h"
 #include "vectors.h"
+#include "words.h"
 
 namespace neuro4d {
 namespace N4_ISA {
@@ -24,6 +26,8 @@ struct CellColumns {
   const float* params[kMostParams];
   float* state[kMostState];
   int32_t* fired;
+  Address words;   // of a cell that takes random words
+  uint32_t local;  // the number of the first neuron among them
 };
 
 // The drive of stimuli for the neurons of a run.
@@ -62,7 +66,12 @@ struct Fire {
     F p[kP > 0 ? kP : 1], s[kS > 0 ? kS : 1];
     params.at(at, p);
     load_state(columns.state, at, s, Variables());
-    const I spike = Cell::template step<kG, kJump>(p, s, d.g, d.i, d.jump);
+    I spike;
+    if constexpr (TakesWords<Cell>::kIs) {
+      spike = Cell::template step<kG, kJump>(p, s, d.g, d.i, d.jump, words_of(columns.local + static_cast<uint32_t>(at.j), columns.words));
+    } else {
+      spike = Cell::template step<kG, kJump>(p, s, d.g, d.i, d.jump);
+    }
     store_state(columns.state, at, s, Variables());
     store(columns.fired + at.j, spike);  // also lanes that are no neurons: there is room, and a whole vector is read faster
   }
@@ -72,10 +81,10 @@ struct Fire {
 };
 
 template <class Receptor, bool kSame>
-void receive_run(const PortColumns& c, int64_t n, float* g, float* i, float* jump) {
+void receive_run(const PortColumns& c, int64_t n, float* g, float* i, float* jump, const float* v) {
   const Receive<Receptor, kSame> receive(c);
   each_vector(n, [&](Lanes at) N4_INLINE_LAMBDA {
-    DriveSum d{get<F>(g, at), get<F>(i, at), get<F>(jump, at)};
+    DriveSum d{get<F>(g, at), get<F>(i, at), get<F>(jump, at), SeesV<Receptor>::kIs ? get<F>(v, at) : F{}};
     receive(at, &d);
     if (Receptor::kG) put(g, d.g, at);
     put(i, d.i, at);
@@ -86,7 +95,7 @@ void receive_run(const PortColumns& c, int64_t n, float* g, float* i, float* jum
 template <class Cell, bool kSame, bool kG, bool kJump>
 void fire_run(const CellColumns& c, int64_t n, const float* g, const float* i, const float* jump) {
   const Fire<Cell, kSame, kG, kJump> fire(c);
-  each_vector(n, [&](Lanes at) N4_INLINE_LAMBDA { fire(at, {kG ? get<F>(g, at) : F{}, get<F>(i, at), kJump ? get<F>(jump, at) : F{}}); });
+  each_vector(n, [&](Lanes at) N4_INLINE_LAMBDA { fire(at, {kG ? get<F>(g, at) : F{}, get<F>(i, at), kJump ? get<F>(jump, at) : F{}, F{}}); });
 }
 
 // Receptors of one kind and the cell in one pass, with the same parameters for all neurons of the run.
@@ -97,14 +106,14 @@ void pass_run(const PortColumns* c, const CellColumns& m, int64_t n, const Drive
   const Fire<Cell, true, kG, kJump> fire(m);
   const DriveColumns d = drive;
   each_vector(n, [&](Lanes at) N4_INLINE_LAMBDA {
-    DriveSum sum{kG ? from_zero(d.g, at) : F{}, from_zero(d.i, at), kJump ? splat(0.0f) : F{}};
+    DriveSum sum{kG ? from_zero(d.g, at) : F{}, from_zero(d.i, at), kJump ? splat(0.0f) : F{}, SeesV<Receptor>::kIs ? get<F>(m.state[v_of<Cell>()], at) : F{}};
     (receptors[P](at, &sum), ...);
     fire(at, sum);
   });
 }
 
 using PassRun = void (*)(const PortColumns*, const CellColumns&, int64_t, const DriveColumns&);
-using ReceiveRun = void (*)(const PortColumns&, int64_t, float*, float*, float*);
+using ReceiveRun = void (*)(const PortColumns&, int64_t, float*, float*, float*, const float*);
 using FireRun = void (*)(const CellColumns&, int64_t, const float*, const float*, const float*);
 
 template <class Cell, class Receptor, int kPorts>
@@ -113,7 +122,7 @@ void pass_of(const PortColumns* c, const CellColumns& m, int64_t n, const DriveC
 }
 
 struct CellEntry {
-  int64_t n_params, n_state;
+  int64_t n_params, n_state, v_at;
   FireRun fire[2][2][2];  // [same][with g][with jumps]
 };
 
@@ -126,6 +135,7 @@ template <class Cell>
 constexpr CellEntry cell_entry() {
   return {ParamsOf<Cell>::kN,
           StateOf<Cell>::kN,
+          v_of<Cell>(),
           {{{fire_run<Cell, false, false, false>, fire_run<Cell, false, false, true>},
             {fire_run<Cell, false, true, false>, fire_run<Cell, false, true, true>}},
            {{fire_run<Cell, true, false, false>, fire_run<Cell, true, false, true>},
@@ -144,22 +154,44 @@ constexpr CellEntry kCells[] = {N4_CELLS(N4_ENTRY)};
 constexpr ReceptorEntry kReceptors[] = {N4_RECEPTORS(N4_ENTRY)};
 #undef N4_ENTRY
 
-// One pass for a cell and up to three receptors of one kind, where a network that matters has it; else none.
-template <class Cell>
-struct Passes {
-  static constexpr int kMost = 3;
-#define N4_PASSES(name, type) {pass_of<Cell, type, 1>, pass_of<Cell, type, 2>, pass_of<Cell, type, 3>},
-  static constexpr PassRun kRuns[][kMost] = {N4_RECEPTORS(N4_PASSES)};
-#undef N4_PASSES
+// The number of a part among those of its kind.
+template <class Part>
+constexpr int64_t cell_number() {
+  int64_t number = 0, found = -1;
+#define N4_FIND(name, type) \
+  found = std::is_same<type, Part>::value ? number : found; \
+  ++number;
+  N4_CELLS(N4_FIND)
+#undef N4_FIND
+  return found;
+}
+
+template <class Part>
+constexpr int64_t receptor_number() {
+  int64_t number = 0, found = -1;
+#define N4_FIND(name, type) \
+  found = std::is_same<type, Part>::value ? number : found; \
+  ++number;
+  N4_RECEPTORS(N4_FIND)
+#undef N4_FIND
+  return found;
+}
+
+struct PassEntry {
+  int64_t cell, receptor;
+  PassRun runs[3];  // by the number of receptors
 };
+
+#define N4_ENTRY(Cell, Receptor) \
+  {cell_number<Cell>(), receptor_number<Receptor>(), {pass_of<Cell, Receptor, 1>, pass_of<Cell, Receptor, 2>, pass_of<Cell, Receptor, 3>}},
+constexpr PassEntry kPasses[] = {N4_PASSES(N4_ENTRY)};
+#undef N4_ENTRY
 
 inline PassRun pass_for(int64_t cell, int64_t receptor, int64_t n_ports) {
   if (n_ports < 1 || n_ports > 3) return nullptr;
-  int64_t number = 0;
-#define N4_FIND(name, type) \
-  if (number++ == cell) return Passes<type>::kRuns[receptor][n_ports - 1];
-  N4_CELLS(N4_FIND)
-#undef N4_FIND
+  for (const PassEntry& pass : kPasses) {
+    if (pass.cell == cell && pass.receptor == receptor) return pass.runs[n_ports - 1];
+  }
   return nullptr;
 }
 

@@ -50,8 +50,7 @@ N4_INLINE F erf_inv_f32(F x) {
 
 // A number of the standard normal distribution for each random word, of which the upper 23 bits count.
 N4_INLINE F normal_of(U word) {
-  const F u = (floats_of(same_bits<I>(word >> 9)) + splat(0.5f)) * splat(0x1p-23f);
-  return splat(1.41421354f) * erf_inv_f32(splat(2.0f) * u - splat(1.0f));
+  return splat(1.41421354f) * erf_inv_f32(splat(2.0f) * uniform_of(word) - splat(1.0f));
 }
 
 // Adds the noise of one step to the current of the neurons of a piece.

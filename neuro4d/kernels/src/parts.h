@@ -15,6 +15,12 @@
   X("ExpCurrent", ExpCurrent) X("ExpConductance", ExpConductance) X("AlphaCurrent", AlphaCurrent)           \
   X("AlphaConductance", AlphaConductance) X("Delta", Delta) X("PulseCurrent", PulseCurrent)
 
+// Pairs of a cell and a receptor that get a pass of their own over up to three such receptors: those of networks that matter. All others
+// go from loop to loop through the first cache, a third slower for a cell as small as LIF.
+#define N4_PASSES(X)                                                                                      \
+  X(Lif, ExpCurrent) X(Lif, ExpConductance) X(Lif, AlphaCurrent) X(Lif, AlphaConductance) X(Lif, Delta)   \
+  X(Izhikevich, ExpConductance) X(Izhikevich, PulseCurrent) X(Relay, Delta)
+
 namespace neuro4d {
 namespace N4_ISA {
 
@@ -39,6 +45,33 @@ struct StateOf<T, decltype(void(T::kState))> {
   static constexpr const Field* kFields = T::kState;
   static constexpr int64_t kN = sizeof(T::kState) / sizeof(Field);
 };
+
+// Whether a receptor sees the potential (`kSeesV`), whether a cell takes random words (`kRandom`); not, where it does not say.
+template <typename T, typename = void>
+struct SeesV {
+  static constexpr bool kIs = false;
+};
+template <typename T>
+struct SeesV<T, decltype(void(T::kSeesV))> {
+  static constexpr bool kIs = T::kSeesV;
+};
+template <typename T, typename = void>
+struct TakesWords {
+  static constexpr bool kIs = false;
+};
+template <typename T>
+struct TakesWords<T, decltype(void(T::kRandom))> {
+  static constexpr bool kIs = T::kRandom;
+};
+
+// Where the potential is among the variables of a cell, or -1.
+template <typename T>
+constexpr int64_t v_of() {
+  for (int64_t k = 0; k < StateOf<T>::kN; ++k) {
+    if (StateOf<T>::kFields[k].hash == name_hash("cell.v")) return k;
+  }
+  return -1;
+}
 
 }  // namespace N4_ISA
 }  // namespace neuro4d

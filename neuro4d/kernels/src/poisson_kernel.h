@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "program.h"
-#include "simd.h"
+#include "words.h"
 
 namespace neuro4d {
 namespace N4_ISA {
@@ -22,21 +22,6 @@ struct Draw {
   int64_t n_common;  // the first so many thresholds are reached by at least one word in a hundred
   float weight;
 };
-
-// The step since the beginning of the trial, and the key of the trial.
-struct Clock {
-  uint32_t elapsed;
-  uint32_t key[2];
-};
-
-// Where the random words of an entity begin in a step.
-struct Address {
-  uint32_t a, b;
-};
-
-inline Address address_of(const Clock& x, uint32_t a0, uint32_t b0) {
-  return {mix(mix(x.elapsed ^ (x.key[0] + a0)) + (x.key[1] ^ b0)), mix(mix(x.elapsed + (x.key[1] ^ a0)) ^ (x.key[0] + b0))};
-}
 
 inline Draw draw_of(const Clock& x, const PoissonInput& input, int64_t segment) {
   const auto [a, b] = address_of(x, input.a0[segment], input.b0[segment]);
@@ -72,14 +57,6 @@ inline bool count_lanes(I* count, U word, uint32_t bound) {
   *count = load<I>(counts);
   return any;
 #endif
-}
-
-// 0, 1, 2, ... in the lanes: loaded, since a vector put together lane by lane waits for its stores.
-alignas(64) constexpr uint32_t kLaneNumbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-
-template <typename Where>
-N4_INLINE U words_of(uint32_t local, const Where& d) {
-  return mix(mix((load<U>(kLaneNumbers) + local) ^ d.a) + d.b);
 }
 
 // The counts of Vectors vectors of words. Thresholds that words often reach are compared without a question, the others until

@@ -12,8 +12,8 @@
 namespace neuro4d {
 
 constexpr int64_t kMostPorts = 64;
-constexpr int64_t kMostParams = 16;  // of a cell or a receptor
-constexpr int64_t kMostState = 6;
+constexpr int64_t kMostParams = 32;  // of a cell or a receptor
+constexpr int64_t kMostState = 12;
 constexpr int64_t kPiece = 512;  // neurons at a time: everything about them stays in the first cache
 
 // A parameter or a state variable of a cell or receptor, by the name that both sides of a call know.
@@ -35,6 +35,14 @@ struct Part {
   const Field* state;
   int64_t n_state;
   bool gives_g, gives_jump;  // what a receptor adds to besides currents
+  bool sees_v;               // a receptor whose share depends on the potential
+  bool random;               // a cell that takes a random word in every step
+  int64_t v_at;              // where the potential is among the variables of a cell; -1: nowhere
+};
+
+// Where the random words of the neurons of a span begin.
+struct WordAddress {
+  uint32_t a0, b0;
 };
 
 // A parameter with one value for all neurons, one per span of neurons, or one per neuron.
@@ -95,6 +103,7 @@ struct GroupStep {
   const uint32_t* alive = nullptr;  // (n_words,) one bit per neuron, or none: all are alive
   const int32_t* bounds = nullptr;  // (n_spans + 1,)
   int64_t n_spans = 0;
+  const WordAddress* addresses = nullptr;  // (n_spans,) where the cell takes random words, which count from the first neuron of a span
   const PortStep* ports = nullptr;
   int64_t n_ports = 0;
   const PoissonInput* poisson = nullptr;

@@ -64,6 +64,9 @@ ffi::Error read_ports(CallBuffers* buffers, const RunSpec& spec, int64_t n_ports
     PartOperands port;
     port.kind = spec.ports[at->ports];
     if (port.kind < 0 || port.kind >= manifest().n_receptors) return bad(say("unknown receptor", port.kind));
+    if (manifest().receptors[port.kind].sees_v && manifest().cells[group->cell.kind].v_at < 0) {
+      return bad(std::string("receptor ") + manifest().receptors[port.kind].name + " needs a cell with a potential");
+    }
     N4_TRY(read_part(buffers, manifest().receptors[port.kind], static_cast<int64_t>(at->ports), *group, &port));
     group->with_g = group->with_g || manifest().receptors[port.kind].gives_g;
     group->with_jump = group->with_jump || manifest().receptors[port.kind].gives_jump;
@@ -178,6 +181,12 @@ ffi::Error read_group(CallBuffers* buffers, const RunSpec& spec, size_t g, Curso
   if (group.mortal) {
     N4_TRY(buffers->read(N4_NAMES("group.alive", number), &group.alive));
     if (!has(group.alive, D::U32, 1) || group.alive.dims[0] != group.n_words()) return bad("expected alive uint32 (n_words,)");
+  }
+  if (manifest().cells[group.cell.kind].random) {
+    N4_TRY(buffers->read(N4_NAMES("group.addresses", number), &group.addresses));
+    if (!has(group.addresses, D::U32, 2) || group.addresses.dims[0] != group.n_spans || group.addresses.dims[1] != 2) {
+      return bad("expected addresses uint32 (n_spans, 2)");
+    }
   }
   N4_TRY(read_part(buffers, manifest().cells[group.cell.kind], number, group, &group.cell));
   N4_TRY(read_ports(buffers, spec, numbers[2], at, &group));

@@ -49,7 +49,7 @@ struct ExtraOperands {
 struct GroupOperands {
   int64_t n = 0, width = 0, n_blocks = 0, n_spans = 0;
   PartOperands cell;
-  Operand bounds, alive;
+  Operand bounds, alive, addresses;
   bool mortal = false, with_g = false, with_jump = false, noisy = false;
   std::vector<PartOperands> ports;
   std::vector<PathOperands> paths;

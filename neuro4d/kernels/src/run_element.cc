@@ -37,6 +37,7 @@ void describe_neurons(const RunCall& call, const GroupOperands& group, int64_t b
   x->bounds = group.bounds.at<int32_t>(call.batch, b);
   x->n_spans = group.n_spans;
   if (group.mortal) x->alive = group.alive.at<uint32_t>(call.batch, b);
+  if (group.addresses.data != nullptr) x->addresses = group.addresses.at<WordAddress>(call.batch, b);
   const uint32_t* key = call.key.at<uint32_t>(call.batch, b);
   x->key[0] = key[0];
   x->key[1] = key[1];

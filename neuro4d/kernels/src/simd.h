@@ -196,6 +196,25 @@ N4_INLINE F one_minus_exp_f32(F x) {
   return (splat(1.0f) - power) - power * near_exp_minus_one(r);
 }
 
+// e^x, to within 1 unit in the last place where that is a normal number. Above 88.72 infinity, below -103.97 zero. NaN stays NaN.
+N4_INLINE F exp_f32(F x) {
+  const F round = splat(12582912.0f);
+  x = within(splat(-104.5f), splat(89.0f), x);
+  const F shifted = x * splat(1.44269504f) + round;
+  const F whole = shifted - round;
+  F r = x - whole * splat(0.693359375f);
+  r = r - whole * splat(-2.12194440e-4f);
+  return times_power_of_two(splat(1.0f) + near_exp_minus_one(r), whole);
+}
+
+// e^x - 1 and (e^x - 1) / x, which is 1 at 0, as `one_minus_exp_f32`.
+N4_INLINE F exp_minus_one_f32(F x) { return splat(0.0f) - one_minus_exp_f32(x); }
+
+N4_INLINE F exprel_f32(F x) {
+  const I zero = ~(below(x, splat(0.0f)) | below(splat(0.0f), x));
+  return select(zero, x + splat(1.0f), exp_minus_one_f32(x) / select(zero, splat(1.0f), x));
+}
+
 // The 32-bit mixer of the random words (see neuro4d/_base/_random.py), for one word or a vector of them.
 template <typename V>
 N4_INLINE V mix(V x) {

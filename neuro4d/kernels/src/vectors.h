@@ -89,6 +89,11 @@ N4_INLINE void store_state(float* const* columns, Lanes at, const F* in, std::in
   (void)in;
 }
 
+// What a receptor adds to, the drive of its neurons, and the potential at the beginning of the step for those that see it.
+struct DriveSum {
+  F g, i, jump, v;
+};
+
 // The drive of stimuli is added to 0, as elsewhere, so that its zeros have the same sign.
 N4_INLINE F from_zero(const float* p, Lanes at) { return splat(0.0f) + get<F>(p, at); }
 

@@ -12,6 +12,18 @@ inline void one_minus_exponential(const float* x, int64_t n, float* out) {
   for (int64_t j = 0; j < n; j += kLanes) store(out + j, one_minus_exp_f32(load<F>(x + j)));
 }
 
+inline void exponential(const float* x, int64_t n, float* out) {
+  for (int64_t j = 0; j < n; j += kLanes) store(out + j, exp_f32(load<F>(x + j)));
+}
+
+inline void exprel(const float* x, int64_t n, float* out) {
+  for (int64_t j = 0; j < n; j += kLanes) store(out + j, exprel_f32(load<F>(x + j)));
+}
+
+inline void uniform(const uint32_t* words, int64_t n, float* out) {
+  for (int64_t j = 0; j < n; j += kLanes) store(out + j, uniform_of(load<U>(words + j)));
+}
+
 inline void logarithm(const float* x, int64_t n, float* out) {
   for (int64_t j = 0; j < n; j += kLanes) store(out + j, log_f32(load<F>(x + j)));
 }
@@ -28,7 +40,9 @@ inline void poisson(const GroupStep& x, const PoissonInput& input, int64_t first
   add_poisson_input({x.elapsed, {x.key[0], x.key[1]}}, input, Piece{first, n}, arrivals);
 }
 
-inline n4_test::Numbers numbers() { return {one_minus_exponential, logarithm, normal, widen_f16, widen_bf16, poisson}; }
+inline n4_test::Numbers numbers() { 
+  return {one_minus_exponential, exponential, exprel, uniform, logarithm, normal, widen_f16, widen_bf16, poisson};
+ }
 
 }  // namespace N4_ISA
 }  // namespace neuro4d

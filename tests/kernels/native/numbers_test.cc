@@ -1,4 +1,4 @@
-// 1 - e^x against that of the library, widened weights and Poisson counts against plain loops.
+// Exponentials against those of the library, widened weights and Poisson counts against plain loops.
 #include "numbers.h"
 
 #include <cmath>
@@ -45,6 +45,41 @@ void one_minus_exponential(const Numbers& numbers, Report* report, Digest* diges
   x.assign(16, NAN);
   numbers.one_minus_exponential(x.data(), 16, out.data());
   CLAIM(report, std::isnan(out[0]) && std::isnan(out[15]));
+}
+
+// Units in the last place by which a number misses another.
+double units_between(float x, double expected) {
+  int exponent = 0;
+  std::frexp(static_cast<float>(expected), &exponent);
+  return std::fabs(static_cast<double>(x) - expected) / std::ldexp(1.0, exponent > -125 ? exponent - 24 : -149);
+}
+
+// e^x within 1 unit in the last place, (e^x - 1) / x within 2.5.
+void exponential(const Numbers& numbers, Report* report, Digest* digest) {
+  std::vector<float> x = {0.0f, -0.0f, -INFINITY, 88.7f, -87.33655f, -103.97f, 1e-30f, -1e-30f, 89.0f, INFINITY};
+  Random random(4);
+  for (int i = 0; i < 60000; ++i) x.push_back(random.between(-103, 88.7f));
+  for (int i = 0; i < 60000; ++i) x.push_back(random.between(-2, 2));
+  while (x.size() % 16 != 0) x.push_back(0.0f);
+  std::vector<float> out(x.size()), ratio(x.size());
+  numbers.exponential(x.data(), static_cast<int64_t>(x.size()), out.data());
+  numbers.exprel(x.data(), static_cast<int64_t>(x.size()), ratio.data());
+  double worst = 0, worst_ratio = 0;
+  for (size_t i = 10; i < x.size(); ++i) {
+    const double exact = static_cast<double>(x[i]);
+    worst = std::fmax(worst, units_between(out[i], std::exp(exact)));
+    if (exact < 87) worst_ratio = std::fmax(worst_ratio, units_between(ratio[i], exact == 0 ? 1 : std::expm1(exact) / exact));
+  }
+  CLAIM(report, worst <= 1);
+  CLAIM(report, worst_ratio <= 2.5);
+  CLAIM(report, out[0] == 1.0f && out[1] == 1.0f && out[2] == 0.0f && out[6] == 1.0f && std::isinf(out[8]) && std::isinf(out[9]));
+  CLAIM(report, ratio[0] == 1.0f && ratio[1] == 1.0f && ratio[6] == 1.0f && ratio[7] == 1.0f);
+  digest->add(out);
+  digest->add(ratio);
+  x.assign(16, NAN);
+  numbers.exponential(x.data(), 16, out.data());
+  numbers.exprel(x.data(), 16, ratio.data());
+  CLAIM(report, std::isnan(out[0]) && std::isnan(ratio[15]));
 }
 
 // Within 1e-7, or 2 units in the last place where that is more, down to the least that noise asks for.
@@ -209,6 +244,7 @@ void poisson(const Numbers& numbers, Report* report, Digest* digest) {
 
 void test_numbers(Isa isa, Report* report, Digest* digest) {
   one_minus_exponential(numbers(isa), report, digest);
+  exponential(numbers(isa), report, digest);
   logarithm(numbers(isa), report, digest);
   normal(numbers(isa), report, digest);
   widening(numbers(isa), report, digest);

@@ -1,45 +1,9 @@
-// Cells and receptors for one neuron, written out: what the vectors of every instruction set are compared with, bit for bit.
+// Cells and receptors for one neuron, written out. One of another kind is a file in plain/ and a line at the end.
 #pragma once
 
-#include <string>
-#include <vector>
-
-#include "numbers.h"
-#include "program.h"
+#include "plain_part.h"
 
 namespace n4_test {
-
-struct Drive {
-  float g, i, jump;
-};
-
-// The range from which a parameter is drawn, and that of a variable.
-struct Range {
-  const char* name;
-  float low, high;
-};
-
-// `receive`: the share of a receptor, then what arrives. `p` and `s` in the order of the ranges.
-struct PlainReceptor {
-  const char* name;
-  std::vector<Range> params, state;
-  void (*early)(const float* p, float* s, float arrival);
-  void (*receive)(const float* p, float* s, float arrival, Drive* d);
-};
-
-// `step` returns whether the neuron fires.
-struct PlainCell {
-  const char* name;
-  std::vector<Range> params, state;
-  bool (*step)(const float* p, float* s, const Drive& d, bool with_g, bool with_jump);
-};
-
-inline float one_minus_exponential(float x) {
-  float in[16], out[16];
-  for (float& each : in) each = x;
-  numbers_baseline().one_minus_exponential(in, 16, out);  // how near it comes to 1 - e^x is tested with the numbers
-  return out[0];
-}
 
 inline bool lif(const float* p, float* s, const Drive& d, bool with_g, bool with_jump) {
   const float leak = p[0], resistance = p[1], rate = p[2], g_leak = p[3], v_rest = p[4], v_th = p[5], v_reset = p[6], hold = p[7];

@@ -20,6 +20,7 @@ using neuro4d::PortStep;
 
 constexpr int64_t kN = 1300, kWidth = 640, kBlocks = 3, kSteps = 12, kWords = (kN + 31) / 32;
 constexpr int32_t kBounds[] = {0, 7, 600, 1300};
+constexpr neuro4d::WordAddress kAddresses[] = {{1, 2}, {3, 5}, {8, 13}};
 
 // One value for all, one per span, one per neuron, or each parameter in another of these ways.
 enum class Modes { kAll, kSpan, kNeuron, kMixed };
@@ -102,11 +103,28 @@ float stimulus(const GroupStep& x, ExtraKind kind, int64_t port, int64_t j, floa
   return from;
 }
 
+uint32_t mixed(uint32_t x) {
+  x = (x ^ (x >> 16)) * 0x21F0AAADu;
+  x = (x ^ (x >> 15)) * 0x735A2D97u;
+  return x ^ (x >> 15);
+}
+
+// The random word of neuron j: it counts from the first of its span.
+uint32_t word_plainly(const GroupStep& x, int64_t j) {
+  const int64_t span = j < kBounds[1] ? 0 : j < kBounds[2] ? 1 : 2;
+  const uint32_t a0 = x.addresses[span].a0, b0 = x.addresses[span].b0;
+  const uint32_t a = mixed(mixed(x.elapsed ^ (x.key[0] + a0)) + (x.key[1] ^ b0));
+  const uint32_t b = mixed(mixed(x.elapsed + (x.key[1] ^ a0)) ^ (x.key[0] + b0));
+  return mixed(mixed(static_cast<uint32_t>(j - kBounds[span]) ^ a) + b);
+}
+
 // Returns whether neuron j fired.
 bool step_plainly(const Group& group, const GroupStep& x, int64_t j, State* s) {
   float p[neuro4d::kMostParams], v[neuro4d::kMostState];
+  const int64_t v_at = neuro4d::manifest().cells[x.cell].v_at;
   Drive d{stimulus(x, ExtraKind::kConductance, 0, j, 0.0f), stimulus(x, ExtraKind::kCurrent, 0, j, 0.0f),
-          stimulus(x, ExtraKind::kJump, 0, j, 0.0f)};
+          stimulus(x, ExtraKind::kJump, 0, j, 0.0f), v_at < 0 ? 0.0f : s->parts[0][static_cast<size_t>(v_at)][static_cast<size_t>(j)],
+          x.addresses == nullptr ? 0u : word_plainly(x, j)};
   for (size_t r = 0; r < group.receptors.size(); ++r) {
     const PlainReceptor& receptor = *group.receptors[r];
     const int64_t port = static_cast<int64_t>(r);
@@ -166,6 +184,9 @@ GroupStep describe(const Group& group, Constants* constants, std::vector<PortSte
   x.bounds = kBounds;
   x.n_spans = 3;
   x.cell = cell_number(group.cell->name);
+  if (neuro4d::manifest().cells[x.cell].random) x.addresses = kAddresses;
+  x.key[0] = 17;
+  x.key[1] = 23;
   constants->make(group.modes, group.cell->params, x.params);
   for (const PlainReceptor* receptor : group.receptors) {
     PortStep port;
@@ -210,6 +231,7 @@ void compare(Isa isa, const Group& group, uint64_t seed, Report* report, Digest*
   auto room = std::make_unique<Room>();
   size_t spikes = 0;
   for (x.k = 0; x.k < kSteps; ++x.k) {
+    x.elapsed = 40 + static_cast<uint32_t>(x.k);
     const std::vector<float> late = state.late;
     point_at(group, &state, &ports, &x);
     for (int64_t block = 0; block < kBlocks; ++block) kernels(isa).block(x, block, room->scratch());

@@ -1,7 +1,8 @@
 // Currents and conductances with the time course of an alpha function. The sums are those of receptors/_alpha.py, in their order.
 #pragma once
 
-#include "exponential.h"
+#include "../program.h"
+#include "../vectors.h"
 
 namespace neuro4d {
 namespace N4_ISA {

@@ -2,15 +2,10 @@
 #pragma once
 
 #include "../program.h"
-#include "../simd.h"
+#include "../vectors.h"
 
 namespace neuro4d {
 namespace N4_ISA {
-
-// What a receptor adds to: the drive of its neurons.
-struct DriveSum {
-  F g, i, jump;
-};
 
 struct ExpCurrent {
   static constexpr Field kParams[] = {N4_FIELD("port.decay"), N4_FIELD("port.held")};

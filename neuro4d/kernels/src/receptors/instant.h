@@ -1,7 +1,8 @@
 // Receptors without a time course of their own: see receptors/_instant.py.
 #pragma once
 
-#include "exponential.h"
+#include "../program.h"
+#include "../vectors.h"
 
 namespace neuro4d {
 namespace N4_ISA {
