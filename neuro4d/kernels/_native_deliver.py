@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int32, UInt, UInt32
 
 from neuro4d.kernels._call import Operand, call
@@ -31,6 +32,7 @@ def deliver_native(
     acc: Float[Array, "n_blocks block"],
     *,
     weight_kind: WeightKind | None = None,
+    some: UInt32[Array, "n_delays words"] | None = None,
     isa: Isa = "best",
 ) -> tuple[Float[Array, "n_blocks block"], Int32[Array, "depth n"], Int32[Array, " depth"]]:
     """Add the weights of all synapses whose spikes arrive at `step` to their targets.
@@ -51,6 +53,8 @@ def deliver_native(
     - `acc`: float32 or float64.
     - `weight_kind`: `"one"`, `"source"` or `"edge"`; by default read from the shape of `weight`, where one per edge wins
       over one per source if there are as many edges as sources.
+    - `some`: uint32 `(D, words)`, where `words` is a power of two: bit `i % (32 * words)` of row `d` is set if source `i` has synapses of
+      delay number `d`. Where it is not, `bounds` are not asked.
     - `isa`: only to compare instruction sets; never goes above what the machine offers.
 
     **Returns:** `(acc, ring_ids, ring_count)`, in the memory of the operands where XLA allows it. Carry on with the
@@ -67,10 +71,15 @@ def deliver_native(
         if rank is not None and x.ndim != rank:
             raise ValueError(f"`{name}` has {rank} axes; got shape {x.shape}.")
     kind = kind_number(weight_kind or _kind_of(operands[7].shape, operands[6].shape))
-    return _call(operands, kind, isa_number(isa))
+    return _call(operands, some_or_none(some), kind, isa_number(isa))
 
 
-def _call(operands: tuple[Array, ...], kind: int, isa: int) -> tuple[Array, Array, Array]:
+def some_or_none(some: UInt32[Array, "n_delays words"] | None) -> Any:
+    """How the handlers are told which pairs of delay and source have synapses, or that nobody has noted it."""
+    return np.zeros((0, 0), np.uint32) if some is None else some
+
+
+def _call(operands: tuple[Array, ...], some: Any, kind: int, isa: int) -> tuple[Array, Array, Array]:
     step, delays, ring_ids, ring_count, start, bounds, targets, weight, acc = operands
     out = call(
         "n4_deliver",
@@ -81,6 +90,7 @@ def _call(operands: tuple[Array, ...], kind: int, isa: int) -> tuple[Array, Arra
             "path.delays": Operand(delays),
             "path.start": Operand(start),
             "path.bounds": Operand(bounds),
+            "path.some": Operand(some),
             "path.targets": Operand(targets),
             "path.weight": Operand(weight),
             "acc": Operand(acc, back=True, changes=True),

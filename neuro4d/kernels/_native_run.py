@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int32, UInt, UInt32
 
 from neuro4d.kernels._call import Made, Operand, call
 from neuro4d.kernels._manifest import numbers
-from neuro4d.kernels._native_deliver import Isa, WeightKind, isa_number, kind_number
+from neuro4d.kernels._native_deliver import Isa, WeightKind, isa_number, kind_number, some_or_none
 from neuro4d.kernels._native_load import native_manifest
 
 ExtraKind = Literal["current", "conductance", "jump", "arrival", "noise", "colored_noise"]
@@ -57,6 +57,7 @@ class NativePath(NamedTuple):
     bounds: UInt32[Array, "n_source d*n_blocks+1"]
     targets: UInt[Array, " e"]
     weight: Float[Array, "*e"]
+    some: UInt32[Array, "d words"] | None = None
 
 
 class NativePoisson(NamedTuple):
@@ -243,7 +244,9 @@ def _operands(count: Any, clock: NativeClock, rings: Sequence[NativeRing], group
     for group in groups:
         for path in group.paths:
             k = _next(at, "path")
-            operands |= {f"path.{name}:{k}": Operand(getattr(path, name)) for name in ("delays", "start", "bounds", "targets", "weight")}
+            operands |= {f"path.{name}:{k}": Operand(getattr(path, name)) for name in ("delays", "start", "bounds")}
+            operands[f"path.some:{k}"] = Operand(some_or_none(path.some))
+            operands |= {f"path.{name}:{k}": Operand(getattr(path, name)) for name in ("targets", "weight")}
     return operands
 
 

@@ -115,8 +115,7 @@ def storage(model: ModelFields) -> list[dict[str, Any]]:
     rows = []
     for name, path in model.pathways.items():
         arrays = [path.targets, path.weight, path.start, path.bounds, path.delays]
-        if path.owner is not None:
-            arrays.append(path.owner)
+        arrays += [x for x in (path.owner, path.some) if x is not None]
         rows.append(
             {
                 "pathway": name,

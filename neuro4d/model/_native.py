@@ -151,7 +151,7 @@ def _state(task: GroupTask, out: NativeStepped) -> GroupState:
 
 def _path(path: Pathway, rings: dict[str, int]) -> NativePath:
     ring = rings[path.source]
-    return NativePath(ring, path.early, path.weight_kind, path.delays, path.start, path.bounds, path.targets, path.weight)
+    return NativePath(ring, path.early, path.weight_kind, path.delays, path.start, path.bounds, path.targets, path.weight, path.some)
 
 
 def _poisson(item: BankInput) -> NativePoisson:

@@ -16,7 +16,7 @@ from neuro4d.model import End, ProjectionSpan
 from neuro4d.network._delays import check_delay, distinct_delays
 from neuro4d.network._population import Chosen, PopulationView
 from neuro4d.network._projection import Projection
-from neuro4d.network._sort import ResolvedProjection, Shape, sort_edges, weight_kind
+from neuro4d.network._sort import ResolvedProjection, Shape, pairs_with_synapses, sort_edges, weight_kind
 from neuro4d.network._spec import BuildSpec
 from neuro4d.ops import MAX_XLA_EDGES, Pathway
 from neuro4d.plasticity import AbstractPlasticity
@@ -174,6 +174,7 @@ def make_pathway(key: PathwayKey, group: Members, spec: BuildSpec, done: Callabl
     kind: WeightKind = "edge" if plastic else weight_kind(resolved, n_source)
     stored = spec.weight_dtype if kind == "edge" and not plastic else spec.dtype
     table = sort_edges(resolved, shape, spec.dt, stored, kind, _need_owners(group.members, spec), done)
+    some = pairs_with_synapses(table, shape)
     mean = capacity / max(n_source * len(delays) * shape.n_blocks, 1)
     return Pathway(
         targets=on_device(table.targets),
@@ -191,6 +192,7 @@ def make_pathway(key: PathwayKey, group: Members, spec: BuildSpec, done: Callabl
         weight_kind=kind,
         plastic=plastic,
         row_hint=1 << min(max(math.ceil(math.log2(max(1.25 * mean, 1))), 3), 10),
+        some=None if some is None else on_device(some),
     )
 
 

@@ -130,6 +130,33 @@ def _room(shape: Shape, n_edges: int, weight_dtype: Any, kind: str, owners: int)
     return Table(targets, weight, start, bounds, owner)
 
 
+def pairs_with_synapses(table: Table, shape: Shape) -> np.ndarray | None:
+    """Bits that say which sources may have synapses of a delay, as in `Pathway.some`."""
+    n_delays, blocks = len(shape.delays), shape.n_blocks
+    words = words_for_some(shape.n_source, n_delays, int(table.bounds[:, -1].sum(dtype=np.int64)))
+    if not words:
+        return None
+    some = huge_empty((n_delays, words), np.uint32)
+    rounds = -(-shape.n_source // (32 * words))
+    has = np.zeros((256, rounds * 32 * words), bool)
+    for low in range(0, n_delays, len(has)):
+        ends = table.bounds[:, low * blocks : (low + len(has)) * blocks + 1 : blocks].T
+        n = len(ends) - 1
+        has[:n, : shape.n_source] = ends[1:] > ends[:-1]
+        some[low : low + n] = np.packbits(has[:n].reshape(n, rounds, -1).any(1), axis=1, bitorder="little").view(np.uint32)
+    return some
+
+
+def words_for_some(n_source: int, n_delays: int, n_edges: int) -> int:
+    """Words of `Pathway.some` for a delay: a power of two that leaves one bit in sixteen set, or enough for all sources. None if the
+    bounds fit a cache, or if a quarter of the pairs of source and delay may have synapses."""
+    pairs = n_source * n_delays
+    if pairs < 1 << 18 or 4 * n_edges > pairs:
+        return 0
+    wanted = min(n_source, 16 * n_edges // n_delays)
+    return 1 << max(-(-wanted // 32) - 1, 0).bit_length()
+
+
 def _chunk_bounds(ends: np.ndarray) -> list[tuple[int, int]]:
     n = len(ends) - 1
     marks = np.searchsorted(ends, np.arange(CHUNK_EDGES, int(ends[-1]), CHUNK_EDGES))

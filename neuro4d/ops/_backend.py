@@ -126,7 +126,7 @@ class Kernels(Backend):
 
         def compiled(ids: Array, count: Array, step: Array, acc: Array) -> Ring:
             return deliver_native(
-                step, path.delays, ids, count, path.start, path.bounds, path.targets, path.weight, acc, weight_kind=path.weight_kind
+                step, path.delays, ids, count, path.start, path.bounds, path.targets, path.weight, acc, weight_kind=path.weight_kind, some=path.some
             )
 
         if path.targets.shape[0] > MAX_XLA_EDGES:

@@ -23,6 +23,8 @@ class Pathway(eqx.Module):
     - `start`: uint32 `(n_source, 2)`, where a row begins, as the low and high half of 64 bits.
     - `bounds`: uint32 `(n_source, D * n_blocks + 1)`, where the pieces of a row begin, relative to it: piece `d * n_blocks + b`
       holds the edges of delay number `d` to block `b`.
+    - `some`: uint32 `(D, words)`; bit `i % (32 * words)` of row `d` is set if source `i`, or another that shares the bit, has synapses
+      of delay number `d`. `None` where most have. The native kernels look here first: the bounds of very many delays fit no cache.
     - `owner`: `(nnz,)`, the number of the projection that an edge belongs to, or `None` where the ends say it.
     - `weight_kind`: `"one"`, `"source"` or `"edge"`: what the shape of `weight` means.
     - `plastic`: whether the weights that count are those of the state.
@@ -43,6 +45,7 @@ class Pathway(eqx.Module):
     weight_kind: WeightKind = eqx.field(static=True)
     plastic: bool = eqx.field(static=True)
     row_hint: int = eqx.field(static=True)
+    some: UInt32[Array, "D words"] | None = None
 
     @property
     def n_source(self) -> int:

@@ -160,10 +160,10 @@ inline uint32_t bits32(const int32_t* fired) {
 }
 
 // Bit i of word k is neuron 32 * k + i. Pieces begin at multiples of 32. The dead fire nothing.
-inline void pack(const Piece& piece, int32_t* fired, const uint32_t* alive, uint32_t* words) {
+inline void pack(const Piece& piece, const int32_t* fired, const uint32_t* alive, uint32_t* words) {
   words += piece.first / 32;
-  for (int64_t j = piece.n; j % 32 != 0; ++j) fired[j] = 0;
   for (int64_t j = 0; j < piece.n; j += 32) words[j / 32] = bits32(fired + j);
+  if (piece.n % 32 != 0) words[piece.n / 32] &= (1u << piece.n % 32) - 1;  // what lies behind the last neuron means nothing
   if (alive == nullptr) return;
   for (int64_t j = 0; j < piece.n; j += 32) words[j / 32] &= alive[piece.first / 32 + j / 32];
 }

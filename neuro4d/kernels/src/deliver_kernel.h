@@ -9,20 +9,14 @@
 #include <immintrin.h>
 #endif
 
+#include "prefetch.h"
 #include "types.h"
 
 #if defined(_MSC_VER)
-#include <intrin.h>
 #define N4_RESTRICT __restrict
-#if defined(_M_X64)
-#define N4_PREFETCH(p) _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0)
-#else
-#define N4_PREFETCH(p) ((void)(p))
-#endif
 #define N4_UNROLL
 #else
 #define N4_RESTRICT __restrict__
-#define N4_PREFETCH(p) __builtin_prefetch(p, 0, 3)
 #if defined(__clang__)
 #define N4_UNROLL _Pragma("clang loop unroll_count(8)")
 #else

@@ -15,7 +15,7 @@ inline std::string say(const char* what, int64_t value) { return std::string(wha
 
 // Shapes and types of one set of synapses against one ring of spikes and `n_blocks` blocks of targets.
 struct Synapses {
-  Operand delays, start, bounds, targets, weight;
+  Operand delays, start, bounds, some, targets, weight;
   WeightKind kind = WeightKind::kOne;
 };
 
@@ -39,7 +39,8 @@ Delivery describe(const Synapses& synapses, const Ring& ring, int64_t n_blocks, 
 // Raises for delays and counts out of range, in any row of the ring.
 ffi::Error check_ring(const Delivery& x);
 
-// Lists the spikes that the step of `x` serves in `room`, which has to live as long as `x` is used.
+// Lists the spikes that the step of `x` serves in `room`, which has to live as long as `x` is used. Where it is known which pairs (delay,
+// source) have synapses at all, the others are left out: each would cost a look into a table that fits no cache.
 void list_arrivals(Delivery* x, std::vector<SpikeList>* room);
 
 ffi::Error explain(const Delivery& x, const Failure& failure);

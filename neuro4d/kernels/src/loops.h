@@ -73,7 +73,7 @@ struct Fire {
       spike = Cell::template step<kG, kJump>(p, s, d.g, d.i, d.jump);
     }
     store_state(columns.state, at, s, Variables());
-    put(columns.fired, spike, at);
+    store(columns.fired + at.j, spike);  // also lanes that are no neurons: there is room, and a whole vector is read faster
   }
 
   CellColumns columns;

@@ -146,7 +146,7 @@ struct Scratch {
   float g[kPiece];
   float i[kPiece];
   float jump[kPiece];
-  int32_t fired[kPiece];
+  int32_t fired[kPiece + 16];  // a vector may reach beyond the last neuron
   float spread[kMostParams][kPiece];
 };
 

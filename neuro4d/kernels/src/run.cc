@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 #include "cost.h"
@@ -38,7 +39,7 @@ uint64_t next_number() {
 }
 
 // The steps of one element, whose items are the blocks of all its groups: a spike acts in a later step, so they are independent. An item
-// delivers into the sums of a block and steps its neurons while they are in cache.
+// delivers into the sums of a block and steps its neurons while they are in cache. A round is as many steps as nobody hears of meanwhile.
 class Steps {
  public:
   Steps(const RunCall& call, const Element& element, BlockFunction run)
@@ -49,36 +50,25 @@ class Steps {
   }
 
   int64_t n_items() const { return static_cast<int64_t>(items_.size()); }
+  int64_t n_rounds() const { return (element_.n_steps + element_.round - 1) / element_.round; }
 
-  void block(int64_t k, int64_t item) {
+  void block(int64_t round, int64_t number) {
     thread_local ThreadScratch own;
     const ScopedFloatMode same_as_caller(mode_);
     if (own.owner != number_) set_up(&own);
-    const size_t g = items_[static_cast<size_t>(item)].group;
-    const int64_t block = items_[static_cast<size_t>(item)].block;
-    GroupScratch& group = own.groups[g];
-    if (group.at != k) move_to(k, g, &group);
-    const GroupStep& x = group.step;
-    const size_t bytes = static_cast<size_t>(x.block_size()) * sizeof(float);
-    const int64_t row = block * x.block_size();
-    if (x.late != nullptr) std::memset(x.late + row, 0, bytes);
-    if (x.early != nullptr) std::memset(x.early + row, 0, bytes);
-    for (size_t p = 0; p < group.deliveries.size(); ++p) {
-      if (group.deliveries[p].n_spikes == 0) continue;
-      const Failure failure = call_.groups[g].paths[p].run(group.deliveries[p], block);
-      if (failure.wrong != Wrong::kNone && !failed_.exchange(true)) {
-        failure_ = failure;
-        failed_group_ = g;
-        failed_path_ = p;
-      }
-    }
+    const Item& item = items_[static_cast<size_t>(number)];
+    GroupScratch& group = own.groups[item.group];
     own.room.drive = group.drive;
-    run_(x, block, &own.room);
+    for (int64_t k = round * element_.round; k < end_of(round); ++k) {
+      if (group.at != k) move_to(k, item.group, &group);
+      step(item, group, &own.room);
+      if (whole(item.group)) remember_step(item.group, k);
+    }
   }
 
-  bool close(int64_t k) {
-    for (const GroupElement& group : element_.groups) {
-      remember(group, element_.first_step + static_cast<uint32_t>(k), group.step.words + k * group.step.n_words());
+  bool close(int64_t round) {
+    for (size_t g = 0; g < element_.groups.size(); ++g) {
+      for (int64_t k = round * element_.round; !whole(g) && k < end_of(round); ++k) remember_step(g, k);
     }
     return !failed_.load(std::memory_order_relaxed);
   }
@@ -93,6 +83,34 @@ class Steps {
     size_t group;
     int64_t block;
   };
+
+  int64_t end_of(int64_t round) const { return std::min((round + 1) * element_.round, element_.n_steps); }
+
+  // Whether one item steps all neurons of a group, and can remember their spikes at once.
+  bool whole(size_t g) const { return call_.groups[g].n_blocks == 1; }
+
+  void remember_step(size_t g, int64_t k) const {
+    const GroupElement& group = element_.groups[g];
+    remember(group, element_.first_step + static_cast<uint32_t>(k), group.step.words + k * group.step.n_words());
+  }
+
+  void step(const Item& item, const GroupScratch& group, Scratch* room) {
+    const GroupStep& x = group.step;
+    const size_t bytes = static_cast<size_t>(x.block_size()) * sizeof(float);
+    const int64_t row = item.block * x.block_size();
+    if (x.late != nullptr) std::memset(x.late + row, 0, bytes);
+    if (x.early != nullptr) std::memset(x.early + row, 0, bytes);
+    for (size_t p = 0; p < group.deliveries.size(); ++p) {
+      if (group.deliveries[p].n_spikes == 0) continue;
+      const Failure failure = call_.groups[item.group].paths[p].run(group.deliveries[p], item.block);
+      if (failure.wrong != Wrong::kNone && !failed_.exchange(true)) {
+        failure_ = failure;
+        failed_group_ = item.group;
+        failed_path_ = p;
+      }
+    }
+    run_(x, item.block, room);
+  }
 
   void set_up(ThreadScratch* own) const {
     own->groups.resize(element_.groups.size());
@@ -137,10 +155,10 @@ ffi::Error run_elements(ffi::ThreadPool& pool, const RunCall& call, const std::v
   const int64_t batch = call.batch.total, threads = pool.num_threads();
   int64_t n_items = 0;
   for (const GroupOperands& group : call.groups) n_items += group.n_blocks;
-  double expected = 0, least = batch > 0 ? elements[0].expected : 0;
+  double expected = 0, least = std::numeric_limits<double>::infinity();  // of all steps, and of a round
   for (const Element& e : elements) {
     expected += e.expected * static_cast<double>(e.n_steps);
-    least = std::min(least, e.expected);
+    least = std::min(least, e.expected * static_cast<double>(e.round));
   }
   const bool separate = batch >= threads || n_items < 2;
   const bool share_items = !separate && worth_sharing(expected) && (call.length == 1 || least > cost::kMeeting);
@@ -149,7 +167,7 @@ ffi::Error run_elements(ffi::ThreadPool& pool, const RunCall& call, const std::v
   auto one = [&](int64_t b) {
     const Element& e = elements[static_cast<size_t>(b)];
     Steps steps(call, e, run);
-    run_steps(pool, e.n_steps, steps.n_items(), members, steps);
+    run_steps(pool, steps.n_rounds(), steps.n_items(), members, steps);
     outcomes[static_cast<size_t>(b)] = steps.outcome();
   };
   parallel_for(pool, batch, separate && worth_sharing(expected) ? threads : 1, one);
@@ -168,6 +186,20 @@ void advise_rows(const RunCall& call) {
   }
 }
 
+// A step that serves very many delays reads from as many rows of the past, each on a page of its own: more than a processor knows the
+// places of. Asked for now and then, since XLA may have moved the past meanwhile, and since it costs about as much as a small step.
+void advise_pasts(const RunCall& call) {
+  constexpr int64_t kMany = 1024, kSeldom = 256;
+  if (call.length == 1 && *call.step.at<uint32_t>(call.batch, 0) % kSeldom != 0) return;
+  for (const GroupOperands& group : call.groups) {
+    for (const PathOperands& path : group.paths) {
+      const Operand& ids = call.rings[static_cast<size_t>(path.ring)].ids;
+      if (path.synapses.delays.dims[0] < kMany) continue;
+      advise_huge(const_cast<char*>(ids.data), static_cast<size_t>(ids.dims[0] * ids.dims[1]) * sizeof(int32_t), true);
+    }
+  }
+}
+
 ffi::Error run(ffi::ThreadPool pool, ffi::RemainingArgs args, ffi::RemainingRets rets, ffi::Span<const int64_t> names,
                ffi::Span<const int64_t> results, ffi::Span<const int64_t> batch, ffi::Span<const int64_t> mapped,
                ffi::Span<const int64_t> groups, ffi::Span<const int64_t> ports, ffi::Span<const int64_t> paths,
@@ -176,6 +208,7 @@ ffi::Error run(ffi::ThreadPool pool, ffi::RemainingArgs args, ffi::RemainingRets
   const RunSpec spec{{names, results, batch, mapped}, groups, ports, paths, poisson, extras, rings, length, isa};
   if (ffi::Error error = decode(args, rets, spec, &call); error.failure()) return error;
   advise_rows(call);
+  advise_pasts(call);
   std::vector<Element> elements(static_cast<size_t>(call.batch.total));
   for (int64_t b = 0; b < call.batch.total; ++b) {
     if (ffi::Error error = describe_element(call, b, &elements[static_cast<size_t>(b)]); error.failure()) return error;

@@ -1,5 +1,7 @@
 #include "run_element.h"
 
+#include <algorithm>
+
 #include "cost.h"
 #include "cpu.h"
 
@@ -132,6 +134,20 @@ ffi::Error describe_group(const RunCall& call, size_t g, int64_t b, Element* who
   return ffi::Error::Success();
 }
 
+// A spike is heard after the shortest delay at the earliest, and its row of the past may be written again once the longest has passed.
+// Within that time groups need not wait for each other. Groups of several blocks meet in every step, since one thread alone remembers
+// their spikes.
+int64_t steps_of_round(const Element& e) {
+  int64_t steps = e.n_steps;
+  for (const GroupElement& group : e.groups) {
+    if (group.step.n_blocks > 1) return 1;
+    for (const Delivery& x : group.deliveries) {
+      for (int64_t d = 0; d < x.n_delays && steps > 1; ++d) steps = std::min({steps, int64_t{x.delays[d]}, x.depth - x.delays[d] + 1});
+    }
+  }
+  return std::max<int64_t>(steps, 1);
+}
+
 }  // namespace
 
 ffi::Error describe_element(const RunCall& call, int64_t b, Element* e) {
@@ -144,6 +160,7 @@ ffi::Error describe_element(const RunCall& call, int64_t b, Element* e) {
   for (size_t g = 0; g < call.groups.size(); ++g) {
     if (ffi::Error error = describe_group(call, g, b, e); error.failure()) return error;
   }
+  e->round = steps_of_round(*e);
   return ffi::Error::Success();
 }
 

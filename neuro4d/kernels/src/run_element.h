@@ -23,6 +23,7 @@ struct Element {
   std::vector<GroupElement> groups;
   uint32_t first_step = 0;
   int64_t n_steps = 0;
+  int64_t round = 1;  // as many steps as no group needs to hear of another meanwhile
   double expected = 0;  // ns for one step
 };
 

@@ -31,6 +31,7 @@ struct Delivery {
   const int32_t* count;     // (depth,)
   const uint32_t* start;    // (n_source, 2): begin of a row, low and high word
   const uint32_t* bounds;   // (n_source, n_delays * n_blocks + 1): where its pieces begin, by delay, then block
+  const uint32_t* some;     // (n_delays, some_words): bit i % (32 * some_words) of a row is set where source i has synapses of a delay; or none
   const void* targets;      // (n_edges,) uint16 or uint32
   const void* weight;       // (), (n_source,) or (n_edges,)
   void* acc;                // (n_blocks, block_size)
@@ -40,6 +41,7 @@ struct Delivery {
   int64_t n_source;
   int64_t n_blocks;
   int64_t block_size;
+  int64_t some_words;
   uint64_t n_edges;
   const SpikeList* arrivals;  // those that the step of this call serves, by delay; none is empty
   int64_t n_arrivals;
