@@ -230,7 +230,7 @@ class AdEx(AbstractNeuron):
 
     def constants(self, dt):
         adaptation = -jnp.expm1(-dt / (2 * self.tau_w)), self.a, self.b
-        return AdExConstants(*_membrane_constants(self, dt), *adaptation)
+        return AdExConstants._make((*_membrane_constants(self, dt), *adaptation))
 
     def rest(self):
         return {"v": self.v_rest, "w": 0.0}

@@ -142,6 +142,7 @@ class Izhikevich(AbstractNeuron):
         _, a, b, c, d = found
         linear = name in ("class-1", "integrator")
         steady = name == "accommodation"
+        leak: Any = 0.0 if steady else 1.0
         return cls(
             a=a * u.kHz,
             b=b * u.kHz,
@@ -150,7 +151,7 @@ class Izhikevich(AbstractNeuron):
             slope=(4.1 if linear else 5.0) * u.kHz,
             offset=(108.0 if linear else 140.0) * u.mV / u.ms,
             v_u=(-65.0 if steady else 0.0) * u.mV,
-            leak=np.asarray(0.0 if steady else 1.0),
+            leak=leak,
             scheme=scheme,
         )
 
