@@ -229,8 +229,8 @@ class AdEx(AbstractNeuron):
         return Membrane(self.c / self.g_l, self.c)
 
     def constants(self, dt):
-        half_w = -jnp.expm1(-dt / (2 * self.tau_w))
-        return AdExConstants(*_membrane_constants(self, dt), half_w, self.a, self.b)
+        adaptation = -jnp.expm1(-dt / (2 * self.tau_w)), self.a, self.b
+        return AdExConstants._make((*_membrane_constants(self, dt), *adaptation))
 
     def rest(self):
         return {"v": self.v_rest, "w": 0.0}
@@ -272,9 +272,9 @@ def _membrane_step(p: Any, v: Array, g: Any, i: Any) -> tuple[Array, Bool[Array,
         share = -jnp.expm1(-p.rate * total)
         steady = (p.g_l * p.v_rest + i) / total
         v = v + share * (steady - v)
-    rest = 1 - p.rise * jnp.exp(jnp.minimum((v - p.v_t) * p.per_delta, STEEPEST))
-    burst = rest < LEAST
-    v = v - p.delta_t * jnp.log(jnp.where(burst, 1, rest))
+    rise = p.rise * jnp.exp(jnp.minimum((v - p.v_t) * p.per_delta, STEEPEST))
+    burst = 1 - rise < LEAST
+    v = v - p.delta_t * jnp.log1p(-jnp.where(burst, 0, rise))
     v = v + (p.half if g is None else share) * (steady - v)
     return jnp.where(burst, p.v_peak, v), burst
 

@@ -1,6 +1,6 @@
 """Izhikevich's two-variable model."""
 
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import brainunit as u
 import equinox as eqx
@@ -142,6 +142,7 @@ class Izhikevich(AbstractNeuron):
         _, a, b, c, d = found
         linear = name in ("class-1", "integrator")
         steady = name == "accommodation"
+        leak: Any = 0.0 if steady else 1.0
         return cls(
             a=a * u.kHz,
             b=b * u.kHz,
@@ -150,7 +151,7 @@ class Izhikevich(AbstractNeuron):
             slope=(4.1 if linear else 5.0) * u.kHz,
             offset=(108.0 if linear else 140.0) * u.mV / u.ms,
             v_u=(-65.0 if steady else 0.0) * u.mV,
-            leak=0.0 if steady else 1.0,
+            leak=leak,
             scheme=scheme,
         )
 
@@ -191,7 +192,8 @@ class Izhikevich(AbstractNeuron):
         return IzhikevichState(values["v"], values["u"])
 
     def step(self, constants, state, drive):
-        p, burst = constants, False
+        p = constants
+        burst: Any = False
         if self.scheme == "split":
             recovery = _recover(p, state.u, state.v)
             slope = p.slope if drive.g is None else p.slope - p.per_c * drive.g

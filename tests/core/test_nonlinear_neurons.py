@@ -197,7 +197,7 @@ def test_the_published_scheme_is_the_default_and_has_not_moved():
 
 
 def test_wrong_arguments_teach():
-    with pytest.raises(ValueError, match="v_peak must lie above v_t.*For example"):
+    with pytest.raises(ValueError, match=r"v_peak must lie above v_t.*For example"):
         n4.EIF(**LEVELS, delta_t=2 * u.mV, v_peak=-55 * u.mV)
     with pytest.raises(ValueError, match="v_peak must lie above v_reset"):
         n4.AdEx(**ADEX | {"v_reset": 1 * u.mV})
@@ -207,7 +207,7 @@ def test_wrong_arguments_teach():
         n4.Izhikevich.preset("RS", "rk4")
     with pytest.raises(ValueError, match="no substeps"):
         n4.Izhikevich(a=0.02 * u.kHz, b=0.2 * u.kHz, c=-65 * u.mV, d=8 * u.mV / u.ms, substeps=2, scheme="split")
-    with pytest.raises(KeyError, match="There are: RS, IB.*inhibition-induced-bursting"):
+    with pytest.raises(KeyError, match=r"There are: RS, IB.*inhibition-induced-bursting"):
         n4.Izhikevich.preset("rs")
-    with pytest.raises(KeyError, match="There are: tonic, .*irregular"):
+    with pytest.raises(KeyError, match=r"There are: tonic, .*irregular"):
         n4.AdEx.preset("bursting")

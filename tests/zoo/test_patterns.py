@@ -188,9 +188,9 @@ def test_patterns_of_naud():
 
 
 def test_a_wrong_name_lists_the_names():
-    with pytest.raises(KeyError, match="There are: RS, .*, tonic-spiking, .*bursting"):
+    with pytest.raises(KeyError, match=r"There are: RS, .*, tonic-spiking, .*bursting"):
         n4.zoo.izhikevich_pattern("spiking")
-    with pytest.raises(KeyError, match="There are: tonic, adaptation"):
+    with pytest.raises(KeyError, match=r"There are: tonic, adaptation"):
         n4.zoo.adex_pattern("regular")
 
 

@@ -8,6 +8,18 @@
 namespace neuro4d {
 namespace N4_ISA {
 
+// -ln(1 - x) for x below 1 - 2^-20, to within 1e-7 absolutely. Far from a spike x is small and the series enough; where that holds for all
+// lanes nothing else is computed.
+N4_INLINE F minus_log_of_rest(F x) {
+  const F x2 = x * x, x4 = x2 * x2;
+  const F low = (splat(1.0f) + splat(0.5f) * x) + x2 * (splat(1.0f / 3.0f) + splat(0.25f) * x);
+  const F high = (splat(0.2f) + splat(1.0f / 6.0f) * x) + x2 * splat(1.0f / 7.0f);
+  const F near = x * (low + x4 * high);
+  const I far = below(splat(0.125f), x);
+  if (none(far)) return near;
+  return select(far, splat(0.0f) - log_f32(select(far, splat(1.0f) - x, splat(1.0f))), near);
+}
+
 // The membrane of EIF and AdEx: its parameters come first in both.
 struct ExponentialMembrane {
   enum P { kHalf, kResistance, kRate, kGL, kVRest, kRise, kVT, kDeltaT, kPerDelta, kVReset, kVPeak, kHold };
@@ -25,9 +37,9 @@ struct ExponentialMembrane {
     }
     v = v + share * (steady - v);
     const F exponent = (v - p[kVT]) * p[kPerDelta];
-    const F rest = splat(1.0f) - p[kRise] * exp_f32(select(below(splat(80.0f), exponent), splat(80.0f), exponent));
-    *burst = below(rest, splat(0x1p-20f));
-    v = v - p[kDeltaT] * log_f32(select(*burst, splat(1.0f), rest));
+    const F rise = p[kRise] * exp_f32(exponent);  // far above v_t infinite, a burst as well
+    *burst = below(splat(1.0f) - rise, splat(0x1p-20f));
+    v = v + p[kDeltaT] * minus_log_of_rest(select(*burst, splat(0.0f), rise));
     v = v + share * (steady - v);
     return select(*burst, p[kVPeak], v);
   }

@@ -13,11 +13,11 @@ inline float exponential_membrane(const float* p, float v, float g, float i, boo
   const float share = with_g ? one_minus_exponential(-rate * total) : half;
   const float steady = with_g ? (g_l * v_rest + i) / total : v_rest + resistance * i;
   v = v + share * (steady - v);
-  const float exponent = (v - v_t) * per_delta;
-  const float rest = 1.0f - rise * exponential(exponent > 80.0f ? 80.0f : exponent);
-  *burst = rest < 0x1p-20f;
+  const float x = rise * exponential((v - v_t) * per_delta), x2 = x * x, x4 = x2 * x2;
+  *burst = 1.0f - x < 0x1p-20f;
   if (*burst) return v_peak;
-  v = v - delta_t * logarithm(rest);
+  const float low = (1.0f + 0.5f * x) + x2 * (1.0f / 3.0f + 0.25f * x), high = (0.2f + 1.0f / 6.0f * x) + x2 * (1.0f / 7.0f);
+  v = v + delta_t * (x > 0.125f ? 0.0f - logarithm(1.0f - x) : x * (low + x4 * high));
   return v + share * (steady - v);
 }
 
