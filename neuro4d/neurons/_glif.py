@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int32
 
 from neuro4d._base import NUMBER, AbstractValue, Drive, first_bad, quantity, steps_of
+from neuro4d.integrators import exprel
 from neuro4d.neurons._base import AbstractNeuron, Fired, Membrane
-from neuro4d.ops import exprel
 
 LEVELS = ((False, False, False), (True, False, False), (False, True, False), (True, True, False), (True, True, True))
 """For each level: whether it has reset rules, after-spike currents, a threshold that follows the potential."""

@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from neuro4d._base import NUMBER, AbstractValue, Drive, first_bad, quantity
+from neuro4d.integrators import exprel
 from neuro4d.neurons._base import AbstractNeuron, Fired
 from neuro4d.neurons._rates import FAR, equilibrium, relaxed, relaxed_twice
-from neuro4d.ops import exprel
 
 
 class HodgkinHuxleyState(NamedTuple):

@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int32
 
 from neuro4d._base import NUMBER, AbstractValue, Drive, first_bad, quantity, steps_of
+from neuro4d.integrators import exprel
 from neuro4d.neurons._base import AbstractNeuron, Fired
 from neuro4d.neurons._rates import FAR, equilibrium, relaxed
-from neuro4d.ops import exprel
 
 
 class TraubMilesState(NamedTuple):

@@ -12,7 +12,7 @@ Both functions are smooth at 0, so equal time constants are no special case, and
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from neuro4d.ops import exprel as phi
+from neuro4d.integrators import exprel as phi
 
 SMALL = 0.05
 
