@@ -181,7 +181,7 @@ class GLIF(AbstractNeuron):
         return {"v": self.v_rest}
 
     def init(self, values):
-        return GLIFState(*(values[name] for name in self.variables), jnp.zeros_like(values["v"]))
+        return GLIFState(*(values[name] for name in self.variables), left=jnp.zeros_like(values["v"]))
 
     def step(self, constants, state, drive):
         c, s = constants, state
@@ -206,7 +206,7 @@ class GLIF(AbstractNeuron):
         moved = (v, th_spike, th_voltage, asc_1, asc_2)
         kept = (jnp.where(fired, a, jnp.where(free, m, old)) for a, m, old in zip(after, moved, s[:-1]))
         left = jnp.where(fired, c.hold.astype(v.dtype), jnp.where(free, s.left, s.left - 1))
-        return GLIFState(*kept, left), Fired(fired, jnp.where(free, excess, c.v_reset - c.v_th))
+        return GLIFState(*kept, left=left), Fired(fired, jnp.where(free, excess, c.v_reset - c.v_th))
 
 
 def _towards(c: GLIFConstants, inward, drive: Drive):

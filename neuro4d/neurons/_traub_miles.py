@@ -132,7 +132,7 @@ class TraubMiles(AbstractNeuron):
 
     def step(self, constants, state, drive):
         c = constants
-        gates = {name: relaxed(getattr(state, name), *pair, c.dt) for name, pair in _rates(state.v - c.v_t).items()}
+        gates = {name: relaxed(getattr(state, name), a, b, c.dt) for name, (a, b) in _rates(state.v - c.v_t).items()}
         v = state.v + _change(c, state, drive)
         if drive.jump is not None:
             v = v + drive.jump
