@@ -181,7 +181,8 @@ class GLIF(AbstractNeuron):
         return {"v": self.v_rest}
 
     def init(self, values):
-        return GLIFState(*(values[name] for name in self.variables), left=jnp.zeros_like(values["v"]))
+        v, th_spike, th_voltage, asc_1, asc_2 = (values[name] for name in self.variables)
+        return GLIFState(v, th_spike, th_voltage, asc_1, asc_2, jnp.zeros_like(v))
 
     def step(self, constants, state, drive):
         c, s = constants, state
@@ -204,9 +205,9 @@ class GLIF(AbstractNeuron):
             c.asc_after_2 * asc_2 + c.asc_amp_2,
         )
         moved = (v, th_spike, th_voltage, asc_1, asc_2)
-        kept = (jnp.where(fired, a, jnp.where(free, m, old)) for a, m, old in zip(after, moved, s[:-1]))
+        v, th_spike, th_voltage, asc_1, asc_2 = (jnp.where(fired, a, jnp.where(free, m, old)) for a, m, old in zip(after, moved, s[:-1]))
         left = jnp.where(fired, c.hold.astype(v.dtype), jnp.where(free, s.left, s.left - 1))
-        return GLIFState(*kept, left=left), Fired(fired, jnp.where(free, excess, c.v_reset - c.v_th))
+        return GLIFState(v, th_spike, th_voltage, asc_1, asc_2, left), Fired(fired, jnp.where(free, excess, c.v_reset - c.v_th))
 
 
 def _towards(c: GLIFConstants, inward, drive: Drive):
