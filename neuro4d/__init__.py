@@ -1,6 +1,7 @@
 """neuro4d: spiking neural networks on a four-dimensional lattice, in JAX."""
 
 from neuro4d import analysis as analysis
+from neuro4d import integrators as integrators
 from neuro4d import io as io
 from neuro4d import zoo as zoo
 from neuro4d._base import Constant as Constant

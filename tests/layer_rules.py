@@ -19,7 +19,7 @@ PACKAGE = "neuro4d"
 LAYERS = (
     ("_base",),
     ("lattice", "kernels"),
-    ("ops",),
+    ("ops", "integrators"),
     ("neurons", "receptors", "connect", "plasticity", "stimuli", "recorders"),
     ("model", "analysis"),
     ("network",),

@@ -19,7 +19,7 @@ LABEL, BOX, TEXT = 12, 58, 610  # where the number, the first box and the senten
 SAYS = (
     "units, values, drives, random addresses",
     "places; arrays in, arrays out",
-    "layout of synapses, delivery, the past, backends",
+    "layout of synapses, delivery, the past; steps of equations",
     "the parts: one protocol each, one final class per file",
     "what runs: Model, State, the six stages; statistics",
     "what was written, and how it is built",

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int32
 
 from neuro4d._base import NUMBER, AbstractValue, Drive, first_bad, quantity, steps_of
+from neuro4d.integrators import exprel
 from neuro4d.neurons._base import AbstractNeuron, Fired, Membrane
-from neuro4d.ops import exprel
 
 LEVELS = ((False, False, False), (True, False, False), (False, True, False), (True, True, False), (True, True, True))
 """For each level: whether it has reset rules, after-spike currents, a threshold that follows the potential."""
@@ -181,7 +181,8 @@ class GLIF(AbstractNeuron):
         return {"v": self.v_rest}
 
     def init(self, values):
-        return GLIFState(*(values[name] for name in self.variables), jnp.zeros_like(values["v"]))
+        v, th_spike, th_voltage, asc_1, asc_2 = (values[name] for name in self.variables)
+        return GLIFState(v, th_spike, th_voltage, asc_1, asc_2, jnp.zeros_like(v))
 
     def step(self, constants, state, drive):
         c, s = constants, state
@@ -204,9 +205,9 @@ class GLIF(AbstractNeuron):
             c.asc_after_2 * asc_2 + c.asc_amp_2,
         )
         moved = (v, th_spike, th_voltage, asc_1, asc_2)
-        kept = (jnp.where(fired, a, jnp.where(free, m, old)) for a, m, old in zip(after, moved, s[:-1]))
+        v, th_spike, th_voltage, asc_1, asc_2 = (jnp.where(fired, a, jnp.where(free, m, old)) for a, m, old in zip(after, moved, s[:-1]))
         left = jnp.where(fired, c.hold.astype(v.dtype), jnp.where(free, s.left, s.left - 1))
-        return GLIFState(*kept, left), Fired(fired, jnp.where(free, excess, c.v_reset - c.v_th))
+        return GLIFState(v, th_spike, th_voltage, asc_1, asc_2, left), Fired(fired, jnp.where(free, excess, c.v_reset - c.v_th))
 
 
 def _towards(c: GLIFConstants, inward, drive: Drive):

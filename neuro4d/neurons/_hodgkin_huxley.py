@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from neuro4d._base import NUMBER, AbstractValue, Drive, first_bad, quantity
+from neuro4d.integrators import exprel
 from neuro4d.neurons._base import AbstractNeuron, Fired
 from neuro4d.neurons._rates import FAR, equilibrium, relaxed, relaxed_twice
-from neuro4d.ops import exprel
 
 
 class HodgkinHuxleyState(NamedTuple):
@@ -128,9 +128,9 @@ class HodgkinHuxley(AbstractNeuron):
 
     def step(self, constants, state, drive):
         c, s = constants, state
-        early = {name: relaxed(getattr(s, name), *pair, 0.25 * c.dt) for name, pair in _rates(s.v - c.v_rest).items()}
+        early = {name: relaxed(getattr(s, name), a, b, 0.25 * c.dt) for name, (a, b) in _rates(s.v - c.v_rest).items()}
         half = s.v + _change(c, HodgkinHuxleyState(s.v, **early), drive, 0.5 * c.rate)
-        late = {name: relaxed_twice(getattr(s, name), *pair, 0.5 * c.dt) for name, pair in _rates(half - c.v_rest).items()}
+        late = {name: relaxed_twice(getattr(s, name), a, b, 0.5 * c.dt) for name, (a, b) in _rates(half - c.v_rest).items()}
         middle, gates = ({name: pair[k] for name, pair in late.items()} for k in (0, 1))
         v = s.v + _change(c, HodgkinHuxleyState(s.v, **middle), drive, c.rate)
         if drive.jump is not None:

@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int32
 
 from neuro4d._base import NUMBER, AbstractValue, Drive, first_bad, quantity, steps_of
+from neuro4d.integrators import exprel
 from neuro4d.neurons._base import AbstractNeuron, Fired
 from neuro4d.neurons._rates import FAR, equilibrium, relaxed
-from neuro4d.ops import exprel
 
 
 class TraubMilesState(NamedTuple):
@@ -132,7 +132,7 @@ class TraubMiles(AbstractNeuron):
 
     def step(self, constants, state, drive):
         c = constants
-        gates = {name: relaxed(getattr(state, name), *pair, c.dt) for name, pair in _rates(state.v - c.v_t).items()}
+        gates = {name: relaxed(getattr(state, name), a, b, c.dt) for name, (a, b) in _rates(state.v - c.v_t).items()}
         v = state.v + _change(c, state, drive)
         if drive.jump is not None:
             v = v + drive.jump

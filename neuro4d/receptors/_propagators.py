@@ -14,7 +14,7 @@ import math
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from neuro4d.ops import exprel as phi
+from neuro4d.integrators import exprel as phi
 
 SMALL = 0.05
 NEAR = 1.0

@@ -14,7 +14,7 @@ def exprel(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
     !!! Example
 
         >>> import jax, jax.numpy as jnp
-        >>> from neuro4d.ops import exprel
+        >>> from neuro4d.integrators import exprel
         >>> float(exprel(jnp.array(0.0))), float(jax.grad(exprel)(0.0))
         (1.0, 0.5)
     """
