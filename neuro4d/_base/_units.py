@@ -13,8 +13,10 @@ import numpy as np
 
 from neuro4d._base._errors import UnitError
 
-COHERENT = (u.ms, u.mV, u.pA, u.nS, u.pF, u.kHz, u.um, u.mV / u.ms, u.pA / u.ms, u.nS / u.ms)
-COHERENT += (u.mM, u.mM / u.ms, u.kHz / u.mM, u.mV**-1)
+COHERENT = (
+    *(u.ms, u.mV, u.pA, u.nS, u.pF, u.kHz, u.um, u.mV / u.ms, u.pA / u.ms, u.nS / u.ms),
+    *(u.mM, u.mM / u.ms, u.kHz / u.mM, u.mV**-1),
+)
 
 NUMBER = u.UNITLESS
 

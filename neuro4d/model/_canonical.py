@@ -141,7 +141,7 @@ def from_user(model: Model, tree: Mapping[str, Any]) -> tuple[Model, State | Non
     for name, values in tree.get("gaps", {}).items():
         if np.shape(values) != model.gaps[name].conductance.shape:
             raise ValueError(f"{name!r} has {len(model.gaps[name].a)} gap junctions; the tree has {len(values)}. Build with seed={tree['seed']}.")
-        model = eqx.tree_at(lambda m, name=name: m.gaps[name].conductance, model, jnp.asarray(values, model.dtype))
+        model = _with_gaps(model, name, values)
     return model, _state_from(model, tree["state"]) if "state" in tree else None
 
 
@@ -154,6 +154,10 @@ def _check_names(model: Model, tree: Mapping[str, Any]) -> None:
         for name in given:
             if name not in known:
                 raise UnknownNameError(f"the model has no {what} named {name!r}, which the tree has.{did_you_mean(name, known)}")
+
+
+def _with_gaps(model: Model, name: str, conductances: np.ndarray) -> Model:
+    return eqx.tree_at(lambda m: m.gaps[name].conductance, model, jnp.asarray(conductances, model.dtype))
 
 
 def _with_parameters(model: Model, population: str, parameters: Mapping[str, np.ndarray]) -> Model:

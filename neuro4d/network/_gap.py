@@ -105,9 +105,9 @@ def make_gap(part: GapJunctions, spec: BuildSpec) -> tuple[Gap, GapSpan]:
     else:
         drawn = value.draw(words(address(spec.seed, "gap junctions", part.name, "conductance"), np.arange(rows.n_edges)))
     check_fits(drawn, spec.dtype, f"{where}: conductance")
-    groups = [spec.spans[view.population.name].group for view in (part.source, part.target)]
+    here, there = (spec.spans[view.population.name].group for view in (part.source, part.target))
     most = int(np.bincount(a).max(initial=0)), int(np.bincount(b).max(initial=0))
-    span = GapSpan(part.name, end_of(part.source, spec), end_of(part.target, spec), *groups, most)
+    span = GapSpan(part.name, end_of(part.source, spec), end_of(part.target, spec), here, there, most)
     first, last = (spec.spans[x.population.name].start for x in (part.source, part.target))
     a, b, drawn = np.asarray(sources.ids)[a[order]] + first, np.asarray(targets.ids)[b[order]] + last, drawn[order]
     alone = np.flatnonzero(a == b) if span.a_group == span.b_group else np.empty(0, int)

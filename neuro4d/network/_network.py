@@ -57,7 +57,7 @@ class Network:
             raise ValueError("a network has at least one population: `n4.Network(cells, ...)`.")
         for kind, members in kinds.items():
             _check_unique(kind, [member.name for member in members])
-        _check_unique("projection or gap junctions", [part.name for part in (*self.projections, *self.gaps)])
+        _check_unique("projection or gap junctions", [part.name for part in (*kinds["projection"], *kinds["gap junctions"])])
         self._check_ends()
 
     def __setattr__(self, key, value):

@@ -67,8 +67,8 @@ class GABAB(AbstractReceptor):
 
         >>> import brainunit as u, neuro4d as n4
         >>> slow = n4.GABAB(g_max=5*u.nS)
-        >>> slow.weight_unit
-        mM
+        >>> float(slow.e_rev)
+        -95.0
     """
 
     g_max: Float[Array, "*n"] = quantity(u.nS, low=0)

@@ -79,7 +79,7 @@ class NMDA(AbstractReceptor):
     def early(self, state, constants, arrivals):
         return DualExpConductanceState(state.rise + constants.per_weight * arrivals, state.g)
 
-    def step(self, constants, state, arrivals, v):
+    def step(self, constants, state, arrivals, v):  # type: ignore[override]
         # No further than a conductance of nothing: beyond, the exponential and its derivative would be infinite.
         opposed = jnp.exp(jnp.minimum(-constants.steepness * v, 80))
         mean = (state.g * constants.held + state.rise * constants.held_rise) / (1 + constants.block * opposed)

@@ -284,7 +284,7 @@ row("B61 donated", lambda: n4.simulate(MODEL, donated(), 1 * u.ms), ValueError, 
 row(
     "part of another", lambda: n4.Network(CELLS, n4.Clamp("d", population(), 1 * u.pA)), ValueError, r"'d' refers to population 'p'.*add it"
 )
-row("not a part", lambda: n4.Network(CELLS, lif()), TypeError, r"made of populations, projections and stimuli; got LIF")
+row("not a part", lambda: n4.Network(CELLS, lif()), TypeError, r"made of populations, projections, gap junctions and stimuli; got LIF")
 row("no population", lambda: n4.Network(), ValueError, r"at least one population")
 row("slice", lambda: CELLS[5:11], IndexError, r"cells\[5:11\].*0 to 9")
 row("stride", lambda: CELLS[::-1], ValueError, r"cells.*stride is at least 1.*cells\[::2\]")
