@@ -298,7 +298,7 @@ void test_step(Isa isa, Report* report, Digest* digest) {
   const PlainReceptor *i = &known[0], *g = &known[1], *ai = &known[2], *ag = &known[3], *d = &known[4], *p = &known[5];
   const PlainReceptor *di = &known[6], *dg = &known[7], *m = &known[8], *b = &known[9];
   using Kinds = std::vector<std::vector<const PlainReceptor*>>;
-  const Kinds few = {{i}, {g, g}, {ai}, {ag}, {d}, {p}, {di}, {m, dg}, {b}, {g, ai, d, p, i, ag, di, dg, b}, {g, m, b, i}};
+  const Kinds few = {{i}, {g, g}, {d}, {g, ai, d, p, i, ag, di, dg, b}, {g, m, b, i}};  // each receptor is tried with the first cell
   const Kinds more = {{i}, {i, i}, {i, i, i}, {i, i, i, i}, {g}, {g, g}, {g, g, g}, {ai}, {ai, ai}, {ag}, {ag, ag, ag},
                       {d}, {d, d}, {p}, {p, p, p}, {di}, {dg, m}, {b}, {d, g, i}, {i, d}, {g, ai, d, p, i, ag, di, dg, m, b}};
   uint64_t seed = 100;
