@@ -57,8 +57,7 @@ def prepare(model: ModelFields) -> Constants:
     arguments, parts of the program, or computed outside of a loop.
     """
     groups = {group.name: _of_group(model, group) for group in model.layout.groups}
-    thresholds, steady, sources = _of_stimuli(model.sources, model.banks, model.layout)
-    return Constants(groups, thresholds, steady, sources, gap_constants(model.gaps, model.layout))
+    return Constants(groups, *_of_stimuli(model.sources, model.banks, model.layout), gap_constants(model.gaps, model.layout))
 
 
 def _of_group(model: ModelFields, group: Group) -> GroupConstants:

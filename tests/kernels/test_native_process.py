@@ -21,7 +21,7 @@ needs_two = pytest.mark.skipif(not sys.platform.startswith("linux") or len(os.sc
 def python(code: str, prefix=(), **variables) -> subprocess.CompletedProcess:
     """Runs code in a fresh interpreter with the package and these tests on its path."""
     package = Path(neuro4d.__file__).parents[1]  # the one that is tested here: in the tree, or installed
-    env = os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": os.pathsep.join((str(package), str(HERE)))} | variables
+    env = os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": os.pathsep.join((str(package), str(HERE), str(HERE.parent)))} | variables
     return subprocess.run([*prefix, sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=900, cwd=HERE)
 
 

@@ -1,4 +1,4 @@
-"""A program: deliver a few large cases, run a network of several blocks and one of every kind of receptor, and print a digest.
+"""A program: deliver a few large cases, run a network of several blocks, every part and the small networks, and print a digest.
 Run under different processor affinities by the tests, and by hand with handlers of different compilers:
 
     NEURO4D_TEST_NATIVE=build-clang python tests/kernels/thread_digest.py
@@ -31,7 +31,7 @@ def main():
     batch = jax.jit(jax.vmap(deliver_native, in_axes=(0, *[None] * 7, 0)))
     steps = np.arange(6, dtype=np.uint32)
     digest.update(np.asarray(batch(steps, *case[1:8], np.stack([case.acc] * 6))[0]).tobytes())
-    for leaf in jax.tree.leaves((network(), *map(small, ("coba", "cuba", "mixed", "several", "jumps")))):
+    for leaf in jax.tree.leaves((network(), every(), *map(small, ("coba", "cuba", "mixed", "several", "jumps")))):
         digest.update(np.asarray(leaf).tobytes())
     print(digest.hexdigest())
 
@@ -54,6 +54,16 @@ def network():
     if np.bitwise_count(np.asarray(words)).sum() < 1000:
         raise SystemExit("the network is silent")
     return state.neurons, state.receptors, state.history["cells"].count, words
+
+
+def every():
+    """State and spikes of populations of every neuron model and with every receptor."""
+    import every_part
+
+    model = every_part.network(700).build(dt=0.1 * u.ms, seed=1)
+    run = jax.jit(lambda m, s: advance_many(m, prepare(m), s, jnp.int32(100), 100))
+    state, words = run(model, model.init(jax.random.key(0)))
+    return state.groups, words
 
 
 def small(name):
