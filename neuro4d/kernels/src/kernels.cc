@@ -28,9 +28,9 @@ const Kernels& kernels(int64_t wanted) {
 
 const Manifest& manifest() {
   using namespace isa_baseline;
-#define N4_CELL(name, type) {name, ParamsOf<type>::kFields, ParamsOf<type>::kN, StateOf<type>::kFields, StateOf<type>::kN, false, false},
+#define N4_CELL(name, type) {name, ParamsOf<type>::kFields, ParamsOf<type>::kN, StateOf<type>::kFields, StateOf<type>::kN, IsMade<type>::kValue, false, false},
 #define N4_RECEPTOR(name, type) \
-  {name, ParamsOf<type>::kFields, ParamsOf<type>::kN, StateOf<type>::kFields, StateOf<type>::kN, type::kG, type::kJump},
+  {name, ParamsOf<type>::kFields, ParamsOf<type>::kN, StateOf<type>::kFields, StateOf<type>::kN, false, type::kG, type::kJump},
   static const Part cells[] = {N4_CELLS(N4_CELL)};
   static const Part receptors[] = {N4_RECEPTORS(N4_RECEPTOR)};
 #undef N4_CELL

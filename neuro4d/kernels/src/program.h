@@ -34,6 +34,7 @@ struct Part {
   int64_t n_params;
   const Field* state;
   int64_t n_state;
+  bool made;                 // a cell whose variables are results: nothing is read, and its spikes are remembered elsewhere
   bool gives_g, gives_jump;  // what a receptor adds to besides currents
 };
 

@@ -87,6 +87,13 @@ inline bool relay(const float*, float* s, const Drive& d, bool, bool with_jump) 
   return total > 0.0f;
 }
 
+inline bool foreign(const float*, float* s, const Drive& d, bool with_g, bool with_jump) {
+  s[0] = with_g ? d.g : 0.0f;
+  s[1] = d.i;
+  s[2] = with_jump ? d.jump : 0.0f;
+  return false;
+}
+
 inline const std::vector<PlainCell>& plain_cells() {
   static const std::vector<PlainCell> known = {
       {"LIF",
@@ -99,7 +106,8 @@ inline const std::vector<PlainCell>& plain_cells() {
         {"cell.per_c", 0.001f, 0.01f}, {"cell.dt", 0.2f, 0.3f}, {"cell.substeps", 2, 2}},
        {{"cell.v", -70, 40}, {"cell.u", -15, -5}},
        izhikevich},
-      {"Relay", {}, {{"cell.waiting", -2, 5}}, relay}};
+      {"Relay", {}, {{"cell.waiting", -2, 5}}, relay},
+      {"Foreign", {}, {{"cell.g", 0, 1}, {"cell.i", 0, 1}, {"cell.jump", 0, 1}}, foreign}};
   return known;
 }
 
