@@ -27,11 +27,12 @@ class NativeLimits(NamedTuple):
 
 
 class NativeFields(NamedTuple):
-    """A cell or receptor of the manifest: its number, and the names of its parameters and variables."""
+    """A cell or receptor of the manifest: its number, and the names of its parameters and variables; `made`: these are results only."""
 
     number: int
     params: tuple[str, ...]
     state: tuple[str, ...]
+    made: bool = False
 
 
 class NativeManifest(NamedTuple):
@@ -52,4 +53,4 @@ def read_manifest(raw: Mapping[str, Any]) -> NativeManifest:
 
 
 def _parts(raw: Any) -> dict[str, NativeFields]:
-    return {part["name"]: NativeFields(number, tuple(part["params"]), tuple(part["state"])) for number, part in enumerate(raw)}
+    return {part["name"]: NativeFields(number, tuple(part["params"]), tuple(part["state"]), bool(part["made"])) for number, part in enumerate(raw)}

@@ -22,6 +22,11 @@ ExtraKind = Literal["current", "conductance", "jump", "arrival", "noise", "color
 _EXTRAS = numbers("extra_kinds")
 
 
+FOREIGN = "Foreign"
+"""The cell whose equations are not compiled: `NativeStepped.cell` is what acts on it, `g`, `i` and `jump`, each `(n,)`. Its spikes are
+not in `words`, and its ring is handed on as it was; `push_native` remembers them."""
+
+
 class NativeClock(NamedTuple):
     """`step` and `start` of the state, and the two words of its key: what random words depend on."""
 
@@ -39,7 +44,7 @@ class NativeRing(NamedTuple):
 
 class NativePart(NamedTuple):
     """A cell or receptor: its name in the manifest, its variables `(n,)`, and its parameters, each with one value, one per span of
-    neurons or one per neuron; all float32."""
+    neurons or one per neuron; all float32. `FOREIGN` is a cell without either."""
 
     kind: str
     state: Mapping[str, Float[Array, " n"]]
@@ -172,7 +177,8 @@ def run_native(
     out = call("n4_run", _operands(count, clock, rings, groups), made, _static(groups, len(rings), length, isa_number(isa)))
     stepped, first, extra = [], 0, 0
     for number, group in enumerate(groups):
-        cell = {name: out[f"cell.{name}:{number}"] for name in group.cell.state}
+        known = native_manifest().cells[group.cell.kind]
+        cell = {name: out[f"cell.{name}:{number}"] for name in (known.state if known.made else group.cell.state)}
         ports = tuple({name: out[f"port.{name}:{first + p}"] for name in port.state} for p, port in enumerate(group.ports))
         memories = {x.memory.name: out[f"extra.memory:{extra + k}"] for k, x in enumerate(group.extras) if x.memory is not None}
         stepped.append(NativeStepped(cell, ports, out[f"words:{number}"], memories))
@@ -183,6 +189,9 @@ def run_native(
 def _made(number: int, group: NativeGroup, n: int, length: int) -> dict[str, Made]:
     """Results that are no operands: the packed spikes, and room for what arrives at the end and at the beginning of a step."""
     made = {f"words:{number}": Made((length, -(-n // 32)), "uint32")}
+    known = native_manifest().cells[group.cell.kind]
+    if known.made:
+        made |= {f"cell.{name}:{number}": Made((n,), "float32") for name in known.state}
     sums = Made((-(-n // group.width), len(group.ports) * group.width), "float32")
     if any(not path.early for path in group.paths) or group.poisson or any(extra.kind == "arrival" for extra in group.extras):
         made[f"late:{number}"] = sums

@@ -27,17 +27,23 @@ def native_receptor(part: Any) -> NativeFields | None:
     return native_manifest().receptors.get(native_name(part) or "")
 
 
+def foreign(model: ModelFields, group: Group) -> str:
+    """Why the native pass leaves the update of the neurons of a group to plain XLA, or nothing if it makes that too."""
+    neuron = model.neurons[group.spans[0].name]
+    return f"{type(neuron).__name__} has no native step" if native_cell(neuron) is None else ""
+
+
 def obstacle(model: ModelFields, group: Group) -> str:
-    """Why the native pass cannot step a group, or nothing if it can."""
-    first = group.spans[0].name
-    neuron, receptors = model.neurons[first], model.receptors[first]
+    """Why no part of the step of a group can be native, or nothing if the native pass serves; `foreign` says whether it makes all."""
+    receptors = model.receptors[group.spans[0].name]
     if not model.layout.backend.native or not native_available():
         return "the backend has no native kernels"
-    if native_cell(neuron) is None:
-        return f"{type(neuron).__name__} has no native step"
-    foreign = [f"{port} ({type(r).__name__})" for port, r in receptors.items() if native_receptor(r) is None]
-    if foreign:
-        return f"no native step for the receptors {', '.join(foreign)}"
+    unknown = [f"{port} ({type(r).__name__})" for port, r in receptors.items() if native_receptor(r) is None]
+    if unknown:
+        return f"no native step for the receptors {', '.join(unknown)}"
+    seeing = [f"{port} ({type(r).__name__})" for port, r in receptors.items() if r.sees_v]
+    if seeing and foreign(model, group):
+        return f"{foreign(model, group)}, and its potential acts on the receptors {', '.join(seeing)}"
     if model.surrogate is not None:
         return "spikes carry gradients (surrogate)"
     if model.dtype != np.float32:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Int32, UInt32
 
 from neuro4d._base import Drive, address
-from neuro4d.model._choice import obstacle
+from neuro4d.model._choice import foreign, obstacle
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._gap import GapConstants, gap_constants
 from neuro4d.model._layout import Group, Layout, StimulusSpan
@@ -20,7 +20,8 @@ from neuro4d.stimuli import AbstractSource, Now, PoissonBank, wave_bank
 
 
 class NativeConstants(eqx.Module):
-    """Propagators for the native pass over a group, with one value per population where all parameters are scalars."""
+    """Propagators for the native pass over a group, with one value per population where all parameters are scalars. `neuron` is `None`
+    where plain XLA updates the neurons from what the native pass says acts on them."""
 
     neuron: Any
     receptors: tuple[Any, ...]
@@ -28,8 +29,8 @@ class NativeConstants(eqx.Module):
 
 
 class GroupConstants(eqx.Module):
-    """One group: its neuron model and receptors as one part each, and their propagators. `native` is `None` where plain XLA steps
-    the neurons."""
+    """One group: its neuron model and receptors as one part each, and their propagators. `native` is `None` where plain XLA makes
+    the whole step."""
 
     neuron: Any
     receptors: dict[str, Any]
@@ -64,13 +65,14 @@ def _of_group(model: ModelFields, group: Group) -> GroupConstants:
     parts = [model.neurons[span.name] for span in group.spans]
     receptors = [[model.receptors[span.name][port] for span in group.spans] for port in group.port_names]
     sizes = tuple(span.size for span in group.spans)
-    made = _computed(parts, receptors, sizes, model.dt_ms, not obstacle(model, group))
+    native = not obstacle(model, group)
+    made = _computed(parts, receptors, sizes, model.dt_ms, native, native and bool(foreign(model, group)))
     named = (dict(zip(group.port_names, each, strict=True)) for each in (made[1], made[3]))
     return GroupConstants(made[0], next(named), made[2], next(named), made[4])
 
 
-@functools.partial(jax.jit, static_argnames=("sizes", "dt", "native"), inline=True)
-def _computed(parts: list[Any], receptors: list[list[Any]], sizes: tuple[int, ...], dt: float, native: bool) -> tuple:
+@functools.partial(jax.jit, static_argnames=("sizes", "dt", "native", "foreign"), inline=True)
+def _computed(parts: list[Any], receptors: list[list[Any]], sizes: tuple[int, ...], dt: float, native: bool, foreign: bool) -> tuple:
     """Neuron, receptors and their constants, without names: groups of one kind share a trace.
 
     The native pass takes one value per population where no parameter is an array; plain XLA then spreads the same values.
@@ -79,14 +81,17 @@ def _computed(parts: list[Any], receptors: list[list[Any]], sizes: tuple[int, ..
     by_span = native and all(leaf.ndim == 0 for leaf in jax.tree.leaves((parts, receptors)))
     each = [1] * len(sizes) if by_span else list(sizes)
     neuron, merged = merge(parts, each), [merge(column, each) for column in receptors]
-    of_neuron = neuron.constants(dt)
     of_receptors = [receptor.constants(dt, neuron.membrane()) for receptor in merged]
+    if foreign:  # its constants may have any form, so they are made from parameters that are spread already
+        neuron = merge(parts, list(sizes))
+    of_neuron = neuron.constants(dt)
     if not native:
         return opaque((neuron, merged, of_neuron, of_receptors, None))
     bounds = jnp.asarray(np.cumsum([0, *sizes]), jnp.int32)
-    held = NativeConstants(of_neuron, tuple(of_receptors), bounds)
+    held = NativeConstants(None if foreign else of_neuron, tuple(of_receptors), bounds)
     if by_span and len(sizes) > 1:
-        of_neuron, of_receptors = jax.tree.map(lambda x: _to_neurons(x, sizes), (of_neuron, of_receptors))
+        of_receptors = jax.tree.map(lambda x: _to_neurons(x, sizes), of_receptors)
+        of_neuron = of_neuron if foreign else jax.tree.map(lambda x: _to_neurons(x, sizes), of_neuron)
     return opaque((neuron, merged, of_neuron, of_receptors, held))
 
 

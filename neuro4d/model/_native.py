@@ -1,5 +1,6 @@
 """Steps of groups in one native call, with plain XLA as their oracle and their derivative."""
 
+import functools
 from typing import Any
 
 import equinox as eqx
@@ -8,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int32, UInt32
 
-from neuro4d._base import alike
+from neuro4d._base import Drive, alike
 from neuro4d.kernels import (
+    FOREIGN,
     NativeClock,
     NativeExtra,
     NativeGroup,
@@ -24,9 +26,9 @@ from neuro4d.kernels import (
 )
 from neuro4d.model._choice import native_name
 from neuro4d.model._names import plain_step_once
-from neuro4d.model._stages import BankInput, GroupTask, Stepped, push_own
+from neuro4d.model._stages import BankInput, GroupTask, Stepped, fire, push_own
 from neuro4d.model._state import GroupState
-from neuro4d.ops import History, Pathway
+from neuro4d.ops import History, Pathway, push
 
 Tasks = dict[str, GroupTask]
 Pasts = dict[str, History]
@@ -47,11 +49,17 @@ def _native_jvp(primals: tuple, tangents: tuple) -> Any:
     return jax.jvp(_plain_and_push, primals, tangents)
 
 
-def native_steps(tasks: Tasks, history: Pasts, count: Int32[Array, ""], length: int) -> tuple[dict[str, GroupState], Pasts, Rows]:
+def native_steps(
+    tasks: Tasks, history: Pasts, count: Int32[Array, ""] | None, length: int
+) -> tuple[dict[str, GroupState], Pasts, Rows]:
     """`count` steps, at most `length`, of groups that hear only each other: native on a CPU, plain XLA elsewhere.
 
-    **Returns:** the states after the last step, the pasts, and the packed spikes of each step; rows from `count` on mean nothing.
+    `count`: `None` means all `length` steps, and only then is there a derivative.
+
+    **Returns:** states, pasts, and the packed spikes of each step; rows from `count` on mean nothing.
     """
+    if count is None:
+        return _whole_steps(length, tasks, history)
     return jax.lax.platform_dependent(
         tasks,
         history,
@@ -61,14 +69,30 @@ def native_steps(tasks: Tasks, history: Pasts, count: Int32[Array, ""], length: 
     )
 
 
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _whole_steps(length: int, tasks: Tasks, history: Pasts) -> tuple[dict[str, GroupState], Pasts, Rows]:
+    return jax.lax.platform_dependent(
+        tasks,
+        history,
+        cpu=lambda tasks, history: _many(tasks, history, length, length),
+        default=lambda tasks, history: scanned_steps(tasks, history, length),
+    )
+
+
+@_whole_steps.defjvp
+def _whole_jvp(length: int, primals: tuple, tangents: tuple) -> Any:
+    return jax.jvp(lambda tasks, history: scanned_steps(tasks, history, length), primals, tangents)
+
+
 def _plain_and_push(tasks: Tasks, history: Pasts) -> tuple[dict[str, Stepped], Pasts]:
     out, history = {}, dict(history)
     for name, task in tasks.items():
         out[name] = plain_step_once(task, history)
         history |= out[name].history
+    words = {}
     for name, task in tasks.items():
-        history[name] = push_own(task.group, out[name], task.clock.step, history[name])
-    return {name: Stepped(x.state, x.words, x.soft, None, {}) for name, x in out.items()}, history
+        words[name], history[name] = push_own(out[name], task.clock.step, history[name], task.backend)
+    return {name: Stepped(x.state, words[name], x.soft, None, {}) for name, x in out.items()}, history
 
 
 def plain_steps(tasks: Tasks, history: Pasts, count: Int32[Array, ""], length: int) -> tuple[dict[str, GroupState], Pasts, Rows]:
@@ -76,28 +100,78 @@ def plain_steps(tasks: Tasks, history: Pasts, count: Int32[Array, ""], length: i
 
     def body(i: Array, carry: Any) -> Any:
         states, history, rows = carry
-        now = {name: _at_step(task, states[name], i) for name, task in tasks.items()}
-        out, history = _plain_and_push(now, history)
-        rows = {name: jax.lax.dynamic_update_index_in_dim(rows[name], x.words, i, 0) for name, x in out.items()}
-        return {name: x.state for name, x in out.items()}, history, rows
+        given = {name: task.outside.changing(i) for name, task in tasks.items()}
+        states, history, words = _plain_at(tasks, states, history, i, given)
+        rows = {name: jax.lax.dynamic_update_index_in_dim(rows[name], x, i, 0) for name, x in words.items()}
+        return states, history, rows
 
     rows = {name: jnp.zeros((length, task.group.n_words), jnp.uint32) for name, task in tasks.items()}
     states = {name: task.state for name, task in tasks.items()}
     return jax.lax.fori_loop(0, count, body, alike((states, history, rows), tasks, count))
 
 
-def _at_step(task: GroupTask, state: GroupState, i: Array) -> GroupTask:
+def scanned_steps(tasks: Tasks, history: Pasts, length: int) -> tuple[dict[str, GroupState], Pasts, Rows]:
+    """`length` steps in plain XLA, in a loop that has a derivative in both directions."""
+
+    def body(carry: Any, x: Any) -> Any:
+        states, history, words = _plain_at(tasks, *carry, *x)
+        return (states, history), words
+
+    states = {name: task.state for name, task in tasks.items()}
+    given = {name: task.outside.changing() for name, task in tasks.items()}
+    begin = alike((states, history), tasks)
+    (states, history), rows = jax.lax.scan(body, begin, (jnp.arange(length, dtype=jnp.int32), given))
+    return states, history, rows
+
+
+def _plain_at(tasks: Tasks, states: dict[str, GroupState], history: Pasts, i: Array, given: dict[str, Any]) -> tuple[Any, Pasts, Rows]:
+    """Step number `i` of a call, to which stimuli that change give `given`."""
+    now = {name: _at_step(task, states[name], i, given[name]) for name, task in tasks.items()}
+    out, history = _plain_and_push(now, history)
+    return {name: x.state for name, x in out.items()}, history, {name: x.words for name, x in out.items()}
+
+
+def _at_step(task: GroupTask, state: GroupState, i: Array, given: Any) -> GroupTask:
     """The task of step number `i` of a call."""
     clock = task.clock._replace(step=task.clock.step + i.astype(jnp.uint32))
-    return eqx.tree_at(lambda t: (t.state, t.clock, t.outside), task, (state, clock, task.outside.at_step(i)))
+    return eqx.tree_at(lambda t: (t.state, t.clock, t.outside), task, (state, clock, task.outside.with_row(given)))
 
 
 def _one(tasks: Tasks, history: Pasts) -> tuple[dict[str, Stepped], Pasts]:
     out, history = _run(tasks, history, 1, 1)
-    return {name: Stepped(_state(tasks[name], x), x.words[0], None, None, {}) for name, x in out.items()}, history
+    after = {}
+    for name, task in tasks.items():
+        if is_foreign(task):
+            after[name], history[name] = _fire_foreign(task, out[name], history[name])
+        else:
+            after[name] = Stepped(_state(task, out[name]), out[name].words[0], None, None, {})
+    return after, history
 
 
-def _many(tasks: Tasks, history: Pasts, count: Array, length: int) -> tuple[dict[str, GroupState], Pasts, Rows]:
+def is_foreign(task: GroupTask) -> bool:
+    """Whether the native pass leaves the update of the neurons to plain XLA."""
+    return task.constants.native is not None and task.constants.native.neuron is None
+
+
+def _fire_foreign(task: GroupTask, out: NativeStepped, own: History) -> tuple[Stepped, History]:
+    """Neurons that the native pass does not know, from what acts on them."""
+    neurons, fired, soft = fire(task, Drive(**{name: out.cell[name] for name in _exerted(task)}))
+    words, own = push(own, fired, soft, task.clock.step, task.backend)
+    state = GroupState(neurons, _receptors(task, out), task.state.alive, task.state.stimuli | out.memories)
+    return Stepped(state, words, None, None, {}), own
+
+
+def _exerted(task: GroupTask) -> set[str]:
+    """The parts of a drive that anything exerts on a group; a jump is what arrives, so where nothing can arrive there is none."""
+    reached = {number for number, port in enumerate(task.group.ports) if port.late}
+    reached |= {*(item.port for item in task.banks), *task.outside.ports}
+    parts = {name for drive in task.outside.drives for name in ("g", "i", "jump") if getattr(drive, name) is not None}
+    for number, receptor in enumerate(task.constants.receptors.values()):
+        parts |= receptor.exerts if number in reached else receptor.exerts - {"jump"}
+    return parts | {"i"} if task.outside.noise else parts
+
+
+def _many(tasks: Tasks, history: Pasts, count: Array | int, length: int) -> tuple[dict[str, GroupState], Pasts, Rows]:
     out, history = _run(tasks, history, count, length)
     return {name: _state(tasks[name], x) for name, x in out.items()}, history, {name: x.words for name, x in out.items()}
 
@@ -118,7 +192,8 @@ def _group(task: GroupTask, rings: dict[str, int]) -> NativeGroup:
     if native is None:
         raise TypeError(f"group {task.group.name!r} has no native pass; ask `model.plan()` why.")
     cells, receptors = native_manifest().cells, native_manifest().receptors
-    cell = _part(task.constants.neuron, cells, task.state.neurons, native.neuron)
+    foreign = is_foreign(task)
+    cell = NativePart(FOREIGN, {}, {}) if foreign else _part(task.constants.neuron, cells, task.state.neurons, native.neuron)
     ports = zip(task.constants.receptors.values(), task.state.receptors.values(), native.receptors, strict=True)
     return NativeGroup(
         cell=cell,
@@ -128,8 +203,8 @@ def _group(task: GroupTask, rings: dict[str, int]) -> NativeGroup:
         extras=tuple(_extras(task)),
         bounds=native.bounds,
         width=task.group.width,
-        alive=task.state.alive,
-        addresses=task.addresses,
+        alive=None if foreign else task.state.alive,
+        addresses=None if foreign else task.addresses,
     )
 
 
@@ -144,9 +219,12 @@ def _part(part: Any, known: Any, state: Any, constants: Any) -> NativePart:
 
 def _state(task: GroupTask, out: NativeStepped) -> GroupState:
     neurons = task.state.neurons._replace(**out.cell)
+    return GroupState(neurons, _receptors(task, out), task.state.alive, task.state.stimuli | out.memories)
+
+
+def _receptors(task: GroupTask, out: NativeStepped) -> dict[str, Any]:
     held = task.state.receptors.items()
-    receptors = {port: state._replace(**new) if new else state for (port, state), new in zip(held, out.ports, strict=True)}
-    return GroupState(neurons, receptors, task.state.alive, task.state.stimuli | out.memories)
+    return {port: state._replace(**new) if new else state for (port, state), new in zip(held, out.ports, strict=True)}
 
 
 def _path(path: Pathway, rings: dict[str, int]) -> NativePath:

@@ -2,14 +2,15 @@
 
 from typing import NamedTuple
 
-from neuro4d.model._choice import obstacle
+from neuro4d.model._choice import foreign, obstacle
 from neuro4d.model._constants import prepare
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._step import many_obstacle
 
 
 class GroupPlan(NamedTuple):
-    """How a group is stepped on a CPU. `because` says why its step is not native; nothing if it is."""
+    """How a group is stepped on a CPU: `step` is "native", "half native" where plain XLA updates the neurons and nothing else, or "plain
+    XLA". `because` says why it is not native; nothing if it is."""
 
     populations: tuple[str, ...]
     delivery: str
@@ -41,8 +42,10 @@ def plan(model: ModelFields) -> Plan:
     """The plan of a model."""
     groups = []
     for group in model.layout.groups:
-        reason = obstacle(model, group)
+        whole = obstacle(model, group)
+        reason = whole or foreign(model, group)
+        step = "plain XLA" if whole else "half native" if reason else "native"
         delivery = "native" if model.layout.backend.native else "plain XLA"
-        groups.append(GroupPlan(tuple(span.name for span in group.spans), delivery, "plain XLA" if reason else "native", reason))
+        groups.append(GroupPlan(tuple(span.name for span in group.spans), delivery, step, reason))
     because = many_obstacle(model, prepare(model))
     return Plan(tuple(groups), not because, because)

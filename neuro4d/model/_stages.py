@@ -63,15 +63,26 @@ class Outside(eqx.Module):
     drives_change: tuple[bool, ...] = eqx.field(static=True)
     arrivals_change: tuple[bool, ...] = eqx.field(static=True)
 
-    def at_step(self, i: Int32[Array, ""]) -> "Outside":
-        """What is given in step number `i` of several."""
+    def changing(self, i: Int32[Array, ""] | None = None) -> tuple[tuple[Drive, ...], tuple[Array, ...]]:
+        """The drives and arrivals that change, over all steps, or in step number `i` of them."""
+        series = (_those(self.drives, self.drives_change), _those(self.arrivals, self.arrivals_change))
+        return series if i is None else jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, i, 0, keepdims=False), series)
 
-        def row(x: Any, changes: bool) -> Any:
-            return jax.tree.map(lambda y: jax.lax.dynamic_index_in_dim(y, i, 0, keepdims=False), x) if changes else x
-
-        drives = tuple(row(x, changes) for x, changes in zip(self.drives, self.drives_change, strict=True))
-        arrivals = tuple(row(x, changes) for x, changes in zip(self.arrivals, self.arrivals_change, strict=True))
+    def with_row(self, row: tuple[tuple[Drive, ...], tuple[Array, ...]]) -> "Outside":
+        """What is given in one step, in which `changing` is `row`."""
+        drives = _replaced(self.drives, self.drives_change, row[0])
+        arrivals = _replaced(self.arrivals, self.arrivals_change, row[1])
         return Outside(drives, arrivals, self.noise, self.ports, (False,) * len(drives), (False,) * len(arrivals))
+
+
+def _those(values: tuple, changes: tuple[bool, ...]) -> tuple:
+    return tuple(x for x, here in zip(values, changes, strict=True) if here)
+
+
+def _replaced(values: tuple, changes: tuple[bool, ...], others: tuple) -> tuple:
+    """The values, with others in the place of those that change."""
+    left = iter(others)
+    return tuple(next(left) if here else x for x, here in zip(values, changes, strict=True))
 
 
 class BankInput(eqx.Module):
@@ -213,6 +224,6 @@ def _words(task: GroupTask, addresses: UInt32[Array, "spans 2"]) -> UInt32[Array
     return jnp.concatenate(pieces)
 
 
-def push_own(task_group: Group, out: Stepped, step: UInt32[Array, ""], own: History) -> History:
-    """The past of a group with the spikes of this step, unless they are in it already."""
-    return own if out.fired is None else push(own, out.fired, out.words, out.soft, step)
+def push_own(out: Stepped, step: UInt32[Array, ""], own: History, backend: Backend) -> tuple[Array, History]:
+    """The packed spikes of a group, and its past with them in it; they may be there already."""
+    return (out.words, own) if out.fired is None else push(own, out.fired, out.soft, step, backend)

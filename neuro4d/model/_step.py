@@ -23,7 +23,8 @@ def advance(model: ModelFields, constants: Constants, state: State, inputs: dict
     """One step, from prepared constants.
 
     A spike acts in a later step at the earliest, so groups follow each other in any order. Each passes through the first four
-    stages: in plain XLA (`plain_step` shows them), or in one native call that makes the same.
+    stages: in plain XLA (`plain_step` shows them), or in one native call that makes the same, all of it or all but the update of
+    neurons that it does not know.
     """
     outside = stimulate(model, constants, state, check_inputs(model, inputs))
     tasks = {group.name: task_of(model, constants, state, outside[group.name], group) for group in model.layout.groups}
@@ -49,10 +50,11 @@ def remember(
     model: ModelFields, state: State, after: dict[str, Stepped], history: dict[str, History], edges: dict[str, EdgeState]
 ) -> tuple[State, StepSpikes]:
     """The spikes enter the past, the counter moves on."""
-    past = {group.name: push_own(group, after[group.name], state.step, history[group.name]) for group in model.layout.groups}
-    words = {name: out.words for name, out in after.items()}
+    pushed = {name: push_own(out, state.step, history[name], model.layout.backend) for name, out in after.items()}
+    words = {name: packed for name, (packed, _) in pushed.items()}
     soft = None if model.surrogate is None else {name: out.soft for name, out in after.items() if out.soft is not None}
     groups = {name: out.state for name, out in after.items()}
+    past = {group.name: pushed[group.name][1] for group in model.layout.groups}
     later = State(groups, edges, past, state.key, state.step + jnp.uint32(1), state.start, state.fault, state.spans)
     return later, StepSpikes(words, soft, model.layout.groups)
 
@@ -66,19 +68,20 @@ def runs_natively(model: ModelFields, constants: Constants) -> bool:
 def many_obstacle(model: ModelFields, constants: Constants) -> str:
     """Why steps are made one by one, or nothing if many of them can be one native call."""
     learning = [name for name, rule in model.plasticity.items() if rule.learns]
-    foreign = [name for name, group in constants.groups.items() if group.native is None]
-    if foreign:
-        return f"groups without a native step: {', '.join(foreign)}"
+    without = [name for name, group in constants.groups.items() if group.native is None or group.native.neuron is None]
+    if without:
+        return f"groups without a native step: {', '.join(without)}"
     if model.layout.gaps:
         return f"gap junctions: {', '.join(model.layout.gaps_by_name)}"
     return f"plasticity: {', '.join(learning)}" if learning else ""
 
 
 def advance_many(
-    model: ModelFields, constants: Constants, state: State, count: Int32[Array, ""], length: int, series: dict[str, Any] | None = None
+    model: ModelFields, constants: Constants, state: State, count: Int32[Array, ""] | None, length: int, series: dict[str, Any] | None = None
 ) -> tuple[State, dict[str, UInt32[Array, "length w"]]]:
     """`count` steps, at most `length`, of a model that `runs_natively`, bit for bit as `advance` makes them.
 
+    `count`: `None` means all `length` steps; they can be differentiated, those of a number that is not known beforehand cannot.
     `series`: values of `Input` ports, one row for each of `length` steps.
 
     **Returns:** the state, and the packed spikes of each step by group; rows from `count` on mean nothing.
@@ -86,7 +89,7 @@ def advance_many(
     outside = stimulate_many(model, constants, state, series or {}, length)
     tasks = {group.name: task_of(model, constants, state, outside[group.name], group) for group in model.layout.groups}
     groups, history, rows = native_steps(tasks, dict(state.history), count, length)
-    step = state.step + count.astype(jnp.uint32)
+    step = state.step + (jnp.uint32(length) if count is None else count.astype(jnp.uint32))
     return State(groups, state.edges, history, state.key, step, state.start, state.fault, state.spans), rows
 
 

@@ -11,10 +11,10 @@ from neuro4d.ops._edges import host_edges as host_edges
 from neuro4d.ops._order import opaque as opaque
 from neuro4d.ops._pathway import Pathway as Pathway
 from neuro4d.ops._pathway import by_port as by_port
+from neuro4d.ops._push import push as push
 from neuro4d.ops._ring import History as History
 from neuro4d.ops._ring import depth_for as depth_for
 from neuro4d.ops._ring import empty as empty
-from neuro4d.ops._ring import push as push
 from neuro4d.ops._ring import row_of as row_of
 from neuro4d.ops._rows import Visit as Visit
 from neuro4d.ops._rows import fold_rows as fold_rows

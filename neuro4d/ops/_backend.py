@@ -5,12 +5,13 @@ import dataclasses
 from typing import ClassVar
 
 import jax
-from jaxtyping import Array, Float, Int32, UInt32
+from jaxtyping import Array, Bool, Float, Int32, UInt32
 
 from neuro4d._base import n_cores
-from neuro4d.kernels import deliver_native, native_available
+from neuro4d.kernels import deliver_native, native_available, push_native
 from neuro4d.ops._pathway import Pathway
 from neuro4d.ops._reference import ACCELERATOR_BLOCK, CPU_BLOCK, reference
+from neuro4d.ops._ring import push_plainly
 
 MAX_XLA_EDGES = 2**31 - 1
 """As many synapses of one pathway can XLA address; the native kernels know no such limit."""
@@ -27,6 +28,7 @@ WIDTH_STEP = 512
 """Blocks are a multiple of so many neurons: the piece that the native kernels work on at a time."""
 
 Ring = tuple[Float[Array, "blocks size"], Int32[Array, "depth n"], Int32[Array, " depth"]]
+Pushed = tuple[UInt32[Array, " w"], Int32[Array, "depth n"], Int32[Array, " depth"]]
 
 
 class Backend(abc.ABC):
@@ -66,6 +68,10 @@ class Backend(abc.ABC):
     def deliver(self, path: Pathway, ids: Array, count: Array, step: UInt32[Array, ""], acc: Array) -> Ring:
         """Adds what arrives in a step to the sums; returns the sums and the ring."""
 
+    @abc.abstractmethod
+    def push(self, fired: Bool[Array, " n"], ids: Array, count: Array, step: UInt32[Array, ""]) -> Pushed:
+        """Packs the spikes of a step and writes their ids into its row; returns the words and the ring."""
+
     def can_address(self, n_edges: int) -> bool:
         """Whether a pathway may have so many synapses."""
         return n_edges <= MAX_XLA_EDGES or self.native
@@ -100,6 +106,9 @@ class Plain(Backend):
             cpu=lambda ids, count, step, acc: reference(path, ids, count, step, acc, CPU_BLOCK),
             default=lambda ids, count, step, acc: reference(path, ids, count, step, acc, ACCELERATOR_BLOCK),
         )
+
+    def push(self, fired: Array, ids: Array, count: Array, step: UInt32[Array, ""]) -> Pushed:
+        return push_plainly(fired, ids, count, step)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,6 +147,13 @@ class Kernels(Backend):
             acc,
             cpu=compiled,
             default=lambda ids, count, step, acc: reference(path, ids, count, step, acc, ACCELERATOR_BLOCK),
+        )
+
+    def push(self, fired: Array, ids: Array, count: Array, step: UInt32[Array, ""]) -> Pushed:
+        if not self.native:
+            return Backend.REFERENCE.push(fired, ids, count, step)
+        return jax.lax.platform_dependent(
+            fired, ids, count, step, cpu=lambda fired, ids, count, step: push_native(step, fired, ids, count), default=push_plainly
         )
 
 

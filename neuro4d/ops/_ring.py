@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32, UInt32
 
-from neuro4d.ops._bits import ids_of
+from neuro4d.ops._bits import ids_of, pack
 from neuro4d.ops._order import after
 
 
@@ -38,16 +38,16 @@ def row_of(history: History, step: UInt32[Array, "..."]) -> Int32[Array, "..."]:
     return (step & jnp.uint32(history.count.shape[0] - 1)).astype(jnp.int32)
 
 
-def push(
-    history: History, fired: Bool[Array, "n"], words: UInt32[Array, "w"], soft: Float[Array, "n"] | None, step: UInt32[Array, ""]
-) -> History:
-    """Writes the spikes of a step into its row, by index: nothing is shifted."""
-    row = after(row_of(history, step), history.count[0])
-    ids, count = ids_of(fired, words)
-    kept = None if history.soft is None else _put(history.soft, jnp.asarray(soft), row)
-    return History(_put(history.ids, ids, row), _put(history.count, count, row), kept)
+def push_plainly(
+    fired: Bool[Array, "n"], ids: Int32[Array, "depth n"], count: Int32[Array, " depth"], step: UInt32[Array, ""]
+) -> tuple[UInt32[Array, "w"], Int32[Array, "depth n"], Int32[Array, " depth"]]:
+    """Packs the spikes of a step, and writes their ids into its row, by index: nothing is shifted. Returns words, ids and counts."""
+    words = pack(fired)
+    row = after(row_of(History(ids, count, None), step), count[0])
+    own, number = ids_of(fired, words)
+    return words, put_row(ids, own, row), put_row(count, number, row)
 
 
-def _put(ring: Array, value: Array, row: Int32[Array, ""]) -> Array:
+def put_row(ring: Array, value: Array, row: Int32[Array, ""]) -> Array:
     """A row written in place. An indexed update would guard its bounds with a selection over the whole ring."""
     return jax.lax.dynamic_update_index_in_dim(ring, value.astype(ring.dtype), row, 0)

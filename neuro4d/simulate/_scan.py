@@ -10,7 +10,18 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int32, UInt32
 
 from neuro4d._base import Fault, alike, placed_by_compiler
-from neuro4d.model import Constants, Model, State, StepSpikes, advance, advance_many, numbers_per_step, prepare, runs_natively
+from neuro4d.model import (
+    Constants,
+    Model,
+    State,
+    StepSpikes,
+    advance,
+    advance_many,
+    check_inputs,
+    numbers_per_step,
+    prepare,
+    runs_natively,
+)
 from neuro4d.recorders import StepBlock
 
 
@@ -27,10 +38,13 @@ def scan(
 
     - `model`, `state`: as for `Model.step`.
     - `steps`: how many; static.
-    - `keep`: a function of the state and the spikes after each step, whose results are stacked; by default nothing is kept.
+    - `keep`: a function of the state and the spikes after each step, whose results are stacked; by default nothing is
+      kept, and many steps are one native call where the model allows it (`model.plan().many_steps`), bit for bit the same.
     - `inputs`: values for `Input` ports with a leading axis of length `steps`.
 
     **Returns:** the final state and the stacked results.
+
+    **Raises:** `ValueError` for values of another length or shape, `UnknownNameError` for a name that no `Input` carries.
 
     !!! Example
 
@@ -45,6 +59,9 @@ def scan(
 
     def loop(state: State, model: Model, inputs: dict[str, Any] | None) -> tuple[State, Any]:
         constants = prepare(model)
+        block = 1 if keep is not None else _even(min(_block(model, constants, {}, steps), max(SERIES_NUMBERS // _words(model), 1)), steps)
+        if block > 1:
+            return _scan_by_block(model, constants, alike(state, model, inputs), _checked(model, inputs, steps), steps, block), None
 
         def body(state: State, given: dict[str, Any] | None) -> tuple[State, Any]:
             state, spikes = advance(model, constants, state, given)
@@ -55,13 +72,48 @@ def scan(
     return placed_by_compiler(loop, state, model, inputs)
 
 
-SERIES_NUMBERS = 1 << 22
-"""As many numbers of stimuli that change are made ahead of a native call: 16 MB."""
+def _words(model: Model) -> int:
+    """How many words hold the spikes of a step."""
+    return sum(group.n_words for group in model.layout.groups)
+
+
+def _even(most: int, steps: int) -> int:
+    """The length of blocks, at most `most`: one that divides the steps where there is one not much shorter, since a series of which
+    some blocks are left over would be copied."""
+    even = next(block for block in range(most, 0, -1) if steps % block == 0)
+    return even if 4 * even > most else most
+
+
+def _checked(model: Model, inputs: dict[str, Any] | None, steps: int) -> dict[str, Any]:
+    """Values of `Input` ports, bare, each with a row per step."""
+    for name, values in (inputs or {}).items():
+        if not (jnp.ndim(values) and jnp.shape(values)[0] == steps):
+            raise ValueError(f"input {name!r} needs a row for each of {steps} steps; got shape {jnp.shape(values)}.")
+    return jax.vmap(functools.partial(check_inputs, model))(inputs) if inputs else {}
+
+
+def _scan_by_block(model: Model, constants: Constants, state: State, inputs: dict[str, Any], steps: int, block: int) -> State:
+    """`steps` steps, `block` of them at a time, without a look at any."""
+    whole = steps - steps % block
+    if whole > block:
+        series = {name: x[:whole].reshape(-1, block, *x.shape[1:]) for name, x in inputs.items()}
+        state, _ = jax.lax.scan(
+            lambda state, rows: (advance_many(model, constants, state, None, block, rows)[0], None), state, series, length=whole // block
+        )
+    else:
+        state, _ = advance_many(model, constants, state, None, block, {name: x[:block] for name, x in inputs.items()})
+    if whole == steps:
+        return state
+    return advance_many(model, constants, state, None, steps - whole, {name: x[whole:] for name, x in inputs.items()})[0]
+
+
+SERIES_NUMBERS = 1 << 20
+"""As many numbers of stimuli that change, and words of spikes, has a native call room for: 4 MB, little enough to be in cache when it is read."""
 
 
 def _block(model: Model, constants: Constants, probes: dict[str, Any], length: int) -> int:
     """How many steps one native call makes at most: as many as lie between two looks of a probe; 1 where the model has no such call."""
-    if length == 1 or not runs_natively(model, constants):
+    if length < 2 or not runs_natively(model, constants):
         return 1
     at_once = max(SERIES_NUMBERS // max(numbers_per_step(model), 1), 1)
     return min(*(probe.period() or length for probe in probes.values()), length, at_once)

@@ -72,7 +72,7 @@ def test_a_native_step_is_that_of_plain_xla(name):
 @needs_native
 def test_every_part_has_a_native_step():
     constants = prepare(build())
-    assert [name for name, group in constants.groups.items() if group.native is None] == []
+    assert [name for name, group in constants.groups.items() if group.native is None or group.native.neuron is None] == []
 
 
 @needs_native

@@ -199,13 +199,24 @@ inline const float* drive_of(const GroupStep& x, ExtraKind kind, const Piece& pi
   if (found == 0 && !noisy) return zero;
   if (found == 1 && each && !noisy) return values_of(x, *only) + piece.first;
   if (room->done) return room->sum;
-  std::memset(room->sum, 0, sizeof room->sum);
+  // Values that are the same for all neurons are summed before the first that are not: one pass makes both.
+  float same = 0.0f;
+  bool begun = false;
   for (int64_t e = 0; e < x.n_extras; ++e) {
     const Extra& extra = x.extras[e];
     if (extra.kind != kind) continue;
     const bool own = extra.value.mode == Param::kNeuron;
-    add_values(values_of(x, extra) + (own ? piece.first : 0), own, each ? piece.n : kPiece, room->sum);
+    const float* const data = values_of(x, extra) + (own ? piece.first : 0);
+    if (begun) {
+      add_values(data, own, piece.n, room->sum);
+    } else if (own) {
+      for (int64_t j = 0; j < piece.n; ++j) room->sum[j] = same + data[j];
+      begun = true;
+    } else {
+      same = same + data[0];
+    }
   }
+  for (int64_t j = 0; !begun && j < kPiece; ++j) room->sum[j] = same;
   for (int64_t e = 0; noisy && e < x.n_extras; ++e) {
     if (x.extras[e].noise()) add_noise({x.elapsed, {x.key[0], x.key[1]}}, x.extras[e], piece, room->sum);
   }

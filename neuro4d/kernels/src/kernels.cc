@@ -29,10 +29,10 @@ const Kernels& kernels(int64_t wanted) {
 const Manifest& manifest() {
   using namespace isa_baseline;
 #define N4_CELL(name, type) {name, ParamsOf<type>::kFields, ParamsOf<type>::kN, StateOf<type>::kFields, StateOf<type>::kN, \
-   false, false, false, TakesWords<type>::kIs, v_of<type>()},
+   IsMade<type>::kIs, false, false, false, TakesWords<type>::kIs, v_of<type>()},
 #define N4_RECEPTOR(name, type) \
   {name, ParamsOf<type>::kFields, ParamsOf<type>::kN, StateOf<type>::kFields, StateOf<type>::kN, \
-   type::kG, type::kJump, SeesV<type>::kIs, false, -1},
+   false, type::kG, type::kJump, SeesV<type>::kIs, false, -1},
   static const Part cells[] = {N4_CELLS(N4_CELL)};
   static const Part receptors[] = {N4_RECEPTORS(N4_RECEPTOR)};
 #undef N4_CELL

@@ -6,6 +6,7 @@
 #include "deliver.h"
 #include "operands.h"
 #include "program.h"
+#include "push.h"
 #include "run.h"
 
 namespace nb = nanobind;
@@ -14,7 +15,7 @@ namespace {
 
 // To be raised, here and in _native_load.py, with every change of operands, results, attributes or numbers of an enumeration: a
 // module left over from another version is then refused instead of misunderstood.
-constexpr int64_t kAbi = 4;
+constexpr int64_t kAbi = 5;
 
 nb::capsule capsule(XLA_FFI_Error* (*handler)(XLA_FFI_CallFrame*)) {
   return nb::capsule(reinterpret_cast<void*>(handler));
@@ -24,6 +25,7 @@ nb::dict handlers() {
   nb::dict out;
   out["n4_deliver"] = capsule(neuro4d::n4_deliver);
   out["n4_run"] = capsule(neuro4d::n4_run);
+  out["n4_push"] = capsule(neuro4d::n4_push);
   return out;
 }
 
@@ -41,6 +43,7 @@ nb::list parts(const neuro4d::Part* all, int64_t n) {
     part["name"] = std::string(all[k].name);
     part["params"] = names(all[k].params, all[k].n_params);
     part["state"] = names(all[k].state, all[k].n_state);
+    part["made"] = all[k].made;
     out.append(part);
   }
   return out;

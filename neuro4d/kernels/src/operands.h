@@ -118,6 +118,11 @@ struct CallAttributes {
   ffi::Span<const int64_t> mapped;   // one word for each operand
 };
 
+#define N4_TRY(expression)                                              \
+  do {                                                                  \
+    if (ffi::Error error = (expression); error.failure()) return error; \
+  } while (0)
+
 // The operands and results of a call, taken by name.
 class CallBuffers {
  public:
@@ -160,6 +165,20 @@ class CallBuffers {
     return found == bytes ? ffi::Error::Success() : bad("result " + text_of(name) + " has a wrong size");
   }
 
+  // The same for an operand's worth of floats in every element.
+  ffi::Error make(const Name& name, int64_t n, Operand* out) {
+    char* data = nullptr;
+    N4_TRY(make(name, static_cast<size_t>(batch_.total * n) * sizeof(float), &data));
+    out->data = data;
+    out->dtype = ffi::DataType::F32;
+    int64_t stride = n * static_cast<int64_t>(sizeof(float));
+    for (int64_t i = batch_.n - 1; i >= 0; --i) {
+      out->step[i] = stride;
+      stride *= batch_.size[i];
+    }
+    return ffi::Error::Success();
+  }
+
   // To be asked at the end: whether the handler knows all that it was given.
   ffi::Error finish() const {
     const bool counts = names_.size() == args_.size() && mapped_.size() == args_.size() && results_.size() == rets_.size();
@@ -183,11 +202,6 @@ class CallBuffers {
   ffi::Span<const int64_t> mapped_;
   const BatchShape& batch_;
 };
-
-#define N4_TRY(expression)                                              \
-  do {                                                                  \
-    if (ffi::Error error = (expression); error.failure()) return error; \
-  } while (0)
 
 inline bool has(const Operand& x, ffi::DataType dtype, int64_t rank) { return x.dtype == dtype && x.rank == rank; }
 

@@ -5,6 +5,7 @@
 #include "cells/adlif.h"
 #include "cells/alif.h"
 #include "cells/eif.h"
+#include "cells/foreign.h"
 #include "cells/glif.h"
 #include "cells/hodgkin_huxley.h"
 #include "cells/izhikevich.h"
@@ -26,6 +27,7 @@
   X("LIF", Lif)                     \
   X("Izhikevich", Izhikevich)       \
   X("Relay", Relay)                 \
+  X("Foreign", Foreign)             \
   X("PoissonNeuron", PoissonNeuron) \
   X("EIF", Eif)                     \
   X("AdEx", AdEx)                   \
@@ -101,6 +103,16 @@ constexpr int64_t v_of() {
   }
   return -1;
 }
+
+// Whether the variables of a cell are results that no step reads.
+template <typename T, typename = void>
+struct IsMade {
+  static constexpr bool kIs = false;
+};
+template <typename T>
+struct IsMade<T, decltype(void(T::kMade))> {
+  static constexpr bool kIs = T::kMade;
+};
 
 }  // namespace N4_ISA
 }  // namespace neuro4d

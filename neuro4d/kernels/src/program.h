@@ -35,6 +35,7 @@ struct Part {
   int64_t n_params;
   const Field* state;
   int64_t n_state;
+  bool made;                 // a cell whose variables are results: nothing is read, and its spikes are remembered elsewhere
   bool gives_g, gives_jump;  // what a receptor adds to besides currents
   bool sees_v;               // a receptor whose share depends on the potential
   bool random;               // a cell that takes a random word in every step

@@ -24,6 +24,10 @@ ffi::Error read_part(CallBuffers* buffers, const Part& part, int64_t number, con
   out->params.resize(static_cast<size_t>(part.n_params));
   for (int64_t k = 0; k < part.n_state; ++k) {
     Operand& x = out->state[static_cast<size_t>(k)];
+    if (part.made) {
+      N4_TRY(buffers->make(part.state[k].of(number), group.n, &x));
+      continue;
+    }
     N4_TRY(buffers->carry(part.state[k].of(number), true, &x));
     if (!has(x, D::F32, 1) || x.dims[0] != group.n) return bad(text_of(part.state[k].of(number)) + say(" is float32 with one entry per neuron,", group.n));
   }

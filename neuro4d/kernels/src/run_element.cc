@@ -165,6 +165,7 @@ ffi::Error describe_element(const RunCall& call, int64_t b, Element* e) {
 }
 
 void remember(const GroupElement& e, uint32_t step, const uint32_t* words) {
+  if (manifest().cells[e.step.cell].made) return;
   const int64_t row = step & static_cast<uint32_t>(e.depth - 1);
   int32_t* const first = e.ring_ids + row * e.step.n;
   int32_t* out = first;

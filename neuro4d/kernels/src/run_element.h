@@ -29,7 +29,8 @@ struct Element {
 
 ffi::Error describe_element(const RunCall& call, int64_t b, Element* e);
 
-// Writes the sorted ids of the neurons that fired in a step into the ring, where the steps after it find them.
+// Writes the sorted ids of the neurons that fired in a step into the ring, where the steps after it find them. Neurons that are not
+// stepped here are left to `n4_push`.
 void remember(const GroupElement& e, uint32_t step, const uint32_t* words);
 
 }  // namespace neuro4d

@@ -45,6 +45,13 @@ inline bool relay(const float*, float* s, const Drive& d, bool, bool with_jump) 
   return total > 0.0f;
 }
 
+inline bool foreign(const float*, float* s, const Drive& d, bool with_g, bool with_jump) {
+  s[0] = with_g ? d.g : 0.0f;
+  s[1] = d.i;
+  s[2] = with_jump ? d.jump : 0.0f;
+  return false;
+}
+
 inline const std::vector<PlainCell>& plain_cells() {
   static const std::vector<PlainCell> known = {
       {"LIF",
@@ -54,6 +61,7 @@ inline const std::vector<PlainCell>& plain_cells() {
        lif},
       izhikevich_cell(2),
       {"Relay", {}, {{"cell.waiting", -2, 5}}, relay},
+      {"Foreign", {}, {{"cell.g", 0, 1}, {"cell.i", 0, 1}, {"cell.jump", 0, 1}}, foreign, true},
       plain_poisson_neuron(),
       eif_cell(),
       adex_cell(),

@@ -216,6 +216,10 @@ void remembered(const GroupStep& x, const std::vector<int32_t>& fired, Report* r
   e.ring_count = count.data();
   e.depth = 4;
   neuro4d::remember(e, 7, x.words);
+  if (neuro4d::manifest().cells[x.cell].made) {
+    CLAIM(report, count == std::vector<int32_t>(4, -1));  // left to another handler
+    return;
+  }
   CLAIM(report, count == (std::vector<int32_t>{-1, -1, -1, static_cast<int32_t>(fired.size())}));
   CLAIM(report, std::vector<int32_t>(ids.begin() + 3 * kN, ids.begin() + 3 * kN + static_cast<int64_t>(fired.size())) == fired);
 }
