@@ -65,6 +65,32 @@ def test_random_layouts(seed, n_source, n_blocks, width, rate, delays, mean):
     equal_bits(np.asarray(acc), plain(case))
 
 
+def noted(case: Case, words: int) -> np.ndarray:
+    """Which sources may have synapses of each delay, in so many words of bits."""
+    n_blocks = len(case.acc)
+    has = np.diff(case.bounds[:, ::n_blocks].astype(np.int64)) > 0
+    some = np.zeros((len(case.delays), 32 * words), bool)
+    for source, row in enumerate(has):
+        some[:, source % (32 * words)] |= row
+    return np.packbits(some, axis=1, bitorder="little").view(np.uint32)
+
+
+@pytest.mark.parametrize("words", [1, 2, 8])
+@pytest.mark.parametrize("rate", [0.0, 0.01, 0.3, 1.0])
+def test_pairs_without_synapses_may_be_noted(words, rate):
+    case = make(np.random.default_rng(7), n_source=200, delays=tuple(range(1, 60)), depth=64, mean=5, rate=rate)
+    equal_bits(run(case, some=noted(case, words)), plain(case))
+
+
+def test_what_is_noted_is_asked_before_the_bounds():
+    case = make(np.random.default_rng(8), mean=30)
+    nothing = np.zeros((len(case.delays), 2), np.uint32)
+    equal_bits(run(case, some=nothing), case.acc)
+    for wrong in (np.zeros((len(case.delays), 3), np.uint32), np.zeros((1, 2), np.uint32)):
+        with pytest.raises(Exception, match="words of bits for each delay"):
+            run(case, some=wrong)
+
+
 def test_silence_and_everybody_firing():
     for rate in (0.0, 1.0):
         case = make(np.random.default_rng(3), n_source=200, rate=rate)

@@ -34,6 +34,26 @@ def a_ring(groups: int, backend=n4.Backend.AUTO):
 
 
 @needs_native
+@pytest.mark.parametrize("delays", [(0.5, 0.5), (0.6, 1.0), (0.1, 1.5), (0.7, 0.7), (0, 0.4)])
+def test_groups_that_go_on_alone_hear_every_spike_in_its_step(delays):
+    """Groups make several steps before they look at each other again; with single steps they meet in each."""
+    cells = [
+        n4.Population(f"p{i}", 40, lif(), {f"exc{i}": n4.ExpCurrent(tau=2 * u.ms)}, v0=n4.Normal(-56 * u.mV, 5 * u.mV)) for i in range(6)
+    ]
+    parts = [n4.Clamp(f"d{i}", source, (400 + 10 * i) * u.pA) for i, source in enumerate(cells)]
+    for i, source in enumerate(cells):
+        for k, delay in enumerate(delays):
+            j = (i + 1 + k) % 6
+            rule = n4.FixedProb(0.5)
+            parts.append(n4.Projection(f"e{i}.{k}", source, cells[j], f"exc{j}", rule, weight=300 * u.pA, delay=delay * u.ms))
+    model = n4.Network(*cells, *parts).build(dt=DT, seed=0)
+    many, single = (n4.simulate(model, jr.key(0), 60 * u.ms, chunk=chunk) for chunk in (600, 1))
+    assert len(single.spikes("p0")) > 100
+    for a, b in zip(jax.tree.leaves(single.state), jax.tree.leaves(many.state), strict=True):
+        assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
+
+
+@needs_native
 def test_groups_of_equal_shapes_are_traced_once(monkeypatch):
     traced = []
     monkeypatch.setattr(_names, "plain_step", lambda task, past, one=_names.plain_step: traced.append(task.group) or one(task, past))

@@ -139,8 +139,8 @@ inline void step_span(const GroupStep& x, const PortSums* sums, const DriveColum
 // 32 flags of 0 or -1 as bits.
 inline uint32_t bits32(const int32_t* fired) {
 #if defined(__AVX512F__)
-  const __m512i low = _mm512_loadu_si512(fired), high = _mm512_loadu_si512(fired + 16);
-  return _mm512_test_epi32_mask(low, low) | (static_cast<uint32_t>(_mm512_test_epi32_mask(high, high)) << 16);
+  const uint32_t low = _mm512_movepi32_mask(same_bits<__m512i>(load<I>(fired)));
+  return low | static_cast<uint32_t>(_mm512_movepi32_mask(same_bits<__m512i>(load<I>(fired + 16)))) << 16;
 #elif defined(__AVX2__)
   uint32_t word = 0;
   for (int k = 0; k < 4; ++k) {
@@ -161,11 +161,13 @@ inline uint32_t bits32(const int32_t* fired) {
 
 // Bit i of word k is neuron 32 * k + i. Pieces begin at multiples of 32. The dead fire nothing.
 inline void pack(const Piece& piece, const int32_t* fired, const uint32_t* alive, uint32_t* words) {
-  words += piece.first / 32;
-  for (int64_t j = 0; j < piece.n; j += 32) words[j / 32] = bits32(fired + j);
-  if (piece.n % 32 != 0) words[piece.n / 32] &= (1u << piece.n % 32) - 1;  // what lies behind the last neuron means nothing
-  if (alive == nullptr) return;
-  for (int64_t j = 0; j < piece.n; j += 32) words[j / 32] &= alive[piece.first / 32 + j / 32];
+  for (int64_t j = 0; j < piece.n; j += 32) {
+    const int64_t at = (piece.first + j) / 32;
+    uint32_t word = bits32(fired + j);
+    if (piece.n - j < 32) word &= (1u << (piece.n - j)) - 1;  // what lies behind the last neuron means nothing
+    if (alive != nullptr) word &= alive[at];
+    words[at] = word;
+  }
 }
 
 // Where arrivals of a port lie, with those of stimuli added, except Poisson input. They are added in the room for the sums of this step.
@@ -226,7 +228,11 @@ inline const float* drive_of(const GroupStep& x, ExtraKind kind, const Piece& pi
 
 inline void step_block(const GroupStep& x, int64_t block, Scratch* w) {
   PortSums sums[kMostPorts];
-  const PassRun pass = pass_of_group(x);
+  if (!w->kept->pass_known) {
+    w->kept->pass = reinterpret_cast<void (*)()>(pass_of_group(x));
+    w->kept->pass_known = true;
+  }
+  const PassRun pass = reinterpret_cast<PassRun>(w->kept->pass);
   const int64_t low = block * x.width;
   const int64_t high = low + x.width < x.n ? low + x.width : x.n;
   for (int64_t k = 0; k < x.n_poisson; ++k) {
@@ -235,9 +241,9 @@ inline void step_block(const GroupStep& x, int64_t block, Scratch* w) {
   }
   for (int64_t first = low; first < high; first += kPiece) {
     const Piece piece{first, high - first < kPiece ? high - first : kPiece};
-    const DriveColumns drive{drive_of(x, ExtraKind::kConductance, piece, &w->drive[0], w->zero),
-                             drive_of(x, ExtraKind::kCurrent, piece, &w->drive[1], w->zero),
-                             drive_of(x, ExtraKind::kJump, piece, &w->drive[2], w->zero)};
+    const DriveColumns drive{drive_of(x, ExtraKind::kConductance, piece, &w->kept->drive[0], w->zero),
+                             drive_of(x, ExtraKind::kCurrent, piece, &w->kept->drive[1], w->zero),
+                             drive_of(x, ExtraKind::kJump, piece, &w->kept->drive[2], w->zero)};
     for (int64_t p = 0; p < x.n_ports; ++p) {
       const int64_t row = (block * x.n_ports + p) * x.width + (first - low);
       sums[p] = sums_of(x, p, row, piece, w->zero);

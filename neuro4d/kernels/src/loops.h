@@ -35,23 +35,27 @@ struct DriveColumns {
   const float *g, *i, *jump;
 };
 
+// What a loop uses of the columns is copied one by one: they were written just now, and a copy of the whole would wait for that.
 template <class Receptor, bool kSame>
 struct Receive {
   static constexpr int64_t kP = ParamsOf<Receptor>::kN, kS = StateOf<Receptor>::kN;
   using Variables = std::make_index_sequence<static_cast<std::size_t>(kS)>;
 
-  N4_INLINE explicit Receive(const PortColumns& c) : columns(c), params(c.params) {}
+  N4_INLINE explicit Receive(const PortColumns& c) : early(c.early), late(c.late), params(c.params) {
+    for (int64_t k = 0; k < kS; ++k) state[k] = c.state[k];
+  }
 
   N4_INLINE void operator()(Lanes at, DriveSum* d) const {
     F p[kP > 0 ? kP : 1], s[kS > 0 ? kS : 1];
     params.at(at, p);
-    load_state(columns.state, at, s, Variables());
-    if (columns.early != nullptr) Receptor::early(p, s, get<F>(columns.early, at));
-    Receptor::receive(p, s, get<F>(columns.late, at), d);
-    store_state(columns.state, at, s, Variables());
+    load_state(state, at, s, Variables());
+    if (early != nullptr) Receptor::early(p, s, get<F>(early, at));
+    Receptor::receive(p, s, get<F>(late, at), d);
+    store_state(state, at, s, Variables());
   }
 
-  PortColumns columns;
+  float* state[kS > 0 ? kS : 1];
+  const float *early, *late;
   Params<kP, kSame> params;
 };
 
@@ -60,23 +64,28 @@ struct Fire {
   static constexpr int64_t kP = ParamsOf<Cell>::kN, kS = StateOf<Cell>::kN;
   using Variables = std::make_index_sequence<static_cast<std::size_t>(kS)>;
 
-  N4_INLINE explicit Fire(const CellColumns& c) : columns(c), params(c.params) {}
+  N4_INLINE explicit Fire(const CellColumns& c) : fired(c.fired), words(c.words), local(c.local), params(c.params) {
+    for (int64_t k = 0; k < kS; ++k) state[k] = c.state[k];
+  }
 
   N4_INLINE void operator()(Lanes at, const DriveSum& d) const {
     F p[kP > 0 ? kP : 1], s[kS > 0 ? kS : 1];
     params.at(at, p);
-    load_state(columns.state, at, s, Variables());
+    load_state(state, at, s, Variables());
     I spike;
     if constexpr (TakesWords<Cell>::kIs) {
-      spike = Cell::template step<kG, kJump>(p, s, d.g, d.i, d.jump, words_of(columns.local + static_cast<uint32_t>(at.j), columns.words));
+      spike = Cell::template step<kG, kJump>(p, s, d.g, d.i, d.jump, words_of(local + static_cast<uint32_t>(at.j), words));
     } else {
       spike = Cell::template step<kG, kJump>(p, s, d.g, d.i, d.jump);
     }
-    store_state(columns.state, at, s, Variables());
-    store(columns.fired + at.j, spike);  // also lanes that are no neurons: there is room, and a whole vector is read faster
+    store_state(state, at, s, Variables());
+    store(fired + at.j, spike);  // also lanes that are no neurons: there is room, and a whole vector is read faster
   }
 
-  CellColumns columns;
+  float* state[kS > 0 ? kS : 1];
+  int32_t* fired;
+  Address words;
+  uint32_t local;
   Params<kP, kSame> params;
 };
 

@@ -142,7 +142,13 @@ struct Scratch {
     float sum[kPiece];
     bool done = false;
   };
-  CachedSum* drive = nullptr;  // of the group that is stepped: conductance, current, jump
+  // What stays the same from step to step of a group.
+  struct Kept {
+    CachedSum drive[3];  // conductance, current, jump
+    void (*pass)() = nullptr;
+    bool pass_known = false;
+  };
+  Kept* kept = nullptr;  // of the group that is stepped
   float zero[kPiece] = {};
   float g[kPiece];
   float i[kPiece];

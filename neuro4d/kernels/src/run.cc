@@ -22,7 +22,7 @@ struct GroupScratch {
   GroupStep step;
   std::vector<Delivery> deliveries;
   std::vector<std::vector<SpikeList>> arrivals;
-  Scratch::CachedSum drive[3];
+  Scratch::Kept kept;
   int64_t at = -1;  // the step that it describes
 };
 
@@ -58,18 +58,16 @@ class Steps {
     if (own.owner != number_) set_up(&own);
     const Item& item = items_[static_cast<size_t>(number)];
     GroupScratch& group = own.groups[item.group];
-    own.room.drive = group.drive;
+    own.room.kept = &group.kept;
     for (int64_t k = round * element_.round; k < end_of(round); ++k) {
       if (group.at != k) move_to(k, item.group, &group);
       step(item, group, &own.room);
-      if (whole(item.group)) remember_step(item.group, k);
+      if (element_.apart) remember_step(item.group, k);
     }
   }
 
   bool close(int64_t round) {
-    for (size_t g = 0; g < element_.groups.size(); ++g) {
-      for (int64_t k = round * element_.round; !whole(g) && k < end_of(round); ++k) remember_step(g, k);
-    }
+    for (size_t g = 0; !element_.apart && g < element_.groups.size(); ++g) remember_step(g, round);
     return !failed_.load(std::memory_order_relaxed);
   }
 
@@ -85,9 +83,6 @@ class Steps {
   };
 
   int64_t end_of(int64_t round) const { return std::min((round + 1) * element_.round, element_.n_steps); }
-
-  // Whether one item steps all neurons of a group, and can remember their spikes at once.
-  bool whole(size_t g) const { return call_.groups[g].n_blocks == 1; }
 
   void remember_step(size_t g, int64_t k) const {
     const GroupElement& group = element_.groups[g];
@@ -119,7 +114,8 @@ class Steps {
       group.step = element_.groups[g].step;
       group.deliveries = element_.groups[g].deliveries;
       group.arrivals.resize(group.deliveries.size());
-      for (Scratch::CachedSum& drive : group.drive) drive.done = false;
+      for (Scratch::CachedSum& drive : group.kept.drive) drive.done = false;
+      group.kept.pass_known = false;
       group.at = -1;
     }
     own->owner = number_;

@@ -134,18 +134,18 @@ ffi::Error describe_group(const RunCall& call, size_t g, int64_t b, Element* who
   return ffi::Error::Success();
 }
 
-// A spike is heard after the shortest delay at the earliest, and its row of the past may be written again once the longest has passed.
-// Within that time groups need not wait for each other. Groups of several blocks meet in every step, since one thread alone remembers
-// their spikes.
-int64_t steps_of_round(const Element& e) {
-  int64_t steps = e.n_steps;
-  for (const GroupElement& group : e.groups) {
-    if (group.step.n_blocks > 1) return 1;
+// How far groups can go on without waiting for each other. A spike is heard after the shortest delay at the earliest, and the row of the
+// past that it takes is free once the longest has passed. Spikes of several blocks are remembered together, so such groups wait.
+void find_round(Element* e) {
+  int64_t steps = std::max<int64_t>(e->n_steps, 1);
+  for (const GroupElement& group : e->groups) {
+    if (group.step.n_blocks != 1) steps = 0;
     for (const Delivery& x : group.deliveries) {
-      for (int64_t d = 0; d < x.n_delays && steps > 1; ++d) steps = std::min({steps, int64_t{x.delays[d]}, x.depth - x.delays[d] + 1});
+      for (int64_t d = 0; d < x.n_delays && steps > 0; ++d) steps = std::min({steps, int64_t{x.delays[d]}, x.depth - x.delays[d]});
     }
   }
-  return std::max<int64_t>(steps, 1);
+  e->apart = steps > 0;
+  e->round = std::max<int64_t>(steps, 1);
 }
 
 }  // namespace
@@ -160,7 +160,7 @@ ffi::Error describe_element(const RunCall& call, int64_t b, Element* e) {
   for (size_t g = 0; g < call.groups.size(); ++g) {
     if (ffi::Error error = describe_group(call, g, b, e); error.failure()) return error;
   }
-  e->round = steps_of_round(*e);
+  find_round(e);
   return ffi::Error::Success();
 }
 

@@ -23,7 +23,8 @@ struct Element {
   std::vector<GroupElement> groups;
   uint32_t first_step = 0;
   int64_t n_steps = 0;
-  int64_t round = 1;  // as many steps as no group needs to hear of another meanwhile
+  bool apart = false;  // whether each group, of one block, can remember its spikes while others still make the same step
+  int64_t round = 1;   // steps that all groups can make before they have to hear of each other; 1 if they are not apart
   double expected = 0;  // ns for one step
 };
 

@@ -63,13 +63,13 @@ inline void cell_of(const char* name, std::initializer_list<Variable> state, std
 class Room {
  public:
   neuro4d::Scratch* scratch() {
-    scratch_.drive = drive_;
+    scratch_.kept = &kept_;
     return &scratch_;
   }
 
  private:
   neuro4d::Scratch scratch_;
-  neuro4d::Scratch::CachedSum drive_[3];
+  neuro4d::Scratch::Kept kept_;
 };
 
 }  // namespace n4_test
