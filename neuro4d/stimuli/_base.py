@@ -56,7 +56,7 @@ class Noise(NamedTuple):
     decay: Float[Array, "*n"] | None = None
 
     def draw(self, words: UInt32[Array, "n"]) -> Float[Array, "n"]:
-        """One number for each random word. `src/noise.h` is the same."""
+        """One number for each random word. `src/noise.h` is the same to 1e-6."""
         return self.mean + self.std * normal(words, self.mean.dtype)
 
     def move(self, words: UInt32[Array, "n"], memory: Float[Array, "n"]) -> tuple[Float[Array, "n"], Float[Array, "n"]]:

@@ -146,20 +146,6 @@ N4_INLINE F times_power_of_two(F x, F whole) {
 #endif
 }
 
-// The square root, correctly rounded.
-N4_INLINE F root(F x) {
-#if defined(__AVX512F__)
-  return same_bits<F>(_mm512_sqrt_ps(same_bits<__m512>(x)));
-#elif defined(__AVX2__)
-  return same_bits<F>(_mm256_sqrt_ps(same_bits<__m256>(x)));
-#else
-  float lanes[kLanes];
-  store(lanes, x);
-  for (int64_t k = 0; k < kLanes; ++k) lanes[k] = std::sqrt(lanes[k]);
-  return load<F>(lanes);
-#endif
-}
-
 // Whether no lane of a mask is set.
 N4_INLINE bool none(I mask) {
 #if defined(__AVX512F__)
@@ -174,15 +160,14 @@ N4_INLINE bool none(I mask) {
 #endif
 }
 
-// e^r - 1 for r within 0.35: the Taylor polynomial of degree 7, without the 1 that would cost a small result its digits.
+// e^r - 1 for r within 0.35: the Taylor polynomial of degree 7, without the 1 that would cost a small result its digits. Terms are
+// joined in pairs (Estrin), which do not wait for each other.
 N4_INLINE F near_exp_minus_one(F r) {
-  F p = splat(1.0f / 5040.0f);
-  p = p * r + splat(1.0f / 720.0f);
-  p = p * r + splat(1.0f / 120.0f);
-  p = p * r + splat(1.0f / 24.0f);
-  p = p * r + splat(1.0f / 6.0f);
-  p = p * r + splat(0.5f);
-  return p * (r * r) + r;
+  const F r2 = r * r;
+  const F high = splat(1.0f / 5040.0f) * r + splat(1.0f / 720.0f);
+  const F mid = splat(1.0f / 120.0f) * r + splat(1.0f / 24.0f);
+  const F low = splat(1.0f / 6.0f) * r + splat(0.5f);
+  return ((high * r2 + mid) * r2 + low) * r2 + r;
 }
 
 // 1 - e^x for x up to 87, to within 1.75 units in the last place. The argument is reduced by a multiple of ln 2 in two parts (Cody
@@ -217,6 +202,37 @@ N4_INLINE F exp_minus_one_f32(F x) { return splat(0.0f) - one_minus_exp_f32(x); 
 N4_INLINE F exprel_f32(F x) {
   const I zero = ~(below(x, splat(0.0f)) | below(splat(0.0f), x));
   return select(zero, x + splat(1.0f), exp_minus_one_f32(x) / select(zero, splat(1.0f), x));
+}
+
+// ln x for x in (0, 1], to within 1e-7 absolutely or 2 units in the last place. The series of the inverse hyperbolic tangent.
+N4_INLINE F log_f32(F x) {
+  const I bits = same_bits<I>(x);
+  const I exponent = (bits - splat(static_cast<int32_t>(0x3F3504F3))) >> 23;  // the mantissa lies between 1 / sqrt 2 and sqrt 2
+  const F m = same_bits<F>(bits - (exponent << 23));
+  const F s = (m - splat(1.0f)) / (m + splat(1.0f));
+  const F t = s * s;
+  F p = (splat(2.0f / 9.0f) * t + splat(2.0f / 7.0f)) * (t * t) + (splat(2.0f / 5.0f) * t + splat(2.0f / 3.0f));
+  p = p * (t * s) + (s + s);
+  return floats_of(exponent) * splat(0.693147182f) + p;
+}
+
+// Entry `index`, from 0 to 23, of a table of 32 numbers aligned to 64 bytes.
+N4_INLINE F lookup(const float* table, I index) {
+#if defined(__AVX512F__)
+  return same_bits<F>(_mm512_permutex2var_ps(_mm512_load_ps(table), same_bits<__m512i>(index), _mm512_load_ps(table + 16)));
+#elif defined(__AVX2__)
+  const __m256i at = same_bits<__m256i>(index);
+  const __m256 first = _mm256_permutevar8x32_ps(_mm256_load_ps(table), at), second = _mm256_permutevar8x32_ps(_mm256_load_ps(table + 8), at);
+  const __m256 third = _mm256_permutevar8x32_ps(_mm256_load_ps(table + 16), at);
+  const __m256 low = _mm256_blendv_ps(first, second, _mm256_castsi256_ps(_mm256_slli_epi32(at, 28)));  // bit 3 as the sign
+  return same_bits<F>(_mm256_blendv_ps(low, third, _mm256_castsi256_ps(_mm256_slli_epi32(at, 27))));   // bit 4
+#else
+  int32_t at[kLanes];
+  float out[kLanes];
+  store(at, index);
+  for (int64_t k = 0; k < kLanes; ++k) out[k] = table[at[k]];
+  return load<F>(out);
+#endif
 }
 
 // The 32-bit mixer of the random words (see neuro4d/_base/_random.py), for one word or a vector of them.

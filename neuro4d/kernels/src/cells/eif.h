@@ -1,7 +1,7 @@
 // Exponential integrate-and-fire neurons. The sums are those of neurons/_eif.py, in their order.
 #pragma once
 
-#include "../noise.h"
+#include "../simd.h"
 #include "../program.h"
 #include "../simd.h"
 
