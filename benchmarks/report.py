@@ -31,6 +31,7 @@ TITLES = {
     "brunel": "Brunel's network",
     "microcircuit": "Cortical microcircuit",
     "microcircuit-full": "Cortical microcircuit, full scale",
+    "models": "Other neurons, receptors and stimuli",
     "seeds": "100 to 100,000 neurons",
     "ladder": "From Python loops to native kernels",
     "backends": "Plain XLA and native kernels",
@@ -44,6 +45,7 @@ TEXTS = {
     "networks": "Wall seconds per biological second at a time step of 0.1 ms; left of the dashed line a network runs faster than real time. "
     "neuro4d records the bits of all spikes; Brian2 and BrainPy count them, NEST keeps them in memory. A ratio is printed only where "
     "the rates of both simulators lie in the band of the published network. Compiling and building are not part of the time.",
+    "models": "All spikes recorded, medians of seven runs of half a biological second, and the least of them. `COBA` is that of the table above with a steady drive.",
     "seeds": "Steps of 1 ms per second, all spikes recorded. The expectation in the table is that of a simulator made of Python objects.",
     "ladder": "One network of voltage-jump synapses in every row, computed in the ways in which such programs are written.",
     "backends": "COBA with 80 synapses per neuron, from 1,000 to 1,000,000 neurons.",

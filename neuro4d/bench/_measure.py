@@ -125,6 +125,20 @@ def measure_steps(job: dict[str, Any]) -> dict[str, Any]:
     return {**facts, "steps": steps, "seconds": seconds, "spikes_per_step": spikes / steps / repeats}
 
 
+def measure_loop(job: dict[str, Any]) -> dict[str, Any]:
+    """`steps` steps of `model.step` in a `lax.scan` of one's own, with a value for the `Input` port "extra" in each."""
+    model, facts = build(job)
+    values = np.zeros(job["steps"], np.float32)
+    loop = jax.jit(lambda m, s, x: jax.lax.scan(lambda s, v: (m.step(s, {"extra": v})[0], None), s, x)[0])
+    state = jax.block_until_ready(loop(model, model.init(jax.random.key(0)), values))
+    seconds = []
+    for _ in range(job["repeats"]):
+        began = time.perf_counter()
+        state = jax.block_until_ready(loop(model, state, values))
+        seconds.append(time.perf_counter() - began)
+    return {**facts, "seconds": seconds}
+
+
 def measure_devices(job: dict[str, Any]) -> dict[str, Any]:
     """What JAX would compute on."""
     device = jax.devices()[0]

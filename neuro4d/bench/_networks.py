@@ -7,12 +7,13 @@ from typing import Any
 import brainunit as u
 
 from neuro4d._base import Normal, Uniform, lookup
+from neuro4d.bench._variants import alone, coba_variant, many_delays, small_groups
 from neuro4d.connect import FixedOutDegree, FixedProb
 from neuro4d.network import Network, Population, Projection
 from neuro4d.neurons import LIF, AbstractNeuron, Izhikevich, Relay
 from neuro4d.receptors import Delta, ExpConductance, ExpCurrent
 from neuro4d.stimuli import Clamp, Poisson, WhiteNoise
-from neuro4d.zoo import brunel, coba, cuba, microcircuit
+from neuro4d.zoo import brunel, coba, cobahh, cuba, izhikevich2003, microcircuit
 
 
 def network(spec: Mapping[str, Any]) -> Network:
@@ -108,5 +109,11 @@ NETWORKS = MappingProxyType(
         "sparse": sparse,
         "fan": fan,
         "pulses": pulses,
+        "cobahh": cobahh,
+        "izhikevich2003": izhikevich2003,
+        "coba_variant": coba_variant,
+        "small_groups": small_groups,
+        "many_delays": many_delays,
+        "alone": alone,
     }
 )

@@ -9,6 +9,7 @@ from neuro4d._base import lookup
 from neuro4d.bench._compare import compare
 from neuro4d.bench._ladder import ladder
 from neuro4d.bench._machine import machine, now, versions
+from neuro4d.bench._models import models
 from neuro4d.bench._peers import find_python
 from neuro4d.bench._processes import accelerator
 from neuro4d.bench._result import Outcome, Report
@@ -32,6 +33,7 @@ BENCHMARKS = MappingProxyType(
         "coba": Benchmark(partial(compare, "coba"), "Vogels-Abbott network, conductance-based synapses", True),
         "brunel": Benchmark(partial(compare, "brunel"), "Brunel's network, regime C", True),
         "microcircuit": Benchmark(partial(compare, "microcircuit"), "Potjans-Diesmann microcircuit", True),
+        "models": Benchmark(models, "other neurons, receptors, stimuli and delays, in units of COBA"),
         "seeds": Benchmark(seeds, "steps per second, 100 to 100,000 neurons"),
         "ladder": Benchmark(ladder, "from Python loops to native kernels and batches"),
         "threads": Benchmark(threads, "1 to n threads"),

@@ -16,6 +16,7 @@ KINDS = MappingProxyType(
     {
         "network": ("neuro4d.bench._measure", "measure_network"),
         "trials": ("neuro4d.bench._measure", "measure_trials"),
+        "loop": ("neuro4d.bench._measure", "measure_loop"),
         "steps": ("neuro4d.bench._measure", "measure_steps"),
         "devices": ("neuro4d.bench._measure", "measure_devices"),
         "delivery": ("neuro4d.bench._delivery", "measure_delivery"),

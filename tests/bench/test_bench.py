@@ -45,7 +45,7 @@ def report(rows, checks=(), quick=False):
 
 
 def test_all_names_are_there():
-    expected = {"cuba", "coba", "brunel", "microcircuit", "seeds", "ladder", "threads", "backends", "batch", "fixed", "delivery", "events"}
+    expected = {"cuba", "coba", "brunel", "microcircuit", "models", "seeds", "ladder", "threads", "backends", "batch", "fixed", "delivery", "events"}
     assert set(BENCHMARKS) == expected
     assert {name for name, benchmark in BENCHMARKS.items() if benchmark.peers} == {"cuba", "coba", "brunel", "microcircuit"}
 
