@@ -41,16 +41,15 @@ alignas(64) constexpr float kNormal[7][32] = {
 // A number of the standard normal distribution for each random word, of which the upper 23 bits count: the inverse of the distribution
 // function at the middle of each of 2^23 cells.
 N4_INLINE F normal_of(U word) {
-  const I k = same_bits<I>(word >> 9);
-  const I upper = splat(0) - (k >> 22);                           // -1 above the median, where cells are counted from the other end
-  const I cell = (k ^ upper) & splat(0x3FFFFF);
-  const I bits = same_bits<I>(floats_of(cell + cell + splat(1)));  // v = (cell + 1/2) / 2^23 in units of 2^-24
+  const I upper = same_bits<I>(word) >> 31;  // -1 above the median, where cells are counted from the other end
+  const I twice = ((same_bits<I>(word >> 8) ^ upper) & splat(0x7FFFFF)) | splat(1);  // v = (cell + 1/2) / 2^23 in units of 2^-24
+  const I bits = same_bits<I>(floats_of(twice));
   const I octave = (bits >> 23) - splat(127);
   const F m = same_bits<F>((bits & splat(0x7FFFFF)) | splat(0x3F800000)) - splat(1.5f);
   const F m2 = m * m;
   const F high = (lookup(kNormal[0], octave) * m + lookup(kNormal[1], octave)) * m2 + (lookup(kNormal[2], octave) * m + lookup(kNormal[3], octave));
   const F z = (high * m + lookup(kNormal[4], octave)) * m2 + (lookup(kNormal[5], octave) * m + lookup(kNormal[6], octave));
-  return same_bits<F>(same_bits<I>(z) ^ (~upper & splat(static_cast<int32_t>(0x80000000u))));
+  return same_bits<F>(same_bits<I>(z) ^ (~same_bits<I>(word) & splat(static_cast<int32_t>(0x80000000u))));
 }
 
 // Adds the noise of one step to the current of the neurons of a piece.

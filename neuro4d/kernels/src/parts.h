@@ -50,7 +50,8 @@
 // go from loop to loop through the first cache, a third slower for a cell as small as LIF.
 #define N4_PASSES(X)                                                                                      \
   X(Lif, ExpCurrent) X(Lif, ExpConductance) X(Lif, AlphaCurrent) X(Lif, AlphaConductance) X(Lif, Delta)   \
-  X(Izhikevich, ExpConductance) X(Izhikevich, PulseCurrent) X(Relay, Delta)
+  X(Izhikevich, ExpConductance) X(Izhikevich, PulseCurrent) X(Relay, Delta)                               \
+  X(AdEx, ExpCurrent) X(AdEx, ExpConductance)
 
 namespace neuro4d {
 namespace N4_ISA {

@@ -1,7 +1,6 @@
 // Exponential integrate-and-fire neurons. The sums are those of neurons/_eif.py, in their order.
 #pragma once
 
-#include "../simd.h"
 #include "../program.h"
 #include "../simd.h"
 
