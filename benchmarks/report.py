@@ -22,12 +22,13 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter
 
 ROOT = Path(__file__).resolve().parents[1]
-NETWORKS = ("cuba", "coba", "coba-full", "brunel", "microcircuit", "microcircuit-full")
+NETWORKS = ("cuba", "coba", "coba-full", "cobahh", "brunel", "microcircuit", "microcircuit-full")
 TITLES = {
     "networks": "Published networks, next to other simulators",
     "cuba": "CUBA",
     "coba": "COBA",
     "coba-full": "COBA, with 100 million synapses as well",
+    "cobahh": "COBAHH",
     "brunel": "Brunel's network",
     "microcircuit": "Cortical microcircuit",
     "microcircuit-full": "Cortical microcircuit, full scale",

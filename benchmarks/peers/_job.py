@@ -2,8 +2,8 @@
 
 A job is one JSON object, the only argument of a script:
 
-    network     "cuba", "coba", "brunel" or "microcircuit"
-    n, k        neurons, synapses per neuron (cuba and coba; a fifth of both is inhibitory)
+    network     "cuba", "coba", "cobahh", "brunel" or "microcircuit"
+    n, k        neurons, synapses per neuron (cuba, coba, cobahh; a fifth of both is inhibitory)
     scale       of the microcircuit
     threads     CPU threads
     float       "float32" or "float64", where the peer has a choice

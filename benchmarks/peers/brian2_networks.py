@@ -1,4 +1,4 @@
-"""CUBA, COBA and Brunel's network in Brian2, C++ standalone. See `_job.py` for what goes in and out.
+"""CUBA, COBA, COBAHH and Brunel's network in Brian2, C++ standalone. See `_job.py` for what goes in and out.
 
 Tuned as the documentation of Brian2 advises: standalone mode with a main loop in C++, OpenMP threads by
 `prefs.devices.cpp_standalone.openmp_threads` (0 leaves OpenMP out), `-O3 -march=native -ffast-math` (its default), single precision on
@@ -21,6 +21,16 @@ COBA = """
 dv/dt = (-60*mV - v + ge*(0*mV - v) + gi*(-80*mV - v) + 20*mV) / (20*ms) : volt (unless refractory)
 dge/dt = -ge / (5*ms) : 1
 dgi/dt = -gi / (10*ms) : 1
+"""
+# Traub and Miles; x is the potential above -63 mV in mV, conductances are in nS, the capacitance is 200 pF.
+COBAHH = """
+dv/dt = (10*(-60 - v) + ge*(0 - v) + gi*(-80 - v) + 20000*m**3*h*(50 - v) + 6000*n**4*(-90 - v)) / (200*ms) : 1
+dm/dt = (1.28 / exprel((13 - x) / 4) * (1 - m) - 1.4 / exprel((x - 40) / 5) * m) / ms : 1
+dh/dt = (0.128 * exp((17 - x) / 18) * (1 - h) - 4 / (1 + exp((40 - x) / 5)) * h) / ms : 1
+dn/dt = (0.16 / exprel((15 - x) / 5) * (1 - n) - 0.5 * exp((10 - x) / 40) * n) / ms : 1
+dge/dt = -ge / (5*ms) : 1
+dgi/dt = -gi / (10*ms) : 1
+x = v + 63 : 1
 """
 
 
@@ -47,6 +57,21 @@ def coba(job: dict) -> tuple:
     parts, monitors = vogels_abbott(job, COBA, "exponential_euler", (0.6, 6.7))
     parts[0].v = "-55*mV + randn() * 5*mV"
     return parts, monitors
+
+
+def cobahh(job: dict) -> tuple:
+    """Neurons of Hodgkin-Huxley type: spikes are upward passages, without a reset."""
+    n, p = job["n"], job["k"] / job["n"]
+    group = b.NeuronGroup(n, COBAHH, threshold="v > -20", refractory=3 * b.ms, method="exponential_euler")
+    group.v = "-65 + randn()*5"
+    group.ge = "40 + randn()*15"
+    group.gi = "200 + randn()*120"
+    n_exc, parts = n * 4 // 5, [group]
+    for name, cells, weight in (("ge", group[:n_exc], 6.0), ("gi", group[n_exc:], 67.0)):
+        synapses = b.Synapses(cells, group, on_pre=f"{name} += weight", namespace={"weight": weight})
+        synapses.connect(p=p)
+        parts.append(synapses)
+    return parts, {"cells": b.SpikeMonitor(group, record=False)}
 
 
 def brunel(job: dict) -> tuple:
@@ -89,7 +114,7 @@ def measure(job: dict, folder: str) -> dict:
     """The program is compiled once and executed once per measured run; only its main loop is counted."""
     b.set_device("cpp_standalone", directory=folder, build_on_run=False)
     b.defaultclock.dt = 0.1 * b.ms
-    parts, monitors = {"cuba": cuba, "coba": coba, "brunel": brunel}[job["network"]](job)
+    parts, monitors = {"cuba": cuba, "coba": coba, "cobahh": cobahh, "brunel": brunel}[job["network"]](job)
     network = b.Network(*parts, *monitors.values())
     for monitor in monitors.values():
         monitor.active = False

@@ -31,6 +31,7 @@ BENCHMARKS = MappingProxyType(
     {
         "cuba": Benchmark(partial(compare, "cuba"), "Vogels-Abbott network, current-based synapses", True),
         "coba": Benchmark(partial(compare, "coba"), "Vogels-Abbott network, conductance-based synapses", True),
+        "cobahh": Benchmark(partial(compare, "cobahh"), "the same with neurons of Hodgkin-Huxley type", True),
         "brunel": Benchmark(partial(compare, "brunel"), "Brunel's network, regime C", True),
         "microcircuit": Benchmark(partial(compare, "microcircuit"), "Potjans-Diesmann microcircuit", True),
         "models": Benchmark(models, "other neurons, receptors, stimuli and delays, in units of COBA"),

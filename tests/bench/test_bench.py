@@ -45,9 +45,9 @@ def report(rows, checks=(), quick=False):
 
 
 def test_all_names_are_there():
-    expected = {"cuba", "coba", "brunel", "microcircuit", "models", "seeds", "ladder", "threads", "backends", "batch", "fixed", "delivery", "events"}
+    expected = {"cuba", "coba", "cobahh", "brunel", "microcircuit", "models", "seeds", "ladder", "threads", "backends", "batch", "fixed", "delivery", "events"}
     assert set(BENCHMARKS) == expected
-    assert {name for name, benchmark in BENCHMARKS.items() if benchmark.peers} == {"cuba", "coba", "brunel", "microcircuit"}
+    assert {name for name, benchmark in BENCHMARKS.items() if benchmark.peers} == {"cuba", "coba", "cobahh", "brunel", "microcircuit"}
 
 
 def test_every_peer_has_a_script_and_an_environment_in_the_setup():
