@@ -33,7 +33,8 @@ def coba_variant(variant: str) -> Network:
     v0 = Normal(-55 * u.mV, 5 * u.mV)
     if variant == "groups":
         a, b = Population("cells", 3200, neuron, ports, v0=v0), Population("others", 800, neuron, ports | more, v0=v0)
-        sources, targets = {"exc": a, "inh": b}, (a, b)
+        sources: dict[str, Any] = {"exc": a, "inh": b}
+        targets: tuple[Population, ...] = (a, b)
     else:
         a = Population("cells", 4000, neuron, ports, v0=v0)
         sources, targets = {"exc": a[:3200], "inh": a[3200:]}, (a,)

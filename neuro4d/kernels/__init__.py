@@ -12,6 +12,7 @@ from neuro4d.kernels._native_load import native_status as native_status
 from neuro4d.kernels._native_memory import huge_empty as huge_empty
 from neuro4d.kernels._native_push import push_native as push_native
 from neuro4d.kernels._native_run import FOREIGN as FOREIGN
+from neuro4d.kernels._native_run import ExtraKind as ExtraKind
 from neuro4d.kernels._native_run import NativeClock as NativeClock
 from neuro4d.kernels._native_run import NativeExtra as NativeExtra
 from neuro4d.kernels._native_run import NativeGroup as NativeGroup

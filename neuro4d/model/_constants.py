@@ -58,7 +58,8 @@ def prepare(model: ModelFields) -> Constants:
     arguments, parts of the program, or computed outside of a loop.
     """
     groups = {group.name: _of_group(model, group) for group in model.layout.groups}
-    return Constants(groups, *_of_stimuli(model.sources, model.banks, model.layout), gap_constants(model.gaps, model.layout))
+    thresholds, waves, steady, sources = _of_stimuli(model.sources, model.banks, model.layout)
+    return Constants(groups, thresholds, waves, steady, sources, gap_constants(model.gaps, model.layout))
 
 
 def _of_group(model: ModelFields, group: Group) -> GroupConstants:

@@ -12,6 +12,7 @@ from jaxtyping import Array, Int32, UInt32
 from neuro4d._base import Drive, alike
 from neuro4d.kernels import (
     FOREIGN,
+    ExtraKind,
     NativeClock,
     NativeExtra,
     NativeGroup,
@@ -253,6 +254,6 @@ def _extras(task: GroupTask) -> list[NativeExtra]:
     for item in outside.noise:
         noise, held = item.noise, task.state.stimuli.get(item.name)
         memory = None if held is None or noise.decay is None else NativeMemory(item.name, held, noise.decay)
-        kind = "noise" if memory is None else "colored_noise"
+        kind: ExtraKind = "noise" if memory is None else "colored_noise"
         extras.append(NativeExtra(kind, noise.mean, std=noise.std, address=item.address, start=item.start, n=item.n, memory=memory))
     return extras

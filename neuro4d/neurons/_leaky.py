@@ -111,8 +111,8 @@ class LI(AbstractNeuron):
 
     $$ \tau \dot v = v_\mathrm{rest} - v + (i - g\,v)/g_L $$
 
-    Exact over a step, as `LIF`. With `g_l` of 1 nS, the default, currents of `x` pA move `v` towards `x` mV: $v_t = \alpha v_{t-1} +
-    (1 - \alpha) i_t$ with $\alpha = e^{-dt/\tau}$, as the readouts of spiking networks that are trained are written.
+    Exact over a step, as `LIF`. With `g_l` of 1 nS, the default, currents of `x` pA move `v` towards `x` mV, as the readouts of spiking
+    networks that are trained are written: $v_t = \alpha v_{t-1} + (1 - \alpha) i_t$ with $\alpha = e^{-dt/\tau}$.
 
     **Arguments:** each a scalar, an array with one entry per neuron, or a distribution.
 

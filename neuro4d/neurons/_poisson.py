@@ -72,7 +72,7 @@ class PoissonNeuron(AbstractNeuron):
     def init(self, values):
         return PoissonNeuronState(values["silent"])
 
-    def step(self, constants, state, drive, words):
+    def step(self, constants, state, drive, words):  # type: ignore[override]
         del drive
         free = state.silent < 0.5 * constants.dt
         excess = constants.chance - words.astype(state.silent.dtype) * np.float32(2.0**-32)

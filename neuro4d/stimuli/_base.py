@@ -61,7 +61,8 @@ class Noise(NamedTuple):
 
     def move(self, words: UInt32[Array, "n"], memory: Float[Array, "n"]) -> tuple[Float[Array, "n"], Float[Array, "n"]]:
         """The same with a decay: the current of a step, and the deviation that is left in the state."""
-        later = memory * self.decay + self.std * normal(words, self.mean.dtype)
+        kept = memory if self.decay is None else memory * self.decay
+        later = kept + self.std * normal(words, self.mean.dtype)
         return self.mean + later, later
 
 

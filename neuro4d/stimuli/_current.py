@@ -221,8 +221,8 @@ class OrnsteinUhlenbeck(AbstractStimulus):
 
     def bind(self, binding, weight_unit):
         where = f"OrnsteinUhlenbeck {self.name!r}"
-        drawn = [per_neuron(getattr(self, name), binding, f"{where}: {name}") for name in ("mean", "std", "tau")]
-        return ColoredNoiseSource(*drawn, binding.dt, binding.n)
+        mean, std, tau = (per_neuron(getattr(self, name), binding, f"{where}: {name}") for name in ("mean", "std", "tau"))
+        return ColoredNoiseSource(mean, std, tau, binding.dt, binding.n)
 
 
 class WhiteNoise(AbstractStimulus):

@@ -112,9 +112,9 @@ def test_the_examples_fire():
         assert counts.counts("cells").sum() > 0 or silent, name
 
 
-@pytest.mark.parametrize("name", DYNAMIC)
+@pytest.mark.parametrize("name", [*STIMULI, *PLASTICITY])
 def test_gradients_are_finite(name):
-    """I16: for every float leaf of the model, through spikes, with equal time constants of membrane and synapse."""
+    """I16: for every float leaf of the model, through spikes. Neurons and receptors: kernels/test_every_part.py."""
     model = build(name, soft=True)
 
     @jax.jit

@@ -31,9 +31,12 @@ def _of_receptor(name):
 
 
 def network(n=exported.N):
-    """All of them, without synapses."""
+    """All of them; those that hear anything hear themselves."""
     cells = populations(n)
     weight = lambda p: exported.WEIGHTS.get(type(p.receptors["in"]).__name__, 150 * u.pA)  # noqa: E731
     hearing = [p for p in cells.values() if p.receptors]
     drive = [n4.Poisson(f"to_{p.name}", p, "in", rate=3000 * u.Hz, weight=weight(p)) for p in hearing]
-    return n4.Network(*cells.values(), *drive)
+    loops = [
+        n4.Projection(f"e_{p.name}", p, p, "in", n4.FixedProb(min(0.4, 8 / n)), weight=weight(p), delay=0.3 * u.ms) for p in hearing
+    ]
+    return n4.Network(*cells.values(), *drive, *loops)
