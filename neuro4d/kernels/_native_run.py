@@ -154,8 +154,8 @@ def run_native(
 ) -> tuple[tuple[NativeStepped, ...], tuple[NativeRing, ...]]:
     """Steps of groups of neurons, in float32.
 
-    The same sums in the same order as the steps in plain XLA. Results differ from it by how the compiler contracts products and by the
-    exponential; they are the same bits for any number of threads, any batch and any instruction set.
+    The same sums in the same order as the steps in plain XLA. Results differ from it by how the compiler contracts products, by the
+    exponential, and by 1e-6 of a normal number; they are the same bits for any number of threads, any batch and any instruction set.
 
     **Arguments:**
 

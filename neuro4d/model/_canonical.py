@@ -35,7 +35,8 @@ def to_user(model: Model, state: State | None = None) -> Tree:
     - `"gaps"`, if there are any: conductances of gap junctions by name, `(k,)` in the order of `model.edges`, in nS.
     - `"state"`, if one is given: `"step"`, `"start"`, `"key"`, `"fault"`; `"variables"` by population and variable; `"alive"` by
       population where neurons may die; `"spikes"` by population, booleans `(depth, n)`, the last step first (`"soft"`: the same as
-      floats, in a model with a surrogate); `"stimuli"`: what those with a memory hold; `"edges"` by projection: weights that live in the state, and variables of the rule.
+      floats, in a model with a surrogate); `"stimuli"`: what those with a memory hold; `"edges"` by projection: weights that live in the
+      state, and variables of the rule.
 
     !!! Example
 
@@ -150,6 +151,7 @@ def _check_names(model: Model, tree: Mapping[str, Any]) -> None:
         ("population", model.populations, tree["parameters"]),
         ("projection", model.layout.projections_by_name, tree["weights"]),
         ("gap junctions", model.gaps, tree.get("gaps", {})),
+        ("stimulus", model.sources, tree.get("state", {}).get("stimuli", {})),
     ):
         for name in given:
             if name not in known:
@@ -202,12 +204,12 @@ def _group_from(model: Model, group: Group, fresh: State, tree: Mapping[str, Any
 
 
 def _memories_from(held: GroupState, tree: Mapping[str, Any]) -> dict[str, Any]:
-    found = dict(held.stimuli)
-    for name, values in tree.get("stimuli", {}).items():
-        if name in found and found[name].shape != np.shape(values):
-            raise ValueError(f"stimulus {name!r} acts on {len(found[name])} neurons; the tree has {len(values)}.")
-        found |= {name: jnp.asarray(values, found[name].dtype)} if name in found else {}
-    return found
+    """What stimuli with a memory hold; those that the tree does not know begin as after `init`."""
+    given = {name: np.asarray(values) for name, values in tree.get("stimuli", {}).items() if name in held.stimuli}
+    for name, values in given.items():
+        if held.stimuli[name].shape != values.shape:
+            raise ValueError(f"stimulus {name!r} acts on {len(held.stimuli[name])} neurons; the tree has {len(values)}.")
+    return held.stimuli | {name: jnp.asarray(values, held.stimuli[name].dtype) for name, values in given.items()}
 
 
 def _sized(given: np.ndarray, span: Span) -> np.ndarray:

@@ -16,7 +16,7 @@ from neuro4d.model._gap import GapConstants, gap_constants
 from neuro4d.model._layout import Group, Layout, StimulusSpan
 from neuro4d.model._merge import merge
 from neuro4d.ops import opaque
-from neuro4d.stimuli import AbstractSource, Now, PoissonBank, wave_bank
+from neuro4d.stimuli import AbstractSource, Noise, Now, PoissonBank, wave_bank
 
 
 class NativeConstants(eqx.Module):
@@ -40,12 +40,13 @@ class GroupConstants(eqx.Module):
 
 
 class Constants(eqx.Module):
-    """Propagators by group, thresholds of Poisson counts by bank, Poisson input that changes in time with its thresholds by stimulus, the
-    sum of all stimuli that never change by group, the others by name, and gap junctions by group."""
+    """Propagators by group, thresholds of Poisson counts by bank, Poisson input that changes in time with its thresholds, and noise, by
+    stimulus, the sum of all stimuli that never change by group, all stimuli by name, and gap junctions by group."""
 
     groups: dict[str, GroupConstants]
     thresholds: dict[str, UInt32[Array, "x y"]]
     waves: dict[str, tuple[PoissonBank, UInt32[Array, "t x y"]]]
+    noise: dict[str, Noise]
     steady: dict[str, Drive]
     sources: dict[str, AbstractSource]
     gaps: dict[str, GapConstants]
@@ -58,8 +59,8 @@ def prepare(model: ModelFields) -> Constants:
     arguments, parts of the program, or computed outside of a loop.
     """
     groups = {group.name: _of_group(model, group) for group in model.layout.groups}
-    thresholds, waves, steady, sources = _of_stimuli(model.sources, model.banks, model.layout)
-    return Constants(groups, thresholds, waves, steady, sources, gap_constants(model.gaps, model.layout))
+    thresholds, waves, noise, steady, sources = _of_stimuli(model.sources, model.banks, model.layout)
+    return Constants(groups, thresholds, waves, noise, steady, sources, gap_constants(model.gaps, model.layout))
 
 
 def _of_group(model: ModelFields, group: Group) -> GroupConstants:
@@ -102,8 +103,8 @@ def _to_neurons(x: Array, sizes: tuple[int, ...]) -> Array:
 
 
 @functools.partial(jax.jit, static_argnames=("layout",), inline=True)
-def _of_stimuli(sources: dict[str, AbstractSource], banks: dict[str, PoissonBank], layout: Layout) -> tuple[dict, dict, dict, dict]:
-    """Thresholds by bank, rates that change, steady drives by group, and all sources."""
+def _of_stimuli(sources: dict[str, AbstractSource], banks: dict[str, PoissonBank], layout: Layout) -> tuple[dict, dict, dict, dict, dict]:
+    """Thresholds by bank, rates that change, noise, steady drives by group, and all sources."""
     sources, banks = opaque((sources, banks))
     waves = {}
     for span in layout.stimuli:
@@ -111,7 +112,8 @@ def _of_stimuli(sources: dict[str, AbstractSource], banks: dict[str, PoissonBank
         if wave is not None:
             made = wave_bank(wave, (span.start, span.n), layout.group(span.group).n, address(0, "stimulus", span.name))
             waves[span.name] = (made, made.table())
-    return opaque(({name: bank.table() for name, bank in banks.items()}, waves, _steady(sources, layout), sources))
+    noise = {name: made for name, made in ((name, source.noise()) for name, source in sources.items()) if made is not None}
+    return opaque(({name: bank.table() for name, bank in banks.items()}, waves, noise, _steady(sources, layout), sources))
 
 
 def _steady(sources: dict[str, AbstractSource], layout: Layout) -> dict[str, Drive]:

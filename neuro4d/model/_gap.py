@@ -1,5 +1,7 @@
 """Gap junctions in a model: what they carry from the potentials at the beginning of a step."""
 
+import functools
+import operator
 from typing import Any
 
 import equinox as eqx
@@ -87,10 +89,7 @@ def _side(driven: Array, partner: Array, conductance: Array, most: int, group: s
 
 
 def _added(parts: list[Array]) -> Array:
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
-    return total
+    return functools.reduce(operator.add, parts)
 
 
 def gap_drives(gaps: dict[str, GapConstants], groups: dict[str, Any]) -> dict[str, Drive]:

@@ -74,8 +74,7 @@ def _memories(model: ModelFields, group: Group, words: Array) -> dict[str, Array
         noise = model.sources[span.name].noise() if span.group == group.name else None
         if noise is not None and noise.decay is not None:
             a, b = step_address(words, address(0, "stimulus", span.name, "init"), jnp.uint32(0))
-            held = model.sources[span.name].memory(words_jax(a, b, jnp.arange(span.n, dtype=jnp.uint32)))
-            found[span.name] = jnp.broadcast_to(held, (span.n,))
+            found[span.name] = noise.first(words_jax(a, b, jnp.arange(span.n, dtype=jnp.uint32)))
     return found
 
 

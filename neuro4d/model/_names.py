@@ -8,7 +8,7 @@ import jax
 
 from neuro4d.model._constants import GroupConstants
 from neuro4d.model._layout import Span
-from neuro4d.model._stages import GroupTask, NoiseInput, Stepped, plain_step
+from neuro4d.model._stages import GroupTask, Stepped, plain_step
 from neuro4d.model._state import GroupState
 from neuro4d.ops import History
 
@@ -24,7 +24,7 @@ class Names(NamedTuple):
 def plain_step_once(task: GroupTask, history: dict[str, History]) -> Stepped:
     """`plain_step`, whose trace groups of equal shapes share."""
     names = Names(task.heard, task.group.port_names, tuple(task.state.stimuli))
-    groups = {name: f"{number:04}" for number, name in enumerate(names.groups)}
+    groups = _numbered(names.groups)
     out = _step(_without_names(task, names), {groups[name]: history[name] for name in names.groups})
     return _with_names(out, names)
 
@@ -36,8 +36,7 @@ def _step(task: GroupTask, history: dict[str, History]) -> Stepped:
 
 def _without_names(task: GroupTask, names: Names) -> GroupTask:
     """A task whose groups and ports are called by their number."""
-    groups = {name: f"{number:04}" for number, name in enumerate(names.groups)}
-    numbers = {name: f"{number:04}" for number, name in enumerate(names.ports)}
+    groups, numbers, stimuli = (_numbered(each) for each in names)
     group = task.group._replace(
         name="0000",
         ports=tuple(port._replace(name=numbers[port.name]) for port in task.group.ports),
@@ -53,10 +52,10 @@ def _without_names(task: GroupTask, names: Names) -> GroupTask:
             _renamed(constants.of_receptors, numbers),
             None,  # plain XLA does not look at what the native pass needs
         ),
-        state=task.state._replace(
-            receptors=_renamed(task.state.receptors, numbers), stimuli=_renamed(task.state.stimuli, _numbered(names.stimuli))
+        state=task.state._replace(receptors=_renamed(task.state.receptors, numbers), stimuli=_renamed(task.state.stimuli, stimuli)),
+        outside=dataclasses.replace(
+            task.outside, noise=tuple(dataclasses.replace(item, name=stimuli.get(item.name, "")) for item in task.outside.noise)
         ),
-        outside=dataclasses.replace(task.outside, noise=_noise_without_names(task, names)),
         paths=tuple(dataclasses.replace(path, source=groups[path.source], target="0000") for path in task.paths),
         group=group,
     )
@@ -64,20 +63,13 @@ def _without_names(task: GroupTask, names: Names) -> GroupTask:
 
 def _with_names(out: Stepped, names: Names) -> Stepped:
     """What a step leaves, by the names of its task."""
-    ports = {f"{number:04}": name for number, name in enumerate(names.ports)}
-    groups = {f"{number:04}": name for number, name in enumerate(names.groups)}
-    stimuli = {number: name for name, number in _numbered(names.stimuli).items()}
+    groups, ports, stimuli = ({number: name for name, number in _numbered(each).items()} for each in names)
     state = GroupState(out.state.neurons, _renamed(out.state.receptors, ports), out.state.alive, _renamed(out.state.stimuli, stimuli))
     return dataclasses.replace(out, state=state, history=_renamed(out.history, groups))
 
 
 def _numbered(names: tuple[str, ...]) -> dict[str, str]:
     return {name: f"{number:04}" for number, name in enumerate(names)}
-
-
-def _noise_without_names(task: GroupTask, names: Names) -> tuple[NoiseInput, ...]:
-    numbers = _numbered(names.stimuli)
-    return tuple(dataclasses.replace(item, name=numbers.get(item.name, "")) for item in task.outside.noise)
 
 
 def _renamed(table: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from neuro4d.model._gap import gap_drives
 from neuro4d.model._layout import StimulusSpan
 from neuro4d.model._stages import NoiseInput, Outside
 from neuro4d.model._state import State
-from neuro4d.stimuli import AbstractSource, Now
+from neuro4d.stimuli import Now
 
 
 class _Gathered:
@@ -26,9 +26,9 @@ class _Gathered:
         self.arrivals: dict[str, list[tuple[Array, int, bool]]] = {group: [] for group in constants.steady}
         self.noise: dict[str, list[NoiseInput]] = {group: [] for group in constants.steady}
         for span in model.layout.stimuli:
-            noise = constants.sources[span.name].noise()
-            if noise is not None:
-                self.noise[span.group].append(NoiseInput(noise, span.name, address(0, "stimulus", span.name), span.start, span.n))
+            if span.name in constants.noise:
+                entity = address(0, "stimulus", span.name)
+                self.noise[span.group].append(NoiseInput(constants.noise[span.name], span.name, entity, span.start, span.n))
 
     def add(self, span: StimulusSpan, out: Any, changes: bool) -> None:
         """What one stimulus gives, with an axis of steps in front if it `changes`."""
@@ -59,7 +59,7 @@ def stimulate(model: ModelFields, constants: Constants, state: State, values: di
     gathered, elapsed = _Gathered(model, constants), state.step - state.start
     for span in model.layout.stimuli:
         source = constants.sources[span.name]
-        if not source.steady and not drawn(source):
+        if not (source.steady or _drawn(constants, span)):
             gathered.add(span, _emit(constants, span, state, elapsed, values.get(span.name)), False)
     for group, drive in gap_drives(constants.gaps, state.groups).items():
         gathered.drives[group].append((drive, False))
@@ -71,20 +71,20 @@ def stimulate_many(model: ModelFields, constants: Constants, state: State, serie
     gathered, steps = _Gathered(model, constants), state.step - state.start + jnp.arange(length, dtype=jnp.uint32)
     for span in model.layout.stimuli:
         source = constants.sources[span.name]
-        if source.steady or drawn(source) or (source.takes_value and span.name not in series):
+        if source.steady or _drawn(constants, span) or (source.takes_value and span.name not in series):
             continue
         gathered.add(span, jax.vmap(lambda elapsed, value, s=span: _emit(constants, s, state, elapsed, value))(steps, series.get(span.name)), True)
     return gathered.outside()
 
 
-def numbers_per_step(model: ModelFields) -> int:
+def numbers_per_step(model: ModelFields, constants: Constants) -> int:
     """How many numbers stimuli that change give in a step."""
-    return sum(span.n for span in model.layout.stimuli if not model.sources[span.name].steady and not drawn(model.sources[span.name]))
+    return sum(span.n for span in model.layout.stimuli if not (model.sources[span.name].steady or _drawn(constants, span)))
 
 
-def drawn(source: AbstractSource) -> bool:
-    """Whether a source is noise or Poisson input, which are drawn where they are added."""
-    return source.noise() is not None or source.waves() is not None
+def _drawn(constants: Constants, span: StimulusSpan) -> bool:
+    """Whether a stimulus is noise or Poisson input, which are drawn where they are added."""
+    return span.name in constants.noise or span.name in constants.waves
 
 
 def _emit(constants: Constants, span: StimulusSpan, state: State, elapsed: Array, value: Any) -> Any:

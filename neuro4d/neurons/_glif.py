@@ -5,12 +5,12 @@ from typing import ClassVar, NamedTuple
 import brainunit as u
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int32
 
-from neuro4d._base import NUMBER, AbstractValue, Drive, first_bad, quantity, steps_of
+from neuro4d._base import NUMBER, Drive, quantity, steps_of
 from neuro4d.integrators import exprel
 from neuro4d.neurons._base import AbstractNeuron, Fired, Membrane
+from neuro4d.neurons._checks import check_above
 
 LEVELS = ((False, False, False), (True, False, False), (False, True, False), (True, True, False), (True, True, True))
 """For each level: whether it has reset rules, after-spike currents, a threshold that follows the potential."""
@@ -141,14 +141,7 @@ class GLIF(AbstractNeuron):
     def __check_init__(self):
         if isinstance(self.level, bool) or self.level not in range(1, len(LEVELS) + 1):
             raise ValueError(f"GLIF.level is 1, 2, 3, 4 or 5; got {self.level!r}.")
-        if isinstance(self.v_th, AbstractValue) or isinstance(self.v_reset, AbstractValue):
-            return
-        bad = ~(np.asarray(self.v_th) > np.asarray(self.v_reset))
-        if np.any(bad):
-            raise ValueError(
-                f"GLIF: v_th must lie above v_reset; got v_th={self.v_th} mV, v_reset={self.v_reset} mV{first_bad(bad)}. "
-                "For example `v_th=-50*u.mV, v_reset=-70*u.mV`."
-            )
+        check_above("GLIF", ("v_th", self.v_th), ("v_reset", self.v_reset), "v_th=-50*u.mV, v_reset=-70*u.mV")
 
     def check(self, dt):
         steps_of(self.t_ref, dt, "GLIF.t_ref")

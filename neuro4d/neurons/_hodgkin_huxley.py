@@ -4,13 +4,13 @@ from typing import ClassVar, NamedTuple
 
 import brainunit as u
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
-from neuro4d._base import NUMBER, AbstractValue, Drive, first_bad, quantity
+from neuro4d._base import NUMBER, quantity
 from neuro4d.integrators import exprel
 from neuro4d.neurons._base import AbstractNeuron, Fired
-from neuro4d.neurons._rates import FAR, equilibrium, relaxed, relaxed_twice
+from neuro4d.neurons._checks import check_above
+from neuro4d.neurons._rates import FAR, equilibrium, ionic_change, relaxed, relaxed_twice
 
 
 class HodgkinHuxleyState(NamedTuple):
@@ -100,14 +100,7 @@ class HodgkinHuxley(AbstractNeuron):
     variables: ClassVar = {"v": u.mV, "m": NUMBER, "h": NUMBER, "n": NUMBER}
 
     def __check_init__(self):
-        if isinstance(self.v_th, AbstractValue) or isinstance(self.v_rest, AbstractValue):
-            return
-        bad = ~(np.asarray(self.v_th) > np.asarray(self.v_rest))
-        if np.any(bad):
-            raise ValueError(
-                f"HodgkinHuxley: v_th must lie above v_rest; got v_th={self.v_th} mV, v_rest={self.v_rest} mV{first_bad(bad)}. "
-                "For example `v_th=0*u.mV, v_rest=-65*u.mV`."
-            )
+        check_above("HodgkinHuxley", ("v_th", self.v_th), ("v_rest", self.v_rest), "v_th=0*u.mV, v_rest=-65*u.mV")
 
     def check(self, dt):
         if dt > 0.1:
@@ -129,10 +122,10 @@ class HodgkinHuxley(AbstractNeuron):
     def step(self, constants, state, drive):
         c, s = constants, state
         early = {name: relaxed(getattr(s, name), a, b, 0.25 * c.dt) for name, (a, b) in _rates(s.v - c.v_rest).items()}
-        half = s.v + _change(c, HodgkinHuxleyState(s.v, **early), drive, 0.5 * c.rate)
+        half = s.v + ionic_change(c, HodgkinHuxleyState(s.v, **early), drive, 0.5 * c.rate)
         late = {name: relaxed_twice(getattr(s, name), a, b, 0.5 * c.dt) for name, (a, b) in _rates(half - c.v_rest).items()}
         middle, gates = ({name: pair[k] for name, pair in late.items()} for k in (0, 1))
-        v = s.v + _change(c, HodgkinHuxleyState(s.v, **middle), drive, c.rate)
+        v = s.v + ionic_change(c, HodgkinHuxleyState(s.v, **middle), drive, c.rate)
         if drive.jump is not None:
             v = v + drive.jump
         below = s.v < c.v_th
@@ -148,16 +141,3 @@ def _rates(w):
         "h": (0.07 * jnp.exp((0 - w) / 20), 1 / (1 + jnp.exp((30 - w) / 10))),
         "n": (0.1 / exprel((10 - w) / 10), 0.125 * jnp.exp((0 - w) / 80)),
     }
-
-
-def _change(c: HodgkinHuxleyConstants, s: HodgkinHuxleyState, drive: Drive, rate):
-    """How far the membrane moves from `s.v` while all conductances are held."""
-    g_na = c.g_na * (s.m * s.m * s.m * s.h)
-    g_k = c.g_k * (s.n * s.n * (s.n * s.n))
-    total = c.g_leak + g_na + g_k
-    inward = c.g_leak * (c.e_leak - s.v) + g_na * (c.e_na - s.v) + g_k * (c.e_k - s.v)
-    if drive.i is not None:
-        inward = inward + drive.i
-    if drive.g is not None:
-        total, inward = total + drive.g, inward - drive.g * s.v
-    return inward / total * -jnp.expm1(-rate * total)

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from neuro4d._base import NUMBER, AbstractValue, Drive, UnknownNameError, check_count, first_bad, quantity
+from neuro4d._base import NUMBER, Drive, UnknownNameError, check_count, quantity
 from neuro4d.neurons._base import AbstractNeuron, Fired
+from neuro4d.neurons._checks import check_above
 from neuro4d.neurons._qif import quadratic_flow
 
 PRESETS = (
@@ -161,11 +162,7 @@ class Izhikevich(AbstractNeuron):
             raise ValueError(f'Izhikevich.scheme is "euler" or "split"; got {self.scheme!r}.')
         if self.scheme == "split" and self.substeps != 1:
             raise ValueError(f'Izhikevich: the scheme "split" has no substeps; got substeps={self.substeps}. Leave `substeps` away.')
-        if isinstance(self.v_peak, AbstractValue) or isinstance(self.c, AbstractValue):
-            return
-        bad = ~(np.asarray(self.v_peak) > np.asarray(self.c))
-        if np.any(bad):
-            raise ValueError(f"Izhikevich: v_peak must lie above c; got v_peak={self.v_peak} mV, c={self.c} mV{first_bad(bad)}.")
+        check_above("Izhikevich", ("v_peak", self.v_peak), ("c", self.c), "v_peak=30*u.mV, c=-65*u.mV")
 
     def check(self, dt):
         if self.scheme == "euler" and dt / self.substeps > 1.0:

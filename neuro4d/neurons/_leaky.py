@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from neuro4d._base import NUMBER, quantity
 from neuro4d.neurons._base import AbstractNeuron, Fired, Membrane
 from neuro4d.neurons._checks import check_above
+from neuro4d.neurons._lif import leaky_change
 
 FAR = -1e6
 """mV below a threshold that there is not."""
@@ -97,12 +98,12 @@ class PLIF(AbstractNeuron):
 
 class LIConstants(NamedTuple):
     """With currents the share `leak` of the way to the steady potential and `resistance` (mV/pA); with conductances `rate` (dt/C, 1/nS) and
-    `g_l` (nS)."""
+    `g_leak` (nS)."""
 
     leak: Float[Array, "*n"]
     resistance: Float[Array, "*n"]
     rate: Float[Array, "*n"]
-    g_l: Float[Array, "*n"]
+    g_leak: Float[Array, "*n"]
     v_rest: Float[Array, "*n"]
 
 
@@ -153,12 +154,6 @@ class LI(AbstractNeuron):
         return LeakyState(values["v"])
 
     def step(self, constants, state, drive):
-        p, inward = constants, 0 if drive.i is None else drive.i
-        away = p.v_rest - state.v
-        if drive.g is None:
-            change = p.leak * (away + p.resistance * inward)
-        else:
-            total = p.g_l + drive.g
-            change = (p.g_l * away + (inward - drive.g * state.v)) / total * -jnp.expm1(-p.rate * total)
+        change = leaky_change(constants, state.v, drive)
         v = state.v + (change if drive.jump is None else change + drive.jump)
         return LeakyState(v), Fired(jnp.zeros(v.shape, bool), jnp.full_like(v, FAR))

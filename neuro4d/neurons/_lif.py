@@ -1,15 +1,15 @@
 """Leaky integrate-and-fire."""
 
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import brainunit as u
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int32
 
-from neuro4d._base import AbstractValue, Drive, first_bad, quantity, steps_of
+from neuro4d._base import Drive, quantity, steps_of
 from neuro4d.neurons._base import AbstractNeuron, Fired, Membrane
+from neuro4d.neurons._checks import check_above
 
 
 class LIFState(NamedTuple):
@@ -81,14 +81,7 @@ class LIF(AbstractNeuron):
     variables: ClassVar = {"v": u.mV}
 
     def __check_init__(self):
-        if isinstance(self.v_th, AbstractValue) or isinstance(self.v_reset, AbstractValue):
-            return
-        bad = ~(np.asarray(self.v_th) > np.asarray(self.v_reset))
-        if np.any(bad):
-            raise ValueError(
-                f"LIF: v_th must lie above v_reset; got v_th={self.v_th} mV, v_reset={self.v_reset} mV{first_bad(bad)}. "
-                "For example `v_th=-50*u.mV, v_reset=-60*u.mV`."
-            )
+        check_above("LIF", ("v_th", self.v_th), ("v_reset", self.v_reset), "v_th=-50*u.mV, v_reset=-60*u.mV")
 
     def check(self, dt):
         steps_of(self.t_ref, dt, "LIF.t_ref")
@@ -110,7 +103,7 @@ class LIF(AbstractNeuron):
     def step(self, constants, state, drive):
         c = constants
         free = state.left < 0.5
-        change = _change(c, state.v, drive) + (state.left if drive.jump is None else state.left + drive.jump)
+        change = leaky_change(c, state.v, drive) + (state.left if drive.jump is None else state.left + drive.jump)
         after = state.v + change
         over = jax.lax.stop_gradient(change - (after - state.v))  # no derivative: it is 0 but for rounding
         moved = jnp.where(free, after, state.v)
@@ -121,8 +114,8 @@ class LIF(AbstractNeuron):
         return LIFState(v, left), Fired(fired, excess)
 
 
-def _change(c: LIFConstants, v, drive: Drive):
-    """How far the membrane moves in a step, from a drive that is held during it."""
+def leaky_change(c: Any, v: Array, drive: Drive) -> Array:
+    """How far a leaky membrane moves in a step in which the drive is held; `c` has `leak`, `resistance`, `rate`, `g_leak` and `v_rest`."""
     away = c.v_rest - v
     if drive.g is None:
         return c.leak * (away if drive.i is None else away + c.resistance * drive.i)

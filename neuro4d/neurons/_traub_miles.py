@@ -4,13 +4,13 @@ from typing import ClassVar, NamedTuple
 
 import brainunit as u
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int32
 
-from neuro4d._base import NUMBER, AbstractValue, Drive, first_bad, quantity, steps_of
+from neuro4d._base import NUMBER, quantity, steps_of
 from neuro4d.integrators import exprel
 from neuro4d.neurons._base import AbstractNeuron, Fired
-from neuro4d.neurons._rates import FAR, equilibrium, relaxed
+from neuro4d.neurons._checks import check_above
+from neuro4d.neurons._rates import FAR, equilibrium, ionic_change, relaxed
 
 
 class TraubMilesState(NamedTuple):
@@ -103,14 +103,7 @@ class TraubMiles(AbstractNeuron):
     variables: ClassVar = {"v": u.mV, "m": NUMBER, "h": NUMBER, "n": NUMBER}
 
     def __check_init__(self):
-        if isinstance(self.v_th, AbstractValue) or isinstance(self.e_leak, AbstractValue):
-            return
-        bad = ~(np.asarray(self.v_th) > np.asarray(self.e_leak))
-        if np.any(bad):
-            raise ValueError(
-                f"TraubMiles: v_th must lie above e_leak; got v_th={self.v_th} mV, e_leak={self.e_leak} mV{first_bad(bad)}. "
-                "For example `v_th=-20*u.mV, e_leak=-60*u.mV`."
-            )
+        check_above("TraubMiles", ("v_th", self.v_th), ("e_leak", self.e_leak), "v_th=-20*u.mV, e_leak=-60*u.mV")
 
     def check(self, dt):
         steps_of(self.t_ref, dt, "TraubMiles.t_ref")
@@ -133,7 +126,7 @@ class TraubMiles(AbstractNeuron):
     def step(self, constants, state, drive):
         c = constants
         gates = {name: relaxed(getattr(state, name), a, b, c.dt) for name, (a, b) in _rates(state.v - c.v_t).items()}
-        v = state.v + _change(c, state, drive)
+        v = state.v + ionic_change(c, state, drive, c.rate)
         if drive.jump is not None:
             v = v + drive.jump
         free = state.left < 0.5
@@ -151,16 +144,3 @@ def _rates(w):
         "h": (0.128 * jnp.exp((17 - w) / 18), 4 / (1 + jnp.exp((40 - w) / 5))),
         "n": (0.16 / exprel((15 - w) / 5), 0.5 * jnp.exp((10 - w) / 40)),
     }
-
-
-def _change(c: TraubMilesConstants, s: TraubMilesState, drive: Drive):
-    """How far the membrane moves in a step in which all conductances are held."""
-    g_na = c.g_na * (s.m * s.m * s.m * s.h)
-    g_k = c.g_k * (s.n * s.n * (s.n * s.n))
-    total = c.g_leak + g_na + g_k
-    inward = c.g_leak * (c.e_leak - s.v) + g_na * (c.e_na - s.v) + g_k * (c.e_k - s.v)
-    if drive.i is not None:
-        inward = inward + drive.i
-    if drive.g is not None:
-        total, inward = total + drive.g, inward - drive.g * s.v
-    return inward / total * -jnp.expm1(-c.rate * total)

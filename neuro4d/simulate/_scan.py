@@ -115,7 +115,7 @@ def _block(model: Model, constants: Constants, probes: dict[str, Any], length: i
     """How many steps one native call makes at most: as many as lie between two looks of a probe; 1 where the model has no such call."""
     if length < 2 or not runs_natively(model, constants):
         return 1
-    at_once = max(SERIES_NUMBERS // max(numbers_per_step(model), 1), 1)
+    at_once = max(SERIES_NUMBERS // max(numbers_per_step(model, constants), 1), 1)
     return min(*(probe.period() or length for probe in probes.values()), length, at_once)
 
 

@@ -48,25 +48,30 @@ class Noise(NamedTuple):
     """A normally distributed current, drawn anew for every neuron and step: mean and standard deviation (pA), scalars or `(n,)`.
 
     With a `decay` it is coloured: the deviation from the mean is multiplied by it in every step before a number is added, and lives
-    in the state.
+    in the state. It begins with the standard deviation `spread`.
     """
 
     mean: Float[Array, "*n"]
     std: Float[Array, "*n"]
     decay: Float[Array, "*n"] | None = None
+    spread: Float[Array, "*n"] | None = None
 
     def draw(self, words: UInt32[Array, "n"]) -> Float[Array, "n"]:
         """One number for each random word. `src/noise.h` is the same to 1e-6."""
-        return self.mean + self.std * normal(words, self.mean.dtype)
+        return self.mean + self.std * _normal(words, self.mean.dtype)
 
     def move(self, words: UInt32[Array, "n"], memory: Float[Array, "n"]) -> tuple[Float[Array, "n"], Float[Array, "n"]]:
         """The same with a decay: the current of a step, and the deviation that is left in the state."""
         kept = memory if self.decay is None else memory * self.decay
-        later = kept + self.std * normal(words, self.mean.dtype)
+        later = kept + self.std * _normal(words, self.mean.dtype)
         return self.mean + later, later
 
+    def first(self, words: UInt32[Array, "n"]) -> Float[Array, "n"]:
+        """The deviations with which coloured noise begins."""
+        return jnp.broadcast_to((0 if self.spread is None else self.spread) * _normal(words, self.mean.dtype), words.shape)
 
-def normal(words: UInt32[Array, "n"], dtype: Any) -> Float[Array, "n"]:
+
+def _normal(words: UInt32[Array, "n"], dtype: Any) -> Float[Array, "n"]:
     """Numbers of the standard normal distribution, by the inverse of its distribution function."""
     x = 2 * uniform_jax(words, np.dtype(dtype).type) - 1
     return np.sqrt(2).astype(dtype) * jax.lax.erf_inv(x)
@@ -95,10 +100,6 @@ class AbstractSource(eqx.Module):
     def noise(self) -> Noise | None:
         """The noise that it is, if it is nothing else: native kernels draw it themselves, at the address of the stimulus."""
         return None
-
-    def memory(self, words: UInt32[Array, "n"]) -> Float[Array, "n"]:
-        """The deviation with which coloured noise begins, from one random word for each neuron. Only for noise with a decay."""
-        raise NotImplementedError
 
     def waves(self) -> "RateWave | None":
         """The Poisson input that it is, if it is nothing else: its means in time, which native kernels draw from themselves."""

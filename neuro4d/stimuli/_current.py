@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, UInt32
 
 from neuro4d._base import AbstractPart, Drive, UnitError, check_fits, check_name, check_quantity, quantity, steps_of, words_jax
-from neuro4d.stimuli._base import AbstractSource, AbstractStimulus, Noise, normal, per_neuron
+from neuro4d.stimuli._base import AbstractSource, AbstractStimulus, Noise, per_neuron
 
 
 class Steps(AbstractPart):
@@ -165,16 +165,13 @@ class ColoredNoiseSource(AbstractSource):
     n: int = eqx.field(static=True)
 
     def noise(self):
-        decay = jnp.exp(-self.dt / self.tau)
-        return Noise(self.mean, self.std * jnp.sqrt(-jnp.expm1(-2 * self.dt / self.tau)), decay)
+        new = self.std * jnp.sqrt(-jnp.expm1(-2 * self.dt / self.tau))
+        return Noise(self.mean, new, jnp.exp(-self.dt / self.tau), self.std)
 
     def over(self, index, extent):
         mean, std, tau = (jnp.broadcast_to(x, (self.n,)) for x in (self.mean, self.std, self.tau))
         still = jnp.zeros(extent, mean.dtype)
         return ColoredNoiseSource(still.at[index].set(mean), still.at[index].set(std), (still + 1).at[index].set(tau), self.dt, extent)
-
-    def memory(self, words):
-        return self.std * normal(words, self.mean.dtype)
 
     def emit(self, now):
         raise TypeError("coloured noise is not drawn step by step: it lives in the state.")

@@ -219,11 +219,15 @@ class PoissonWave(AbstractSource):
     def waves(self):
         return self.wave
 
+    def over(self, index, extent):
+        wave = self.wave
+        means = wave.means if wave.means.ndim > 1 else jnp.broadcast_to(wave.means[:, None], (wave.means.shape[0], wave.n))
+        spread = jnp.zeros((means.shape[0], extent), means.dtype).at[:, index].set(means)
+        weight = jnp.zeros(extent, wave.weight.dtype).at[index].set(wave.weight)
+        return PoissonWave(RateWave(spread, weight, extent, wave.hold, wave.length))
+
     def emit(self, now):
-        bank = wave_bank(self.wave, (0, self.wave.n), self.wave.n, (0, 0))
-        table = bank.in_force(bank.table(), now.elapsed)
-        segments = bank.weight.shape[0]
-        return bank.emit(table, jnp.broadcast_to(now.a, (segments,)), jnp.broadcast_to(now.b, (segments,)))
+        raise TypeError("Poisson input is not made step by step from its rates: the model draws from thresholds that are made once.")
 
 
 def wave_bank(wave: RateWave, span: tuple[int, int], n: int, entity: Address) -> PoissonBank:

@@ -22,6 +22,9 @@ from neuro4d.model import Span
 DYNAMIC = [*NEURONS, *RECEPTORS, *STIMULI, *PLASTICITY]
 """What computes in a step."""
 
+ALONE = [*STIMULI, *PLASTICITY]
+"""What is compiled in a network of its own. Neurons and receptors share one, in kernels/test_every_part.py, since compiling is what takes time."""
+
 EXAMPLES = {name: make for table in TABLES for name, make in table.items()}
 INPUT = np.linspace(-100, 300, exported.N)
 
@@ -74,7 +77,7 @@ def test_structure_is_a_fixed_point_of_step(name, precision):
             assert spikes.words["cells"].dtype == jnp.uint32
 
 
-@pytest.mark.parametrize("name", DYNAMIC)
+@pytest.mark.parametrize("name", ALONE)
 def test_one_trace_and_lanes_and_repeats(name):
     """One trace over seeds and values; a lane of a batch is the single run; the same twice; finite."""
     traces = []
@@ -103,7 +106,7 @@ def test_one_trace_and_lanes_and_repeats(name):
 
 def test_the_examples_fire():
     # So that the equalities above are not those of silence.
-    for name in DYNAMIC:
+    for name in ALONE:
         model = build(name)
         counts = n4.simulate(
             model, model.init(KEY), 60 * u.ms, n4.Counts(), inputs={"s": np.tile(INPUT * 2, (600, 1))} if name == "Input" else None
@@ -112,9 +115,9 @@ def test_the_examples_fire():
         assert counts.counts("cells").sum() > 0 or silent, name
 
 
-@pytest.mark.parametrize("name", [*STIMULI, *PLASTICITY])
+@pytest.mark.parametrize("name", ALONE)
 def test_gradients_are_finite(name):
-    """I16: for every float leaf of the model, through spikes. Neurons and receptors: kernels/test_every_part.py."""
+    """I16: for every float leaf of the model, through spikes."""
     model = build(name, soft=True)
 
     @jax.jit

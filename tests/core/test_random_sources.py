@@ -85,3 +85,27 @@ def test_rates_per_neuron_and_in_time(backend):
     with pytest.raises(ValueError, match=r"samples must have shape \(T,\) or \(T, 6000\)"):
         short = n4.RateSteps(samples=rates * u.kHz, every=2 * u.ms)
         n4.Network(cells, n4.Poisson("p", cells, "in", rate=short, weight=1 * u.pA)).build(dt=0.1 * u.ms, seed=0)
+
+
+@pytest.mark.parametrize("backend", [Backend.AUTO, Backend.REFERENCE])
+def test_rates_in_time_reach_the_neurons_that_they_are_for(backend):
+    """Also where other neurons lie in between."""
+    cells = n4.Population("cells", 300, lif(v_th=1e3 * u.mV), {"in": n4.PulseCurrent()})
+    chosen = np.arange(1, 300, 3)
+    wave = n4.RateSteps(samples=np.array([8.0, 2.0]) * u.kHz, every=5 * u.ms)
+    net = n4.Network(cells, n4.Poisson("p", cells[chosen], "in", rate=wave, weight=2 * u.pA))
+    model = net.build(dt=0.1 * u.ms, seed=0, backend=backend)
+    arrived = jax.jit(lambda s: n4.scan(model, s, 120, lambda s, _: s.receptors["cells"]["in"].i))(model.init(jr.key(0)))[1]
+    counts = np.asarray(arrived, np.float64) / 2
+    assert not np.delete(counts, chosen, axis=1).any() and not counts[100:].any()
+    for part, rate in ((slice(0, 50), 8.0), (slice(50, 100), 2.0)):
+        expected = rate * 5 * len(chosen)
+        assert abs(counts[part].sum() - expected) <= 5 * np.sqrt(expected)
+
+
+def test_a_tree_with_a_stimulus_that_the_model_lacks_is_refused():
+    cells = n4.Population("cells", 3, lif())
+    net = lambda name: n4.Network(cells, n4.OrnsteinUhlenbeck(name, cells, std=1 * u.pA, tau=5 * u.ms)).build(dt=0.1 * u.ms, seed=0)  # noqa: E731
+    first = net("slow")
+    with pytest.raises(n4.UnknownNameError, match="no stimulus named 'slow', which the tree has"):
+        n4.from_user(net("other"), n4.to_user(first, first.init(jr.key(0))))

@@ -11,6 +11,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 from core.exported import NEURONS, RECEPTORS
+from core.networks import same
 from kernels.every_part import network
 
 import neuro4d as n4
@@ -94,6 +95,40 @@ def test_every_part_lowers_for_other_platforms():
     step = jax.jit(lambda m, s: advance(m, prepare(m), s, None)[0])
     text = jax.export.export(step, platforms=["cuda", "rocm", "tpu"])(model, model.init(jr.key(0))).mlir_module()
     assert "n4_run" not in text
+
+
+def test_one_trace_and_lanes_and_repeats():
+    """As in core/test_conformance.py: one trace over seeds and values; a lane of a batch is the single run; the same twice; finite."""
+    traces = []
+
+    @jax.jit
+    def run(model, state):
+        traces.append(1)
+        return n4.scan(model, state, 40, lambda s, k: (s.neurons, k.words))
+
+    keys = jr.split(jr.key(3), 2)
+    singles = []
+    for seed, key in ((0, keys[0]), (0, keys[1]), (1, keys[0])):
+        model = network().build(dt=0.1 * u.ms, seed=seed)
+        for path in model.pathways:
+            weight = lambda m, path=path: m.pathways[path].weight  # noqa: E731
+            model = eqx.tree_at(weight, model, weight(model) * (1 + seed))
+        singles.append(run(model, model.init(key)))
+        assert all(np.isfinite(x).all() for x in jax.tree.leaves(singles[-1]) if x.dtype.kind == "f")
+    assert len(traces) == 1
+    model = network().build(dt=0.1 * u.ms, seed=0)
+    assert same(run(model, model.init(keys[0])), singles[0])
+    loop = lambda m, s: n4.scan(m, s, 40, lambda s, k: (s.neurons, k.words))  # noqa: E731
+    lanes = jax.jit(lambda m, s: jax.vmap(lambda s: loop(m, s))(s))(model, jax.vmap(model.init)(keys))
+    for lane in range(2):
+        assert same(jax.tree.map(lambda x, i=lane: x[i], lanes), singles[lane])
+
+
+def test_the_examples_fire():
+    """So that equalities are not those of silence; LI never fires."""
+    model = build()
+    run = n4.simulate(model, model.init(jr.key(3)), 60 * u.ms, n4.Counts())
+    assert [name for name in EVERY if not run.counts(name).sum()] == ["LI"]
 
 
 # Derivatives ------------------------------------------------------------------------------------------------------------

@@ -107,19 +107,11 @@ inline PassRun pass_of_group(const GroupStep& x) {
   for (int64_t p = 1; p < x.n_ports; ++p) {
     if (x.ports[p].receptor != x.ports[0].receptor) return nullptr;
   }
-  bool g = false, jump = false;  // what receptors of this kind give; a stimulus that gives more needs the other loops
-  int64_t number = 0;
-#define N4_GIVES(name, type)                  \
-  if (number++ == x.ports[0].receptor) {      \
-    g = type::kG;                             \
-    jump = type::kJump;                       \
-  }
-  N4_RECEPTORS(N4_GIVES)
-#undef N4_GIVES
+  const ReceptorEntry& gives = kReceptors[x.ports[0].receptor];  // a stimulus that gives more needs the other loops
   for (int64_t e = 0; e < x.n_extras; ++e) {
     if (x.extras[e].kind == ExtraKind::kJump) return nullptr;
   }
-  return g == x.with_g && jump == x.with_jump ? pass_for(x.cell, x.ports[0].receptor, x.n_ports) : nullptr;
+  return gives.gives_g == x.with_g && gives.gives_jump == x.with_jump ? pass_for(x.cell, x.ports[0].receptor, x.n_ports) : nullptr;
 }
 
 // The neurons of one span. `sums` and `drive` begin with the piece, whose neuron `at` is neuron `first` of the group.

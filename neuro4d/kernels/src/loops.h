@@ -115,7 +115,8 @@ void pass_run(const PortColumns* c, const CellColumns& m, int64_t n, const Drive
   const Fire<Cell, true, kG, kJump> fire(m);
   const DriveColumns d = drive;
   each_vector(n, [&](Lanes at) N4_INLINE_LAMBDA {
-    DriveSum sum{kG ? from_zero(d.g, at) : F{}, from_zero(d.i, at), kJump ? splat(0.0f) : F{}, SeesV<Receptor>::kIs ? get<F>(m.state[v_of<Cell>()], at) : F{}};
+    DriveSum sum{kG ? from_zero(d.g, at) : F{}, from_zero(d.i, at), kJump ? splat(0.0f) : F{}, F{}};
+    if constexpr (SeesV<Receptor>::kIs) sum.v = get<F>(m.state[v_of<Cell>()], at);
     (receptors[P](at, &sum), ...);
     fire(at, sum);
   });
@@ -137,6 +138,7 @@ struct CellEntry {
 
 struct ReceptorEntry {
   int64_t n_params, n_state;
+  bool gives_g, gives_jump;
   ReceiveRun receive[2];  // [same]
 };
 
@@ -153,7 +155,7 @@ constexpr CellEntry cell_entry() {
 
 template <class Receptor>
 constexpr ReceptorEntry receptor_entry() {
-  return {ParamsOf<Receptor>::kN, StateOf<Receptor>::kN, {receive_run<Receptor, false>, receive_run<Receptor, true>}};
+  return {ParamsOf<Receptor>::kN, StateOf<Receptor>::kN, Receptor::kG, Receptor::kJump, {receive_run<Receptor, false>, receive_run<Receptor, true>}};
 }
 
 #define N4_ENTRY(name, type) cell_entry<type>(),
@@ -164,27 +166,23 @@ constexpr ReceptorEntry kReceptors[] = {N4_RECEPTORS(N4_ENTRY)};
 #undef N4_ENTRY
 
 // The number of a part among those of its kind.
+#define N4_IS(name, type) std::is_same<type, Part>::value,
 template <class Part>
-constexpr int64_t cell_number() {
-  int64_t number = 0, found = -1;
-#define N4_FIND(name, type) \
-  found = std::is_same<type, Part>::value ? number : found; \
-  ++number;
-  N4_CELLS(N4_FIND)
-#undef N4_FIND
-  return found;
+constexpr int64_t number_of() {
+  constexpr bool kIsCell[] = {N4_CELLS(N4_IS)}, kIsReceptor[] = {N4_RECEPTORS(N4_IS)};
+  int64_t k = 0;
+  for (const bool here : kIsCell) {
+    if (here) return k;
+    ++k;
+  }
+  k = 0;
+  for (const bool here : kIsReceptor) {
+    if (here) return k;
+    ++k;
+  }
+  return -1;
 }
-
-template <class Part>
-constexpr int64_t receptor_number() {
-  int64_t number = 0, found = -1;
-#define N4_FIND(name, type) \
-  found = std::is_same<type, Part>::value ? number : found; \
-  ++number;
-  N4_RECEPTORS(N4_FIND)
-#undef N4_FIND
-  return found;
-}
+#undef N4_IS
 
 struct PassEntry {
   int64_t cell, receptor;
@@ -192,7 +190,7 @@ struct PassEntry {
 };
 
 #define N4_ENTRY(Cell, Receptor) \
-  {cell_number<Cell>(), receptor_number<Receptor>(), {pass_of<Cell, Receptor, 1>, pass_of<Cell, Receptor, 2>, pass_of<Cell, Receptor, 3>}},
+  {number_of<Cell>(), number_of<Receptor>(), {pass_of<Cell, Receptor, 1>, pass_of<Cell, Receptor, 2>, pass_of<Cell, Receptor, 3>}},
 constexpr PassEntry kPasses[] = {N4_PASSES(N4_ENTRY)};
 #undef N4_ENTRY
 

@@ -64,23 +64,18 @@ inline void add_noise(const Clock& clock, const Extra& noise, const Piece& piece
   const float* const mean = noise.value.data + (each_mean ? local : 0);
   const float* const std = noise.std.data + (each_std ? local : 0);
   float* const out = current + (low - piece.first);
-  if (noise.kind == ExtraKind::kColoredNoise) {
-    const bool each_decay = noise.decay.mode == Param::kNeuron;
-    const float* const decay = noise.decay.data + (each_decay ? local : 0);
-    float* const memory = noise.memory + local;
-    each_vector(high - low, [&](Lanes at) N4_INLINE_LAMBDA {
-      const F normal = normal_of(words_of(static_cast<uint32_t>(local + at.j), address));
-      const F m = each_mean ? get<F>(mean, at) : splat(*mean), s = each_std ? get<F>(std, at) : splat(*std);
-      const F later = get<F>(memory, at) * (each_decay ? get<F>(decay, at) : splat(*decay)) + s * normal;
-      put(memory, later, at);
-      put(out, get<F>(out, at) + (m + later), at);
-    });
-    return;
-  }
+  const bool colored = noise.kind == ExtraKind::kColoredNoise, each_decay = colored && noise.decay.mode == Param::kNeuron;
+  const float* const decay = noise.decay.data + (each_decay ? local : 0);
+  float* const memory = colored ? noise.memory + local : nullptr;
   each_vector(high - low, [&](Lanes at) N4_INLINE_LAMBDA {
     const F normal = normal_of(words_of(static_cast<uint32_t>(local + at.j), address));
     const F m = each_mean ? get<F>(mean, at) : splat(*mean), s = each_std ? get<F>(std, at) : splat(*std);
-    put(out, get<F>(out, at) + (m + s * normal), at);
+    F away = s * normal;
+    if (colored) {
+      away = get<F>(memory, at) * (each_decay ? get<F>(decay, at) : splat(*decay)) + away;
+      put(memory, away, at);
+    }
+    put(out, get<F>(out, at) + (m + away), at);
   });
 }
 

@@ -47,7 +47,7 @@
   X("GABAB", Gabab)
 
 // Pairs of a cell and a receptor that get a pass of their own over up to three such receptors: those of networks that matter. All others
-// go from loop to loop through the first cache, a third slower for a cell as small as LIF.
+// go from loop to loop through the first cache: a fifth slower in COBA (0.037 s per biological second against 0.031, on AVX-512).
 #define N4_PASSES(X)                                                                                      \
   X(Lif, ExpCurrent) X(Lif, ExpConductance) X(Lif, AlphaCurrent) X(Lif, AlphaConductance) X(Lif, Delta)   \
   X(Izhikevich, ExpConductance) X(Izhikevich, PulseCurrent) X(Relay, Delta)                               \

@@ -86,6 +86,9 @@ struct PoissonInput {
 
 enum class ExtraKind : int32_t { kCurrent = 0, kConductance = 1, kJump = 2, kArrival = 3, kNoise = 4, kColoredNoise = 5 };
 constexpr const char* kExtraKinds[] = {"current", "conductance", "jump", "arrival", "noise", "colored_noise"};
+constexpr int64_t kNExtraKinds = sizeof(kExtraKinds) / sizeof(kExtraKinds[0]);
+
+constexpr bool is_noise(ExtraKind kind) { return kind == ExtraKind::kNoise || kind == ExtraKind::kColoredNoise; }
 
 // What a stimulus adds: to the drive, or to the arrivals of a port. One value for all neurons or one per neuron; `per_step` numbers
 // further on lies what it adds in the next step, 0 if that is the same.
@@ -105,7 +108,7 @@ struct Extra {
   float* memory = nullptr;
   Param decay;
 
-  bool noise() const { return kind == ExtraKind::kNoise || kind == ExtraKind::kColoredNoise; }
+  bool noise() const { return is_noise(kind); }
 };
 
 // One step of one group. Sums of synapses lie in blocks of `width` neurons: port * width + (neuron - block * width).

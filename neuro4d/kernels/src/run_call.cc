@@ -152,10 +152,10 @@ ffi::Error read_extras(CallBuffers* buffers, const RunSpec& spec, int64_t n, int
   for (int64_t k = 0; k < n; ++k, ++at->extras) {
     if (3 * at->extras + 2 >= spec.extras.size()) return bad("an extra is missing");
     const int64_t kind = spec.extras[3 * at->extras];
-    if (kind < 0 || kind > 5) return bad(say("unknown kind of extra", kind));
+    if (kind < 0 || kind >= kNExtraKinds) return bad(say("unknown kind of extra", kind));
     ExtraOperands x;
     x.kind = static_cast<ExtraKind>(kind);
-    if (x.kind == ExtraKind::kNoise || x.kind == ExtraKind::kColoredNoise) {
+    if (is_noise(x.kind)) {
       N4_TRY(read_noise(buffers, spec.extras.begin() + 3 * at->extras, static_cast<int64_t>(at->extras), *group, &x));
       group->noisy = true;
       group->extras.push_back(x);

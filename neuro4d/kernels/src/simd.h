@@ -3,7 +3,6 @@
 // Every operation is elementwise and correctly rounded, so the width changes no bit of any result.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 #include <cstring>
 
@@ -170,30 +169,32 @@ N4_INLINE F near_exp_minus_one(F r) {
   return ((high * r2 + mid) * r2 + low) * r2 + r;
 }
 
-// 1 - e^x for x up to 87, to within 1.75 units in the last place. The argument is reduced by a multiple of ln 2 in two parts (Cody
-// and Waite, 1980). Where all lanes would be reduced by nothing, as in steps much shorter than a time constant, the same bits
-// come without the reduction. NaN stays NaN. Only additions and multiplications, never contracted.
+// x as a whole multiple of ln 2, in two parts (Cody and Waite, 1980), and what is left. Only additions and multiplications, never
+// contracted.
+struct Reduced {
+  F whole, rest;
+};
+
+N4_INLINE Reduced reduced(F x) {
+  const F round = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to whole numbers
+  const F whole = (x * splat(1.44269504f) + round) - round;
+  const F rest = x - whole * splat(0.693359375f);
+  return {whole, rest - whole * splat(-2.12194440e-4f)};
+}
+
+// 1 - e^x for x up to 87, to within 1.75 units in the last place. Where all lanes would be reduced by nothing, as in steps much shorter
+// than a time constant, the same bits come without the reduction. NaN stays NaN.
 N4_INLINE F one_minus_exp_f32(F x) {
   if (none(below(x, splat(-0.34f)) | below(splat(0.34f), x))) return splat(0.0f) - near_exp_minus_one(x);
-  const F round = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to whole numbers
-  x = within(splat(-104.0f), splat(87.0f), x);
-  const F shifted = x * splat(1.44269504f) + round;
-  const F whole = shifted - round;
-  F r = x - whole * splat(0.693359375f);
-  r = r - whole * splat(-2.12194440e-4f);
-  const F power = times_power_of_two(splat(1.0f), whole);
-  return (splat(1.0f) - power) - power * near_exp_minus_one(r);
+  const Reduced e = reduced(within(splat(-104.0f), splat(87.0f), x));
+  const F power = times_power_of_two(splat(1.0f), e.whole);
+  return (splat(1.0f) - power) - power * near_exp_minus_one(e.rest);
 }
 
 // e^x, to within 1 unit in the last place where that is a normal number. Above 88.72 infinity, below -103.97 zero. NaN stays NaN.
 N4_INLINE F exp_f32(F x) {
-  const F round = splat(12582912.0f);
-  x = within(splat(-104.5f), splat(89.0f), x);
-  const F shifted = x * splat(1.44269504f) + round;
-  const F whole = shifted - round;
-  F r = x - whole * splat(0.693359375f);
-  r = r - whole * splat(-2.12194440e-4f);
-  return times_power_of_two(splat(1.0f) + near_exp_minus_one(r), whole);
+  const Reduced e = reduced(within(splat(-104.5f), splat(89.0f), x));
+  return times_power_of_two(splat(1.0f) + near_exp_minus_one(e.rest), e.whole);
 }
 
 // e^x - 1 and (e^x - 1) / x, which is 1 at 0, as `one_minus_exp_f32`.

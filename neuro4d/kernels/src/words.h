@@ -36,8 +36,5 @@ N4_INLINE F floats_of_words(U word) {
   return floats_of(same_bits<I>(word >> 16)) * splat(65536.0f) + floats_of(same_bits<I>(word & 0xFFFFu));
 }
 
-// Numbers in (0, 1), from the upper 23 bits of each word: `uniform_jax` in neuro4d/_base/_random.py is the same.
-N4_INLINE F uniform_of(U word) { return (floats_of(same_bits<I>(word >> 9)) + splat(0.5f)) * splat(0x1p-23f); }
-
 }  // namespace N4_ISA
 }  // namespace neuro4d

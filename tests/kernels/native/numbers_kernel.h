@@ -20,10 +20,6 @@ inline void exprel(const float* x, int64_t n, float* out) {
   for (int64_t j = 0; j < n; j += kLanes) store(out + j, exprel_f32(load<F>(x + j)));
 }
 
-inline void uniform(const uint32_t* words, int64_t n, float* out) {
-  for (int64_t j = 0; j < n; j += kLanes) store(out + j, uniform_of(load<U>(words + j)));
-}
-
 inline void logarithm(const float* x, int64_t n, float* out) {
   for (int64_t j = 0; j < n; j += kLanes) store(out + j, log_f32(load<F>(x + j)));
 }
@@ -41,7 +37,7 @@ inline void poisson(const GroupStep& x, const PoissonInput& input, int64_t first
 }
 
 inline n4_test::Numbers numbers() { 
-  return {one_minus_exponential, exponential, exprel, uniform, logarithm, normal, widen_f16, widen_bf16, poisson};
+  return {one_minus_exponential, exponential, exprel, logarithm, normal, widen_f16, widen_bf16, poisson};
  }
 
 }  // namespace N4_ISA

@@ -159,12 +159,6 @@ void widening(const Numbers& numbers, Report* report, Digest* digest) {
   }
 }
 
-uint32_t mixed(uint32_t x) {
-  x = (x ^ (x >> 16)) * 0x21F0AAADu;
-  x = (x ^ (x >> 15)) * 0x735A2D97u;
-  return x ^ (x >> 15);
-}
-
 // Thresholds of a Poisson distribution; those that round to 2^32 are written as 0.
 std::vector<uint32_t> thresholds(double mean, double none, size_t length) {
   std::vector<uint32_t> out;
@@ -201,10 +195,7 @@ Input make_input() {
 }
 
 int32_t count_plainly(const Input& in, const neuro4d::GroupStep& x, size_t segment, uint32_t local) {
-  const uint32_t a0 = in.a0[segment], b0 = in.b0[segment];
-  const uint32_t a = mixed(mixed(x.elapsed ^ (x.key[0] + a0)) + (x.key[1] ^ b0));
-  const uint32_t b = mixed(mixed(x.elapsed + (x.key[1] ^ a0)) ^ (x.key[0] + b0));
-  const uint32_t word = mixed(mixed(local ^ a) + b);
+  const uint32_t word = word_plainly(x, in.a0[segment], in.b0[segment], local);
   int32_t count = 0;
   for (size_t j = 0; j < Input::kLength; ++j) {
     const uint32_t bound = in.thresholds[segment * Input::kLength + j];

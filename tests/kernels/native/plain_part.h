@@ -51,12 +51,4 @@ inline float exponential(float x) { return one_number(numbers_baseline().exponen
 inline float exprel(float x) { return one_number(numbers_baseline().exprel, x); }
 inline float logarithm(float x) { return one_number(numbers_baseline().logarithm, x); }
 
-inline float uniform(uint32_t word) {
-  uint32_t in[16];
-  float out[16];
-  for (uint32_t& each : in) each = word;
-  numbers_baseline().uniform(in, 16, out);
-  return out[0];
-}
-
 }  // namespace n4_test

@@ -104,19 +104,10 @@ float stimulus(const GroupStep& x, ExtraKind kind, int64_t port, int64_t j, floa
   return from;
 }
 
-uint32_t mixed(uint32_t x) {
-  x = (x ^ (x >> 16)) * 0x21F0AAADu;
-  x = (x ^ (x >> 15)) * 0x735A2D97u;
-  return x ^ (x >> 15);
-}
-
 // The random word of neuron j: it counts from the first of its span.
-uint32_t word_plainly(const GroupStep& x, int64_t j) {
+uint32_t word_of_neuron(const GroupStep& x, int64_t j) {
   const int64_t span = j < kBounds[1] ? 0 : j < kBounds[2] ? 1 : 2;
-  const uint32_t a0 = x.addresses[span].a0, b0 = x.addresses[span].b0;
-  const uint32_t a = mixed(mixed(x.elapsed ^ (x.key[0] + a0)) + (x.key[1] ^ b0));
-  const uint32_t b = mixed(mixed(x.elapsed + (x.key[1] ^ a0)) ^ (x.key[0] + b0));
-  return mixed(mixed(static_cast<uint32_t>(j - kBounds[span]) ^ a) + b);
+  return word_plainly(x, x.addresses[span].a0, x.addresses[span].b0, static_cast<uint32_t>(j - kBounds[span]));
 }
 
 // Returns whether neuron j fired.
@@ -125,7 +116,7 @@ bool step_plainly(const Group& group, const GroupStep& x, int64_t j, State* s) {
   const int64_t v_at = neuro4d::manifest().cells[x.cell].v_at;
   Drive d{stimulus(x, ExtraKind::kConductance, 0, j, 0.0f), stimulus(x, ExtraKind::kCurrent, 0, j, 0.0f),
           stimulus(x, ExtraKind::kJump, 0, j, 0.0f), v_at < 0 ? 0.0f : s->parts[0][static_cast<size_t>(v_at)][static_cast<size_t>(j)],
-          x.addresses == nullptr ? 0u : word_plainly(x, j)};
+          x.addresses == nullptr ? 0u : word_of_neuron(x, j)};
   for (size_t r = 0; r < group.receptors.size(); ++r) {
     const PlainReceptor& receptor = *group.receptors[r];
     const int64_t port = static_cast<int64_t>(r);

@@ -13,7 +13,7 @@ struct TraubMiles {
                                       N4_FIELD("cell.g_k"),    N4_FIELD("cell.e_leak"), N4_FIELD("cell.e_na"), N4_FIELD("cell.e_k"),
                                       N4_FIELD("cell.v_t"),    N4_FIELD("cell.v_th"), N4_FIELD("cell.hold")};
   static constexpr Field kState[] = {N4_FIELD("cell.v"), N4_FIELD("cell.m"), N4_FIELD("cell.h"), N4_FIELD("cell.n"), N4_FIELD("cell.left")};
-  enum P { kDt, kRate, kGLeak, kGNa, kGK, kELeak, kENa, kEK, kVT, kVTh, kHold };
+  enum P { kDt = Ionic::kDt, kRate = Ionic::kRate, kVT = Ionic::kEK + 1, kVTh, kHold };
   enum S { kV, kM, kH, kN, kLeft };
 
   template <bool kG, bool kJump>
@@ -24,15 +24,7 @@ struct TraubMiles {
     s[kM] = relaxed(m, splat(1.28f) / exprel_f32(scaled(13.0f, w, 4.0f)), splat(1.4f) / exprel_f32((w - splat(40.0f)) / splat(5.0f)), dt);
     s[kH] = relaxed(h, splat(0.128f) * exp_f32(scaled(17.0f, w, 18.0f)), splat(4.0f) / (splat(1.0f) + exp_f32(scaled(40.0f, w, 5.0f))), dt);
     s[kN] = relaxed(n, splat(0.16f) / exprel_f32(scaled(15.0f, w, 5.0f)), splat(0.5f) * exp_f32(scaled(10.0f, w, 40.0f)), dt);
-
-    const F g_na = p[kGNa] * (m * m * m * h), g_k = p[kGK] * (n * n * (n * n));
-    F total = p[kGLeak] + g_na + g_k;
-    F inward = p[kGLeak] * (p[kELeak] - v) + g_na * (p[kENa] - v) + g_k * (p[kEK] - v) + i;
-    if (kG) {
-      total = total + g;
-      inward = inward - g * v;
-    }
-    v = v + inward / total * one_minus_exp_f32(splat(0.0f) - p[kRate] * total);
+    v = v + Ionic::change<kG>(p, v, m, h, n, g, i, p[kRate]);
     if (kJump) v = v + jump;
     const I free = below(left, splat(0.5f));
     const I spike = free & at_least(v, p[kVTh]);

@@ -7,9 +7,11 @@
 namespace neuro4d {
 namespace N4_ISA {
 
-// The pair (rise, value): both decay, the rise feeds the value.
-struct AlphaPair {
-  enum P { kDecay, kCross, kHeld, kHeldRise, kPerWeight, kERev };
+// The pair (rise, value): both decay, the rise feeds the value. Parameters from `kDecay` on are, in this order, the decay of the value, what
+// the rise feeds into it, the held equivalents of both, the jump of the rise per weight, the reversal; number `kFall` is the decay of the rise.
+template <int kFall, int kDecay>
+struct Pair {
+  enum P { kCross = kDecay + 1, kHeld, kHeldRise, kPerWeight, kERev, kFurther };
   enum S { kRise, kValue };
 
   N4_INLINE static void early(const F* p, F* s, F arrivals) { s[kRise] = s[kRise] + p[kPerWeight] * arrivals; }
@@ -18,10 +20,24 @@ struct AlphaPair {
 
   N4_INLINE static void move(const F* p, F* s, F arrivals) {
     const F later = s[kValue] * p[kDecay] + s[kRise] * p[kCross];
-    s[kRise] = s[kRise] * p[kDecay] + p[kPerWeight] * arrivals;
+    s[kRise] = s[kRise] * p[kFall] + p[kPerWeight] * arrivals;
     s[kValue] = later;
   }
+
+  N4_INLINE static void current(const F* p, F* s, F arrivals, DriveSum* d) {
+    d->i = d->i + mean(p, s);
+    move(p, s, arrivals);
+  }
+
+  // `g`: the mean of the value, or what is left of it.
+  N4_INLINE static void conductance(const F* p, F* s, F g, F arrivals, DriveSum* d) {
+    d->g = d->g + g;
+    d->i = d->i + g * p[kERev];
+    move(p, s, arrivals);
+  }
 };
+
+using AlphaPair = Pair<0, 0>;
 
 struct AlphaCurrent : AlphaPair {
   static constexpr Field kParams[] = {N4_FIELD("port.decay"), N4_FIELD("port.cross"), N4_FIELD("port.held"), N4_FIELD("port.held_rise"),
@@ -29,10 +45,7 @@ struct AlphaCurrent : AlphaPair {
   static constexpr Field kState[] = {N4_FIELD("port.rise"), N4_FIELD("port.i")};
   static constexpr bool kG = false, kJump = false;
 
-  N4_INLINE static void receive(const F* p, F* s, F arrivals, DriveSum* d) {
-    d->i = d->i + mean(p, s);
-    move(p, s, arrivals);
-  }
+  N4_INLINE static void receive(const F* p, F* s, F arrivals, DriveSum* d) { current(p, s, arrivals, d); }
 };
 
 struct AlphaConductance : AlphaPair {
@@ -41,12 +54,7 @@ struct AlphaConductance : AlphaPair {
   static constexpr Field kState[] = {N4_FIELD("port.rise"), N4_FIELD("port.g")};
   static constexpr bool kG = true, kJump = false;
 
-  N4_INLINE static void receive(const F* p, F* s, F arrivals, DriveSum* d) {
-    const F g = mean(p, s);
-    d->g = d->g + g;
-    d->i = d->i + g * p[kERev];
-    move(p, s, arrivals);
-  }
+  N4_INLINE static void receive(const F* p, F* s, F arrivals, DriveSum* d) { conductance(p, s, mean(p, s), arrivals, d); }
 };
 
 }  // namespace N4_ISA

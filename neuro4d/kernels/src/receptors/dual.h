@@ -2,27 +2,12 @@
 // in their order.
 #pragma once
 
-#include "../program.h"
-#include "../vectors.h"
+#include "alpha.h"
 
 namespace neuro4d {
 namespace N4_ISA {
 
-// The pair (rise, value): each decays at its own rate, the rise feeds the value.
-struct DualExpPair {
-  enum P { kFall, kDecay, kCross, kHeld, kHeldRise, kPerWeight, kERev, kBlock, kSteepness };
-  enum S { kRise, kValue };
-
-  N4_INLINE static void early(const F* p, F* s, F arrivals) { s[kRise] = s[kRise] + p[kPerWeight] * arrivals; }
-
-  N4_INLINE static F mean(const F* p, const F* s) { return s[kValue] * p[kHeld] + s[kRise] * p[kHeldRise]; }
-
-  N4_INLINE static void move(const F* p, F* s, F arrivals) {
-    const F later = s[kValue] * p[kDecay] + s[kRise] * p[kCross];
-    s[kRise] = s[kRise] * p[kFall] + p[kPerWeight] * arrivals;
-    s[kValue] = later;
-  }
-};
+using DualExpPair = Pair<0, 1>;  // each of the two decays at its own rate
 
 struct DualExpCurrent : DualExpPair {
   static constexpr Field kParams[] = {N4_FIELD("port.fall"), N4_FIELD("port.decay"),     N4_FIELD("port.cross"),
@@ -30,10 +15,7 @@ struct DualExpCurrent : DualExpPair {
   static constexpr Field kState[] = {N4_FIELD("port.rise"), N4_FIELD("port.i")};
   static constexpr bool kG = false, kJump = false;
 
-  N4_INLINE static void receive(const F* p, F* s, F arrivals, DriveSum* d) {
-    d->i = d->i + mean(p, s);
-    move(p, s, arrivals);
-  }
+  N4_INLINE static void receive(const F* p, F* s, F arrivals, DriveSum* d) { current(p, s, arrivals, d); }
 };
 
 struct DualExpConductance : DualExpPair {
@@ -43,12 +25,7 @@ struct DualExpConductance : DualExpPair {
   static constexpr Field kState[] = {N4_FIELD("port.rise"), N4_FIELD("port.g")};
   static constexpr bool kG = true, kJump = false;
 
-  N4_INLINE static void receive(const F* p, F* s, F arrivals, DriveSum* d) {
-    const F g = mean(p, s);
-    d->g = d->g + g;
-    d->i = d->i + g * p[kERev];
-    move(p, s, arrivals);
-  }
+  N4_INLINE static void receive(const F* p, F* s, F arrivals, DriveSum* d) { conductance(p, s, mean(p, s), arrivals, d); }
 };
 
 // A conductance that magnesium blocks, as far as the potential at the beginning of the step says.
@@ -58,14 +35,12 @@ struct Nmda : DualExpPair {
                                       N4_FIELD("port.e_rev"), N4_FIELD("port.block"),     N4_FIELD("port.steepness")};
   static constexpr Field kState[] = {N4_FIELD("port.rise"), N4_FIELD("port.g")};
   static constexpr bool kG = true, kJump = false, kSeesV = true;
+  enum Block { kBlock = kFurther, kSteepness };
 
   N4_INLINE static void receive(const F* p, F* s, F arrivals, DriveSum* d) {
     const F exponent = -p[kSteepness] * d->v;
     const F opposed = exp_f32(select(below(splat(80.0f), exponent), splat(80.0f), exponent));
-    const F g = mean(p, s) / (splat(1.0f) + p[kBlock] * opposed);
-    d->g = d->g + g;
-    d->i = d->i + g * p[kERev];
-    move(p, s, arrivals);
+    conductance(p, s, mean(p, s) / (splat(1.0f) + p[kBlock] * opposed), arrivals, d);
   }
 };
 

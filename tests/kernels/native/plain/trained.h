@@ -83,7 +83,7 @@ inline PlainCell plif_cell() {
 
 inline PlainCell li_cell() {
   return {"LI",
-          {{"cell.leak", 0.001f, 0.02f}, {"cell.resistance", 0.05f, 0.2f}, {"cell.rate", 4e-4f, 6e-4f}, {"cell.g_l", 9, 11}, {"cell.v_rest", -1, 1}},
+          {{"cell.leak", 0.001f, 0.02f}, {"cell.resistance", 0.05f, 0.2f}, {"cell.rate", 4e-4f, 6e-4f}, {"cell.g_leak", 9, 11}, {"cell.v_rest", -1, 1}},
           {{"cell.v", -5, 5}},
           li,
           true};
