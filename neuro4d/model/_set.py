@@ -17,7 +17,7 @@ from neuro4d.model._model import Model
 from neuro4d.model._weights import Weights, set_weights
 
 
-def set_value(model: Model, where: Callable[[Model], Any], value: Any) -> Model:
+def set_value(model: Model, where: Callable[[Model], Any] | Weights, value: Any) -> Model:
     """A model with one leaf replaced. Works on the host and inside `jit`, `vmap` and `grad`.
 
     **Arguments:**
