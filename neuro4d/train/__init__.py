@@ -1,5 +1,6 @@
 """L8: learning and tuning: gradients with a choice, layers, losses, data, tuners."""
 
+from neuro4d.train import data as data
 from neuro4d.train._differences import Differences as Differences
 from neuro4d.train._estimate import AbstractGradient as AbstractGradient
 from neuro4d.train._estimate import Estimate as Estimate
