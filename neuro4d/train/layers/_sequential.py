@@ -1,0 +1,227 @@
+"""Layers one after the other: a network."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import brainunit as u
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from neuro4d._base import check_quantity, lookup
+from neuro4d.train.layers._base import AbstractLayer, Context, Passed, Record
+from neuro4d.train.layers._spiking import AbstractDynamics, Spiking
+
+
+class AbstractContainer(AbstractLayer):
+    """A layer made of layers."""
+
+    layers: eqx.AbstractVar[tuple[Any, ...]]
+
+    def chain(self, x: Array, context: Context) -> Passed:
+        """All layers, one after the other."""
+        records: tuple[Record, ...] = ()
+        statistics = []
+        for number, layer in enumerate(self.layers):
+            x, seen, changed = layer.apply(x, context.part(number))
+            records += seen
+            statistics.append(changed)
+        return Passed(x, records, None if all(s is None for s in statistics) else tuple(statistics))
+
+    def with_statistics(self, statistics):
+        if statistics is None:
+            return self
+        changed = tuple(
+            layer if new is None else layer.with_statistics(new) for layer, new in zip(self.layers, statistics, strict=True)
+        )
+        return eqx.tree_at(lambda net: net.layers, self, changed)
+
+    def fan_out(self):
+        return next((fan for fan in (layer.fan_out() for layer in self.layers) if fan is not None), None)
+
+    def walk(self, prefix: str = "") -> Iterator[tuple[str, Any]]:
+        """Every layer that holds no others, with its name: its number, or numbers joined by points where layers hold layers."""
+        for number, layer in enumerate(self.layers):
+            name = f"{prefix}{number}"
+            if isinstance(layer, AbstractContainer):
+                yield from layer.walk(f"{name}.")
+            else:
+                yield name, layer
+
+    def replaced(self, name: str, layer: Any) -> Any:
+        """The same layers, with another one at a place."""
+        first, _, rest = name.partition(".")
+        number = int(first)
+        new = self.layers[number].replaced(rest, layer) if rest else layer
+        return eqx.tree_at(lambda net: net.layers[number], self, new, is_leaf=lambda x: x is None)
+
+
+class Residual(AbstractContainer):
+    r"""Layers around which the input passes unchanged: $y = x + f(x)$, or $s(x) + f(x)$ with a shortcut $s$.
+
+    **Arguments:** layers; `shortcut`: a layer that brings $x$ into the shape of $f(x)$, if they differ.
+
+    **Raises:** `ValueError` if the shapes do not agree.
+
+    **Source:** W. Fang et al., Deep residual learning in spiking neural networks, NeurIPS 34 (2021): the sum of spikes.
+
+    !!! Example
+
+        >>> import jax.numpy as jnp, jax.random as jr, neuro4d as n4
+        >>> block = n4.train.Residual(n4.train.Dense(4, 4, key=jr.key(0)), n4.train.Spiking(n4.PLIF(w=0.0)))
+        >>> block(jnp.ones((2, 1, 4))).shape
+        (2, 1, 4)
+    """
+
+    layers: tuple[Any, ...]
+
+    def __init__(self, *layers: Any, shortcut: Any = None):
+        self.layers = check_layers("Residual", (*layers, *(() if shortcut is None else (shortcut,))))
+        self.has_shortcut = shortcut is not None
+
+    has_shortcut: bool = eqx.field(static=True)
+
+    def apply(self, x, context):
+        inner = self.layers[:-1] if self.has_shortcut else self.layers
+        y, records, statistics = Chain(inner).chain(x, context)
+        past = Passed(x)
+        if self.has_shortcut:
+            past = self.layers[-1].apply(x, context.part(len(inner)))
+            if past.statistics is not None or statistics is not None:
+                statistics = (*(statistics or (None,) * len(inner)), past.statistics)
+        if y.shape != past.output.shape:
+            raise ValueError(
+                f"Residual adds an input of shape {past.output.shape} to an output of shape {y.shape}; "
+                "make them alike, or give `shortcut=` a layer that does."
+            )
+        return Passed(y + past.output, records + past.records, statistics)
+
+
+class Chain(AbstractContainer):
+    """Layers one after the other, without a time step of their own."""
+
+    layers: tuple[Any, ...]
+
+    def apply(self, x, context):
+        return self.chain(x, context)
+
+
+class Sequential(AbstractContainer):
+    r"""A network of layers, one after the other, from `(time, batch, ...)` to what the last layer gives.
+
+    **Arguments:** layers; `dt`: the time step of all neurons in it. [time]
+
+    | to | write |
+    |---|---|
+    | run | `net(x)`; in training `net(x, key=key, training=True)` |
+    | see spikes and potentials | `output, records = net.trace(x)`; one `Record(spikes, excess)` for each spiking layer |
+    | know which these are | `net.spiking_layers`: their names, `"1"` for `net.layers[1]`, `"2.1"` for `net.layers[2].layers[1]` |
+    | reach one | `net.layer("1").neuron.v_th` |
+    | change one | `net.with_layer("1", layer)` |
+    | put in other neurons | `net.with_neurons(n4.PLIF(w=0.0))` |
+
+    **Raises:** `TypeError` for what is no layer, `UnitError` for a time step without a unit, `ValueError` for a period that is no multiple of it.
+
+    !!! Example
+
+        >>> import brainunit as u, jax.numpy as jnp, jax.random as jr, neuro4d as n4
+        >>> k1, k2 = jr.split(jr.key(0))
+        >>> net = n4.train.Sequential(
+        ...     n4.train.Dense(64, 32, key=k1), n4.train.Spiking(n4.PLIF(w=0.0)), n4.train.Dense(32, 10, key=k2), n4.train.Readout("mean"),
+        ... )
+        >>> net(jnp.ones((16, 8, 64))).shape, net.spiking_layers
+        ((8, 10), ('1',))
+        >>> output, records = net.trace(jnp.ones((16, 8, 64)))
+        >>> records[0].spikes.shape
+        (16, 8, 32)
+    """
+
+    layers: tuple[Any, ...]
+    dt: float = eqx.field(static=True)
+
+    def __init__(self, *layers: Any, dt: Any = 1 * u.ms):
+        self.layers = check_layers("Sequential", layers)
+        self.dt = check_step(dt, "Sequential: dt")
+        for _, layer in self.walk():
+            if isinstance(layer, AbstractDynamics):
+                layer.check(self.dt)
+
+    def apply(self, x, context):
+        return self.chain(x, context._replace(dt=self.dt))
+
+    def run(self, x: Any, *, key: Any = None, training: bool = False) -> Passed:
+        """Output, records and new running statistics (`None` if there are none): what one update of `fit` sees."""
+        return self.apply(jnp.asarray(x), Context(self.dt, key, training))
+
+    def trace(self, x: Any, *, key: Any = None, training: bool = False) -> tuple[Array, tuple[Record, ...]]:
+        """The output, and what every spiking layer did."""
+        return self.run(x, key=key, training=training)[:2]
+
+    def __call__(self, x: Any, *, key: Any = None, training: bool = False) -> Array:  # type: ignore[override]
+        """The output. Without `training` nothing is drawn, and no key is needed."""
+        return self.run(x, key=key, training=training).output
+
+    @property
+    def spiking_layers(self) -> tuple[str, ...]:
+        """The names of spiking layers, in the order of records."""
+        return tuple(name for name, layer in self.walk() if isinstance(layer, Spiking))
+
+    def layer(self, name: str) -> Any:
+        """The layer of a name."""
+        return lookup(dict(self.walk()), name, "layer")
+
+    def with_layer(self, name: str, layer: Any) -> "Sequential":
+        """The network with another layer at a place."""
+        self.layer(name)
+        return self.replaced(name, layer)
+
+    def with_neurons(self, neuron: Any) -> "Sequential":
+        """The network with other neurons in all its spiking layers; weights and surrogates stay.
+
+        !!! Example
+
+            >>> import brainunit as u, neuro4d as n4
+            >>> net = n4.train.Sequential(n4.train.Spiking(n4.PLIF(w=0.0)))
+            >>> lif = n4.LIF(tau=2*u.ms, c=2*u.pF, v_rest=0*u.mV, v_th=1*u.mV, v_reset=0*u.mV)
+            >>> type(net.with_neurons(lif).layers[0].neuron).__name__
+            'LIF'
+        """
+        net = self
+        for name in self.spiking_layers:
+            layer = net.layer(name).with_neuron(neuron)
+            layer.check(self.dt)
+            net = net.with_layer(name, layer)
+        return net
+
+    def fan_outs(self) -> tuple[float, ...]:
+        """Synapses that one spike of each spiking layer reaches, on average: those of the next layer with weights, and recurrent ones.
+
+        Pooling in between is counted as if it passed every spike on, an upper bound.
+        """
+        layers = list(self.walk())
+        counts = []
+        for place, (_, layer) in enumerate(layers):
+            if isinstance(layer, Spiking):
+                own = layer.recurrent_fan_out()
+                ahead = next((fan for fan in (after.fan_out() for _, after in layers[place + 1 :]) if fan is not None), 0.0)
+                counts.append(own + ahead)
+        return tuple(counts)
+
+
+def check_layers(where: str, layers: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Layers, and nothing else."""
+    if not layers:
+        raise ValueError(f"{where} holds at least one layer, for example `{where}(train.Spiking(n4.PLIF()))`.")
+    for number, layer in enumerate(layers):
+        if not isinstance(layer, AbstractLayer):
+            hint = "Wrap neurons: `train.Spiking(neuron)`." if not isinstance(layer, list | tuple) else "Write the layers one by one, without a list."
+            raise TypeError(f"{where}: argument {number} is no layer; got {layer!r:.60}. {hint}")
+    return layers
+
+
+def check_step(dt: Any, where: str) -> float:
+    """A time step in ms."""
+    value = float(check_quantity(dt, u.ms, where))
+    if not value > 0:
+        raise ValueError(f"{where} must be more than 0 ms; got {dt}. For example `dt=1*u.ms`.")
+    return value
