@@ -3,15 +3,21 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import brainunit as u
+import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
-from neuro4d._base import check_name
+from neuro4d._base import attach, check_name, field_units, is_traced, lookup
 from neuro4d.model import Model, Weights, set_value
 
 Where = Callable[[Model], Any] | Weights
 Places = Mapping[str, Where]
+
+LEVEL_MV = 20.0
+"""How far apart the levels of a membrane lie, from rest to threshold: what a voltage is compared with, since its zero means nothing."""
 
 
 def places(where: Where | Places) -> dict[str, Where]:
@@ -44,8 +50,11 @@ def check_place(name: str, place: Any) -> str:
 
 
 def read(model: Model, where: Places) -> dict[str, Array]:
-    """The numbers at some places, bare, in internal units; of `n4.Weights`, one per synapse."""
-    return {name: jnp.asarray(_value(model, place)) for name, place in where.items()}
+    """The numbers at some places, bare, in internal units; of `n4.Weights`, one per synapse.
+
+    **Raises:** `TypeError` for a place that is no float array.
+    """
+    return {name: _float(name, _value(model, place)) for name, place in where.items()}
 
 
 def _value(model: Model, place: Where) -> Any:
@@ -54,16 +63,69 @@ def _value(model: Model, place: Where) -> Any:
     return place(model)
 
 
+def _float(name: str, value: Any) -> Array:
+    if not eqx.is_array(value) or not jnp.issubdtype(value.dtype, jnp.floating):
+        raise TypeError(f"`where` of {name!r} has to point at a float array of the model; it gives {value!r:.80}.")
+    return jnp.asarray(value)
+
+
 def write(model: Model, where: Places, values: Mapping[str, Any]) -> Model:
     """A model with other numbers at some places. Works inside compiled functions; values are bare, in internal units.
 
-    A scalar holds for all entries of a leaf.
+    A scalar holds for all entries of a leaf. Outside of a compiled function every leaf that stays is the very same array, so that models
+    of a batch share it.
     """
     for name, place in where.items():
-        model = _written(model, place, values[name])
+        value = jnp.asarray(values[name], model.dtype)
+        model = set_value(model, place, value) if is_traced(model, value) else _written(model, place, value)
     return model
 
 
-def _written(model: Model, place: Where, value: Any) -> Model:
-    """Written as a traced number is, so that it counts in internal units and a program may differentiate it."""
-    return jax.jit(lambda m, x: set_value(m, place, x))(model, jnp.asarray(value, model.dtype))
+def _written(model: Model, place: Where, value: Array) -> Model:
+    changed, structure = _changes(model, place, value)
+    return jax.tree.unflatten(structure, [old if new is None else new for new, old in zip(changed, jax.tree.leaves(model), strict=True)])
+
+
+@eqx.filter_jit
+def _changes(model: Model, place: Where, value: Array) -> tuple[list[Array | None], Any]:
+    """The leaves that differ, and the structure: weights may have become one per edge. Compiled once for a place; the value is traced,
+    so that it counts in internal units."""
+    other = set_value(model, place, value)
+    before, after = jax.tree.leaves(model), jax.tree.leaves(other)
+    return [None if new is old else new for new, old in zip(after, before, strict=True)], jax.tree.structure(other)
+
+
+def unit_of(model: Model, place: Where) -> Any:
+    """The unit of the numbers at a place, or `None` where the leaf has none of its own."""
+    if isinstance(place, Weights):
+        lookup(model.layout.projections_by_name, place.projection, "projection")
+        return u.get_unit(model.weights(place.projection))
+    mark = object()
+    marked = eqx.tree_at(place, model, mark)
+    parts = [*marked.neurons.values(), *(part for ports in marked.receptors.values() for part in ports.values())]
+    found = [unit for part in parts for name, unit in field_units(part).items() if getattr(part, name) is mark]
+    return found[0] if found else None
+
+
+def scales(model: Model, where: Places) -> dict[str, float]:
+    """How large a number at each place is, as a measure for steps: its mean magnitude, or, for a voltage, 20 mV.
+
+    **Raises:** `ValueError` for numbers that are all 0 and no voltage: they have no size.
+    """
+    found = {}
+    for name, value in read(model, where).items():
+        voltage = not isinstance(where[name], Weights) and unit_of(model, where[name]) == u.mV
+        size = LEVEL_MV if voltage else float(np.mean(np.abs(np.asarray(value, np.float64))))
+        if size == 0:
+            raise ValueError(
+                f"the numbers at {name!r} are all 0, so a relative step is none; say how far to move: "
+                f"`n4.train.Differences(step={{{name!r}: 0.1}})`, in the internal unit."
+            )
+        found[name] = size
+    return found
+
+
+def unit_text(model: Model, place: Where) -> str:
+    """The unit of a place as it is printed, or nothing."""
+    unit = unit_of(model, place)
+    return "" if unit is None or attach(1.0, unit) is None else str(unit)

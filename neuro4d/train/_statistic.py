@@ -10,17 +10,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from neuro4d._base import lookup, steps_of
+from neuro4d._base import check_name, check_quantity, lookup, steps_of
 from neuro4d.model import Model
 from neuro4d.recorders import Counts
-from neuro4d.simulate import batch, scan
+from neuro4d.simulate import batch
+from neuro4d.train._loop import PLAIN, AbstractLoop, takes_loop
 
 
 class AbstractStatistic(eqx.Module):
     """A number that a run of a model gives, with its unit.
 
     `statistic(model, key)` is a pure function of JAX: one trial, to be compiled, mapped and, in a model with a surrogate,
-    differentiated. `measure` gives the same number for many trials by the fastest program there is.
+    differentiated. `measure` gives the same number for many trials by the fastest program there is. A statistic that takes a third
+    argument `loop` and makes its steps with `loop.total` can be differentiated by every gradient: each brings a loop of its own.
     """
 
     @property
@@ -55,8 +57,11 @@ class FunctionStatistic(AbstractStatistic):
     def unit(self):
         return None
 
-    def __call__(self, model, key):
-        return jnp.asarray(self.function(model, key))
+    def __call__(self, model, key, loop=PLAIN):
+        given = (loop,) if takes_loop(self.function) else ()
+        if not given and loop is not PLAIN:
+            raise ValueError(NO_LOOP)
+        return jnp.asarray(self.function(model, key, *given))
 
 
 def as_statistic(loss: Any) -> AbstractStatistic:
@@ -69,6 +74,24 @@ def as_statistic(loss: Any) -> AbstractStatistic:
     if callable(loss):
         return FunctionStatistic(loss)
     raise TypeError(f"expected a statistic, `n4.train.Rate('cells', 1*u.second)`, or a function of model and key; got {loss!r:.80}.")
+
+
+NO_LOOP = (
+    "this gradient makes the time steps in a way of its own, so the loss has to let it: write it with a third argument, "
+    "`def loss(model, key, loop): return loop.total(model, model.init(key), 1000, lambda state, spikes: spikes['cells'].mean())`."
+)
+
+
+def call_with(statistic: AbstractStatistic, model: Model, key: Any, loop: AbstractLoop) -> Array:
+    """One trial, whose steps are made by a loop.
+
+    **Raises:** `ValueError` for a statistic that makes its steps itself.
+    """
+    if not takes_loop(type(statistic).__call__):
+        if loop is PLAIN:
+            return statistic(model, key)
+        raise ValueError(NO_LOOP)
+    return statistic(model, key, loop)  # type: ignore[call-arg]
 
 
 class Rate(AbstractStatistic):
@@ -92,28 +115,37 @@ class Rate(AbstractStatistic):
     """
 
     population: str = eqx.field(static=True)
-    duration: Any = eqx.field(static=True)
-    discard: Any = eqx.field(static=True)
+    duration_ms: float = eqx.field(static=True)
+    discard_ms: float = eqx.field(static=True)
 
     def __init__(self, population: str, duration: Any, *, discard: Any = 0 * u.ms):
-        self.population, self.duration, self.discard = population, duration, discard
+        self.population = check_name(population, "population")
+        self.duration_ms = float(check_quantity(duration, u.ms, "Rate.duration", low=0))
+        self.discard_ms = float(check_quantity(discard, u.ms, "Rate.discard", low=0))
+        if self.duration_ms == 0:
+            raise ValueError("Rate.duration must be more than 0 ms; for example `n4.train.Rate('cells', 1*u.second)`.")
 
     @property
     def unit(self):
         return u.Hz
 
-    def __call__(self, model, key):
+    def __call__(self, model, key, loop=PLAIN):
         lookup(model.populations, self.population, "population")
-        before = int(steps_of(self.discard.to_decimal(u.ms), model.dt_ms, "Rate.discard"))
-        steps = int(steps_of(self.duration.to_decimal(u.ms), model.dt_ms, "Rate.duration"))
-        state = model.init(key)
-        if before:
-            state, _ = scan(model, state, before)
-        _, fired = scan(model, state, steps, lambda _, spikes: jnp.mean(spikes[self.population], dtype=model.dtype))
-        return jnp.mean(fired) * (1000 / model.dt_ms)
+        before = int(steps_of(self.discard_ms, model.dt_ms, "Rate.discard"))
+        steps = int(steps_of(self.duration_ms, model.dt_ms, "Rate.duration"))
+
+        def fired(_, spikes):
+            return jnp.mean(spikes[self.population], dtype=model.dtype)
+
+        return loop.total(model, model.init(key), steps, fired, discard=before) * (1000 / (model.dt_ms * steps))
 
     def measure(self, models, keys):
         runs = batch(
-            models[0] if len(models) == 1 else list(models), keys, self.duration, Counts(self.population), discard=self.discard, progress=False
+            models[0] if len(models) == 1 else list(models),
+            keys,
+            self.duration_ms * u.ms,
+            Counts(self.population),
+            discard=self.discard_ms * u.ms,
+            progress=False,
         )
         return np.array([float(np.mean(run.rate(self.population).to_decimal(u.Hz))) for run in runs])
