@@ -1,9 +1,13 @@
 """L8: learning and tuning: gradients with a choice, layers, losses, data, tuners."""
 
 from neuro4d.train import data as data
+from neuro4d.train import encoders as encoders
+from neuro4d.train import losses as losses
 from neuro4d.train._differences import Differences as Differences
 from neuro4d.train._estimate import AbstractGradient as AbstractGradient
 from neuro4d.train._estimate import Estimate as Estimate
+from neuro4d.train._events import SpikeRun as SpikeRun
+from neuro4d.train._events import spike_times as spike_times
 from neuro4d.train._parameters import places as places
 from neuro4d.train._statistic import AbstractStatistic as AbstractStatistic
 from neuro4d.train._statistic import Rate as Rate

@@ -31,9 +31,7 @@ class AbstractContainer(AbstractLayer):
     def with_statistics(self, statistics):
         if statistics is None:
             return self
-        changed = tuple(
-            layer if new is None else layer.with_statistics(new) for layer, new in zip(self.layers, statistics, strict=True)
-        )
+        changed = tuple(layer if new is None else layer.with_statistics(new) for layer, new in zip(self.layers, statistics, strict=True))
         return eqx.tree_at(lambda net: net.layers, self, changed)
 
     def fan_out(self):
@@ -214,7 +212,11 @@ def check_layers(where: str, layers: tuple[Any, ...]) -> tuple[Any, ...]:
         raise ValueError(f"{where} holds at least one layer, for example `{where}(train.Spiking(n4.PLIF()))`.")
     for number, layer in enumerate(layers):
         if not isinstance(layer, AbstractLayer):
-            hint = "Wrap neurons: `train.Spiking(neuron)`." if not isinstance(layer, list | tuple) else "Write the layers one by one, without a list."
+            hint = (
+                "Wrap neurons: `train.Spiking(neuron)`."
+                if not isinstance(layer, list | tuple)
+                else "Write the layers one by one, without a list."
+            )
             raise TypeError(f"{where}: argument {number} is no layer; got {layer!r:.60}. {hint}")
     return layers
 

@@ -77,7 +77,13 @@ class Spiking(AbstractDynamics):
     fixed: ClassVar = ("surrogate",)
 
     def __init__(
-        self, neuron: Any, shape: int | tuple[int, ...] | None = None, *, surrogate: Any = None, learn: tuple[str, ...] | None = None, seed: int = 0
+        self,
+        neuron: Any,
+        shape: int | tuple[int, ...] | None = None,
+        *,
+        surrogate: Any = None,
+        learn: tuple[str, ...] | None = None,
+        seed: int = 0,
     ):
         self.neuron = bare(drawn(check_neuron(neuron, type(self).__name__), shape, seed))
         self.surrogate = bare(SuperSpike(width=1 * u.mV) if surrogate is None else surrogate)
@@ -209,7 +215,9 @@ def check_neuron(neuron: Any, where: str) -> AbstractNeuron:
     if "i" not in neuron.accepts:
         raise ValueError(f"{where}: {name} takes no current, so that a layer cannot drive it; `n4.LIF(...)` does.")
     if neuron.random:
-        raise ValueError(f"{where}: {name} draws at random in every step, which layers do not support; take a `Network`, or `n4.LIF(...)` here.")
+        raise ValueError(
+            f"{where}: {name} draws at random in every step, which layers do not support; take a `Network`, or `n4.LIF(...)` here."
+        )
     return neuron
 
 
@@ -246,4 +254,3 @@ def _check_shapes(neuron: Any, shape: tuple[int, ...], where: str) -> None:
             raise ValueError(
                 f"{where}: {type(neuron).__name__}.{name} has shape {jnp.shape(value)}, which does not fit a sample of shape {shape}."
             )
-

@@ -1,0 +1,6 @@
+"""Encoders: from numbers to sequences, `(batch, ...)` to `(time, batch, ...)`."""
+
+from neuro4d.train.encoders._constant import Direct as Direct
+from neuro4d.train.encoders._constant import Latency as Latency
+from neuro4d.train.encoders._constant import Rate as Rate
+from neuro4d.train.encoders._series import Delta as Delta
