@@ -6,3 +6,4 @@ from neuro4d.io._config import sense_input as sense_input
 from neuro4d.io._config_file import ConfigError as ConfigError
 from neuro4d.io._config_file import read_config as read_config
 from neuro4d.io._config_schema import BrainConfig as BrainConfig
+from neuro4d.io._spike_file import open_hdf5 as open_hdf5
