@@ -57,6 +57,34 @@ def add(total: Any, seen: Any) -> Any:
     return jax.tree.map(jnp.add, total, seen)
 
 
-def takes_loop(function: Callable) -> bool:
-    """Whether a function lets its caller say how steps are made: whether it has an argument `loop`."""
-    return "loop" in inspect.signature(function).parameters
+NO_LOOP = (
+    "this gradient makes the time steps in a way of its own, so the loss has to let it: write it with a third argument, "
+    "`def loss(model, key, loop): return loop.total(model, model.init(key), 1000, lambda state, spikes: spikes['cells'].mean())`."
+)
+
+
+def call_with(loss: Callable, model: Model, key: Any, loop: AbstractLoop) -> Any:
+    """One trial of a statistic or a function, whose steps are made by a loop.
+
+    **Raises:** `ValueError` for one that makes its steps itself.
+    """
+    if "loop" in inspect.signature(loss).parameters:
+        return loss(model, key, loop)
+    if loop is PLAIN:
+        return loss(model, key)
+    raise ValueError(NO_LOOP)
+
+
+class Same:
+    """A value that counts as the same where it is the same object: what a compiled program is kept for, if it has no hash."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any):
+        self.value = value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and self.value is other.value

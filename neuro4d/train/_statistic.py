@@ -12,9 +12,10 @@ from jaxtyping import Array, Float
 
 from neuro4d._base import check_name, check_quantity, lookup, steps_of
 from neuro4d.model import Model
-from neuro4d.recorders import Counts
-from neuro4d.simulate import batch
-from neuro4d.train._loop import PLAIN, AbstractLoop, takes_loop
+from neuro4d.recorders import AbstractRecorder, Counts, Spikes
+from neuro4d.results import Run
+from neuro4d.simulate import batch, scan
+from neuro4d.train._loop import PLAIN, call_with
 
 
 class AbstractStatistic(eqx.Module):
@@ -22,7 +23,7 @@ class AbstractStatistic(eqx.Module):
 
     `statistic(model, key)` is a pure function of JAX: one trial, to be compiled, mapped and, in a model with a surrogate,
     differentiated. `measure` gives the same number for many trials by the fastest program there is. A statistic that takes a third
-    argument `loop` and makes its steps with `loop.total` can be differentiated by every gradient: each brings a loop of its own.
+    argument `loop`, and makes its steps with `loop.total`, can be differentiated by every gradient: each brings a loop of its own.
     """
 
     @property
@@ -48,6 +49,57 @@ def _one_trial(statistic: AbstractStatistic, model: Model, key: Any) -> Array:
     return statistic(model, key)
 
 
+class AbstractRunStatistic(AbstractStatistic):
+    """A statistic that is read from a finished run, so that one run serves several of them.
+
+    **Fields:** `duration` of what is looked at, `discard` before it. [time]
+    """
+
+    duration: eqx.AbstractVar[Any]
+    discard: eqx.AbstractVar[Any]
+
+    @abc.abstractmethod
+    def recorders(self) -> tuple[AbstractRecorder, ...]:
+        """What has to be recorded."""
+
+    @abc.abstractmethod
+    def of(self, run: Run) -> float:
+        """The number, bare, from a run with these recorders; `nan` where the run does not define it."""
+
+    def measure(self, models, keys):
+        return np.array([self.of(run) for run in record(models, keys, (self,))])
+
+
+def record(models: Sequence[Model], keys: Any, statistics: Sequence[AbstractRunStatistic]) -> list[Run]:
+    """One run per trial, from which several statistics with one duration can be read.
+
+    **Arguments:** `models`: one for all, or one per key.
+    """
+    first = statistics[0]
+    return batch(
+        models[0] if len(models) == 1 else list(models),
+        keys,
+        first.duration,
+        merged([recorder for statistic in statistics for recorder in statistic.recorders()]),
+        discard=first.discard,
+        progress=False,
+    )
+
+
+def merged(recorders: Sequence[AbstractRecorder]) -> tuple[AbstractRecorder, ...]:
+    """Recorders without doubles: what several count or keep is counted and kept once."""
+    counted = {name for each in recorders if type(each) is Counts and each.every is None for name in each.populations or ()}
+    kept = {name for each in recorders if type(each) is Spikes for name in each.populations or ()}
+    others = {each.name: each for each in recorders if not (type(each) is Spikes or (type(each) is Counts and each.every is None))}
+    everything = [type(each) for each in recorders if type(each) in (Counts, Spikes) and each.populations is None]
+    out = []
+    if counted or Counts in everything:
+        out.append(Counts() if Counts in everything else Counts(*sorted(counted)))
+    if kept or Spikes in everything:
+        out.append(Spikes() if Spikes in everything else Spikes(*sorted(kept)))
+    return (*out, *others.values())
+
+
 class FunctionStatistic(AbstractStatistic):
     """A function `(model, key) -> scalar` of the user as a statistic."""
 
@@ -58,10 +110,7 @@ class FunctionStatistic(AbstractStatistic):
         return None
 
     def __call__(self, model, key, loop=PLAIN):
-        given = (loop,) if takes_loop(self.function) else ()
-        if not given and loop is not PLAIN:
-            raise ValueError(NO_LOOP)
-        return jnp.asarray(self.function(model, key, *given))
+        return jnp.asarray(call_with(self.function, model, key, loop))
 
 
 def as_statistic(loss: Any) -> AbstractStatistic:
@@ -76,25 +125,26 @@ def as_statistic(loss: Any) -> AbstractStatistic:
     raise TypeError(f"expected a statistic, `n4.train.Rate('cells', 1*u.second)`, or a function of model and key; got {loss!r:.80}.")
 
 
-NO_LOOP = (
-    "this gradient makes the time steps in a way of its own, so the loss has to let it: write it with a third argument, "
-    "`def loss(model, key, loop): return loop.total(model, model.init(key), 1000, lambda state, spikes: spikes['cells'].mean())`."
-)
+def check_span(name: str, duration: Any, discard: Any) -> None:
+    """Two times with units: what is looked at, above 0, and what comes before it."""
+    if not check_quantity(duration, u.ms, f"{name}.duration", low=0) > 0:
+        raise ValueError(f"{name}.duration has to be more than 0 ms, for example `1*u.second`; got {duration}.")
+    check_quantity(discard, u.ms, f"{name}.discard", low=0)
 
 
-def call_with(statistic: AbstractStatistic, model: Model, key: Any, loop: AbstractLoop) -> Array:
-    """One trial, whose steps are made by a loop.
+def observed(model: Model, key: Any, population: str, duration: Any, discard: Any, what: Callable[[Array], Array]) -> Array:
+    """What a function of the spikes of a population gives in every step of a trial, after the time that is discarded."""
+    lookup(model.populations, population, "population")
+    before = int(steps_of(discard.to_decimal(u.ms), model.dt_ms, "discard"))
+    steps = int(steps_of(duration.to_decimal(u.ms), model.dt_ms, "duration"))
+    state = model.init(key)
+    if before:
+        state, _ = scan(model, state, before)
+    _, seen = scan(model, state, steps, lambda _, spikes: what(spikes[population]))
+    return seen
 
-    **Raises:** `ValueError` for a statistic that makes its steps itself.
-    """
-    if not takes_loop(type(statistic).__call__):
-        if loop is PLAIN:
-            return statistic(model, key)
-        raise ValueError(NO_LOOP)
-    return statistic(model, key, loop)  # type: ignore[call-arg]
 
-
-class Rate(AbstractStatistic):
+class Rate(AbstractRunStatistic):
     r"""The mean firing rate of a population.
 
     $$ r = \frac{1}{n T} \sum_{i=1}^{n} \sum_t s_i(t) $$
@@ -107,6 +157,8 @@ class Rate(AbstractStatistic):
 
     Bare it is in Hz.
 
+    **Raises:** `UnitError`, `ValueError` for a duration that is not above 0.
+
     !!! Example
 
         >>> import brainunit as u, neuro4d as n4
@@ -115,15 +167,12 @@ class Rate(AbstractStatistic):
     """
 
     population: str = eqx.field(static=True)
-    duration_ms: float = eqx.field(static=True)
-    discard_ms: float = eqx.field(static=True)
+    duration: Any = eqx.field(static=True)
+    discard: Any = eqx.field(static=True)
 
     def __init__(self, population: str, duration: Any, *, discard: Any = 0 * u.ms):
-        self.population = check_name(population, "population")
-        self.duration_ms = float(check_quantity(duration, u.ms, "Rate.duration", low=0))
-        self.discard_ms = float(check_quantity(discard, u.ms, "Rate.discard", low=0))
-        if self.duration_ms == 0:
-            raise ValueError("Rate.duration must be more than 0 ms; for example `n4.train.Rate('cells', 1*u.second)`.")
+        check_span("Rate", duration, discard)
+        self.population, self.duration, self.discard = check_name(population, "population"), duration, discard
 
     @property
     def unit(self):
@@ -131,21 +180,16 @@ class Rate(AbstractStatistic):
 
     def __call__(self, model, key, loop=PLAIN):
         lookup(model.populations, self.population, "population")
-        before = int(steps_of(self.discard_ms, model.dt_ms, "Rate.discard"))
-        steps = int(steps_of(self.duration_ms, model.dt_ms, "Rate.duration"))
+        before = int(steps_of(self.discard.to_decimal(u.ms), model.dt_ms, "Rate.discard"))
+        steps = int(steps_of(self.duration.to_decimal(u.ms), model.dt_ms, "Rate.duration"))
 
         def fired(_, spikes):
             return jnp.mean(spikes[self.population], dtype=model.dtype)
 
         return loop.total(model, model.init(key), steps, fired, discard=before) * (1000 / (model.dt_ms * steps))
 
-    def measure(self, models, keys):
-        runs = batch(
-            models[0] if len(models) == 1 else list(models),
-            keys,
-            self.duration_ms * u.ms,
-            Counts(self.population),
-            discard=self.discard_ms * u.ms,
-            progress=False,
-        )
-        return np.array([float(np.mean(run.rate(self.population).to_decimal(u.Hz))) for run in runs])
+    def recorders(self):
+        return (Counts(self.population),)
+
+    def of(self, run):
+        return float(run.rate(self.population).to_decimal(u.Hz))

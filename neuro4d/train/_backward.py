@@ -1,0 +1,129 @@
+"""Steps that are differentiated backwards in time, and what keeps that derivative finite."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from neuro4d.model import Model, State, advance, prepare
+from neuro4d.ops import row_of
+from neuro4d.train._loop import AbstractLoop, add, nothing
+
+
+class Backward(AbstractLoop):
+    """Steps for reverse mode: the past is kept at the beginning of blocks only and made again from there.
+
+    **Fields:** `damping`: the share of the derivative that passes from a spike to those that hear it; `truncate`: steps after which
+    the derivative with respect to the state is cut, or `None`; `clip`: the largest norm of that derivative in a step, or `None`;
+    `reset`: whether the derivative passes through the reset; `checkpoint`: whether blocks are made again instead of kept.
+    """
+
+    damping: float = eqx.field(static=True, default=1.0)
+    truncate: int | None = eqx.field(static=True, default=None)
+    clip: float | None = eqx.field(static=True, default=None)
+    reset: bool = eqx.field(static=True, default=False)
+    checkpoint: bool = eqx.field(static=True, default=True)
+
+    def total(self, model, state, steps, observe, *, discard=0):
+        constants = prepare(model)
+        resets = reset_levels(model) if self.reset else {}
+        all_steps = discard + steps
+        block = self.truncate or max(math.isqrt(all_steps), 1)
+
+        def one(carry: Any, number: Array) -> Any:
+            state, total = carry
+            before = state if self.clip is None else _clipped(state, self.clip)
+            after, spikes = advance(model, constants, before, None)
+            after = _with_resets(after, spikes, resets)
+            after = after if self.damping == 1 else _damped(after, before.step, self.damping)
+            counts = (number >= discard).astype(model.dtype)
+            seen = jax.tree.map(lambda x: x * counts.astype(x.dtype), observe(after, spikes))
+            return (after, add(total, seen)), None
+
+        def some(carry: Any, numbers: Array) -> Any:
+            state, total = carry
+            state = state if self.truncate is None else jax.tree.map(jax.lax.stop_gradient, state)
+            return jax.lax.scan(one, (state, total), numbers)
+
+        some_again: Callable = jax.checkpoint(some) if self.checkpoint else some
+        numbers, whole = jnp.arange(all_steps), all_steps - all_steps % block
+        carry, _ = jax.lax.scan(some_again, (state, nothing(model, state, observe)), numbers[:whole].reshape(-1, block))
+        if whole < all_steps:
+            carry, _ = some_again(carry, numbers[whole:])
+        return carry[1]
+
+
+def _damped(state: State, step: Array, share: float) -> State:
+    """The spikes of the step that was just made, as later steps hear them, with a share of their derivative."""
+    rings = [name for name, past in state.history.items() if past.soft is not None]
+    if not rings:
+        return state
+
+    def one(name: str) -> Array:
+        past = state.history[name]
+        row = row_of(past, step)
+        spikes = jax.lax.dynamic_index_in_dim(past.soft, row, 0, keepdims=False)  # type: ignore[arg-type]
+        some = share * spikes + (1 - share) * jax.lax.stop_gradient(spikes)
+        same = jax.lax.stop_gradient(spikes - some) + some  # the value to the last bit
+        return jax.lax.dynamic_update_index_in_dim(past.soft, same, row, 0)  # type: ignore[arg-type]
+
+    return eqx.tree_at(lambda s: [s.history[name].soft for name in rings], state, [one(name) for name in rings])
+
+
+def reset_levels(model: Model) -> dict[str, tuple[Array, Array]]:
+    """Threshold and reset of the neurons of each group, `(n,)` or scalars.
+
+    **Raises:** `ValueError` for neurons without these two numbers.
+    """
+    found = {}
+    for name, group in prepare(model).groups.items():
+        levels = [getattr(group.of_neuron, field, None) for field in ("v_th", "v_reset")]
+        if levels[0] is None or levels[1] is None:
+            raise ValueError(
+                f"`reset='through'` needs neurons with a threshold and a reset potential; those of {name!r} are "
+                f"{type(group.neuron).__name__}. Use `reset='detached'`."
+            )
+        found[name] = (levels[0], levels[1])
+    return found
+
+
+def _with_resets(state: State, spikes: Any, levels: dict[str, tuple[Array, Array]]) -> State:
+    """The potential of each neuron with the derivative of its reset: a spike more moves it from where it is to the reset."""
+    for name, (v_th, v_reset) in levels.items():
+        soft, v = spikes.soft[name], state.groups[name].neurons.v
+        fired = spikes.fired(name)
+        jump = jax.lax.stop_gradient(v_reset - jnp.where(fired, v_th, v))
+        moved = v + jump * (soft - jax.lax.stop_gradient(soft))
+        state = _with_v(state, name, moved)
+    return state
+
+
+def _with_v(state: State, group: str, v: Array) -> State:
+    return eqx.tree_at(lambda s: s.groups[group].neurons.v, state, v)
+
+
+def _clipped(state: State, most: float) -> State:
+    """The state, whose cotangent is made shorter where its norm is above `most`."""
+    floats, rest = eqx.partition(state, eqx.is_inexact_array)
+    return eqx.combine(_clip(most, floats), rest)
+
+
+def _clip(most: float, floats: Any) -> Any:
+    @jax.custom_vjp
+    def same(x: Any) -> Any:
+        return x
+
+    def forward(x: Any) -> Any:
+        return x, None
+
+    def backward(_: None, given: Any) -> Any:
+        norm = jnp.sqrt(sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(given)))
+        share = jnp.where(norm > most, most / norm, 1)
+        return (jax.tree.map(lambda leaf: jnp.where(jnp.isfinite(share), leaf * share.astype(leaf.dtype), 0), given),)
+
+    same.defvjp(forward, backward)
+    return same(floats)
