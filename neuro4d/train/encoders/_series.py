@@ -52,3 +52,17 @@ class Delta(AbstractEncoder):
             return level + self.threshold * change, jnp.stack([up, down], axis=-1).astype(x.dtype)
 
         return jax.lax.scan(step, series[0], series)[1]
+
+
+class Timed(AbstractEncoder):
+    """Samples that have time already: `(batch, time, ...)` becomes `(time, batch, ...)`.
+
+    !!! Example
+
+        >>> import jax.numpy as jnp, neuro4d as n4
+        >>> n4.train.encoders.Timed()(jnp.ones((2, 50, 7))).shape
+        (50, 2, 7)
+    """
+
+    def __call__(self, x, key=None):
+        return jnp.moveaxis(x, 1, 0)

@@ -57,6 +57,10 @@ class AbstractLayer(eqx.Module):
     def apply(self, x: Array, context: Context) -> Passed:
         """The output, the records of spiking layers, and the new running statistics."""
 
+    def statistics(self) -> Any:
+        """Running statistics as they are, or `None` for a layer without."""
+        return None
+
     def with_statistics(self, statistics: Any) -> "AbstractLayer":
         """The layer with running statistics that `apply` returned."""
         del statistics

@@ -80,5 +80,8 @@ class BatchNorm(AbstractLayer):
         factor = self.gain * jax.lax.rsqrt(moments.variance + self.epsilon)
         return x * factor + (self.shift - moments.mean * factor)
 
+    def statistics(self):
+        return self.moments
+
     def with_statistics(self, statistics):
         return eqx.tree_at(lambda layer: layer.moments, self, statistics)

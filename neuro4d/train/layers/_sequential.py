@@ -28,6 +28,10 @@ class AbstractContainer(AbstractLayer):
             statistics.append(changed)
         return Passed(x, records, None if all(s is None for s in statistics) else tuple(statistics))
 
+    def statistics(self):
+        found = tuple(layer.statistics() for layer in self.layers)
+        return None if all(s is None for s in found) else found
+
     def with_statistics(self, statistics):
         if statistics is None:
             return self

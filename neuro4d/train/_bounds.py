@@ -1,0 +1,154 @@
+"""Parameters stay in their ranges: those that parts declare, and those of the user."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from neuro4d._base import NUMBER, AbstractPart, field_units, internal_unit, strip
+from neuro4d.model import Weights
+from neuro4d.train._trainable import AbstractTrainable
+
+MARGIN = 1e-3
+"""How near an excluded end a parameter may come, as a share of its distance at the beginning."""
+
+
+class Limits(eqx.Module):
+    """Lowest and highest value for every trained number, infinite where there is none."""
+
+    low: Any
+    high: Any
+
+    def project(self, parameters: Any) -> Any:
+        """The nearest parameters inside."""
+        return jax.tree.map(
+            lambda x, low, high: jnp.clip(x, jnp.asarray(low, x.dtype), jnp.asarray(high, x.dtype)), parameters, self.low, self.high
+        )
+
+
+class Bounds:
+    r"""Ranges of trained parameters. After every update of `fit` a parameter that left its range is set to the nearest value inside.
+
+    The ranges that parts declare always hold, also without `Bounds`: a time constant stays positive, a threshold above the reset. An end that is itself
+    excluded, such as a time constant of 0, is kept away from by a thousandth of the distance at the beginning.
+
+    **Arguments:** triples `(where, low, high)`: a function of the network or `n4.Weights(...)`, and two quantities, or `None` for no limit.
+
+    **Raises:** `TypeError` for anything else, `UnitError` for another unit, `ValueError` if `low` is not below `high`.
+
+    !!! Example
+
+        >>> import brainunit as u, neuro4d as n4
+        >>> bounds = n4.train.Bounds((lambda net: net.layers[1].neuron.tau, 5*u.ms, 25*u.ms))
+    """
+
+    __slots__ = ("triples",)
+
+    def __init__(self, *triples: tuple[Callable[[Any], Any] | Weights, Any, Any]):
+        for triple in triples:
+            if not isinstance(triple, tuple) or len(triple) != 3 or not (callable(triple[0]) or isinstance(triple[0], Weights)):
+                raise TypeError(
+                    f"Bounds takes triples (where, low, high), `(lambda net: net.layers[1].neuron.tau, 5*u.ms, 25*u.ms)`; got {triple!r:.80}."
+                )
+            low, high = (None if x is None else strip(x, internal_unit(x)) for x in triple[1:])
+            if low is not None and high is not None and not np.all(low < high):
+                raise ValueError(f"Bounds: low must lie below high; got {triple[1]} and {triple[2]}.")
+        self.triples = triples
+
+    def limits(self, model: Any, chosen: AbstractTrainable) -> Limits:
+        """What has to hold of the parameters that `chosen` takes."""
+        low, high = declared(model, chosen.marks(model))
+        units = unit_tree(model)
+        weights: dict[str, tuple[Any, Any]] = {}
+        for where, below, above in self.triples:
+            if isinstance(where, Weights):
+                weights[where.projection] = (_number(below, None, -np.inf), _number(above, None, np.inf))
+                continue
+            unit = where(units)
+            low = eqx.tree_at(where, low, replace_fn=lambda old, b=below, unit=unit: np.maximum(old, _number(b, unit, -np.inf)))
+            high = eqx.tree_at(where, high, replace_fn=lambda old, a=above, unit=unit: np.minimum(old, _number(a, unit, np.inf)))
+        return Limits(*(self._picked(chosen, tree, end, weights) for end, tree in enumerate((low, high))))
+
+    def _picked(self, chosen: AbstractTrainable, tree: Any, end: int, weights: dict[str, tuple[Any, Any]]) -> Any:
+        found = chosen.pick(tree, (-np.inf, np.inf)[end])
+        if not weights:
+            return found
+        where = {name: place.projection for name, place in getattr(chosen, "where", {}).items() if isinstance(place, Weights)}
+        if not set(weights) <= set(where.values()):
+            raise ValueError(f"Bounds of weights that are not trained: {', '.join(sorted(set(weights) - set(where.values())))}.")
+        return {name: weights[where[name]][end] if where.get(name) in weights else value for name, value in found.items()}
+
+
+def declared(model: Any, marks: Any) -> tuple[Any, Any]:
+    """Two trees of the shape of the model: the lowest and the highest value of each leaf."""
+    lows = jax.tree.map(lambda part, mark: _ends(part, mark)[0], model, marks, is_leaf=_is_part)
+    highs = jax.tree.map(lambda part, mark: _ends(part, mark)[1], model, marks, is_leaf=_is_part)
+    return lows, highs
+
+
+def _is_part(x: Any) -> bool:
+    return isinstance(x, AbstractPart)
+
+
+def _ends(part: Any, marks: Any) -> tuple[Any, Any]:
+    if not _is_part(part):
+        return -np.inf, np.inf
+    lows, highs = jax.tree.map(lambda _: -np.inf, part), jax.tree.map(lambda _: np.inf, part)
+    for name in field_units(part):
+        if eqx.is_array(getattr(part, name)):
+            low, high = _range(part, name)
+            lows = eqx.tree_at(lambda p, name=name: getattr(p, name), lows, low)
+            highs = eqx.tree_at(lambda p, name=name: getattr(p, name), highs, high)
+    return _ordered(part, marks, lows, highs)
+
+
+def _range(part: Any, name: str) -> tuple[Any, Any]:
+    """What the field declares; an excluded end is moved inside."""
+    declared = next(f for f in dataclasses.fields(part) if f.name == name).metadata["converter"]
+    low = -np.inf if declared.low is None else declared.low
+    if declared.low is not None and declared.open_low:
+        value = np.asarray(getattr(part, name))
+        low = declared.low + MARGIN * (value - declared.low)
+    return low, np.inf if declared.high is None else declared.high
+
+
+def _ordered(part: Any, marks: Any, lows: Any, highs: Any) -> tuple[Any, Any]:
+    """The threshold above the reset. Where both are trained, neither passes the middle between them."""
+    if not {"v_th", "v_reset"} <= set(field_units(part)):
+        return lows, highs
+    threshold, reset = np.asarray(part.v_th), np.asarray(part.v_reset)
+    middle = (threshold + reset) / 2 if marks.v_th is True and marks.v_reset is True else None
+    floor = reset + MARGIN * (threshold - reset) if middle is None else middle + MARGIN * (threshold - middle)
+    ceiling = threshold - MARGIN * (threshold - reset) if middle is None else middle
+    lows = eqx.tree_at(lambda p: p.v_th, lows, np.maximum(lows.v_th, floor))
+    return lows, eqx.tree_at(lambda p: p.v_reset, highs, np.minimum(highs.v_reset, ceiling))
+
+
+def unit_tree(model: Any) -> Any:
+    """The model with the unit of each leaf in its place; a bare number has the unit `NUMBER`."""
+    return jax.tree.map(_units, model, is_leaf=_is_part)
+
+
+def _units(part: Any) -> Any:
+    if not _is_part(part):
+        return NUMBER
+    tree = jax.tree.map(lambda _: NUMBER, part)
+    for name, unit in field_units(part).items():
+        if eqx.is_array(getattr(part, name)):
+            tree = eqx.tree_at(lambda p, name=name: getattr(p, name), tree, unit)
+    return tree
+
+
+def _number(x: Any, unit: Any, missing: float) -> Any:
+    if x is None:
+        return missing
+    return strip(x, internal_unit(x) if unit is None else unit, "Bounds")
+
+
+def declared_limits(model: Any, chosen: AbstractTrainable) -> Limits:
+    """The ranges that hold without `Bounds`."""
+    return Bounds().limits(model, chosen)

@@ -1,0 +1,218 @@
+"""Training: go through the data, improve, validate, keep the best, stop early."""
+
+import contextlib
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import optax
+
+from neuro4d._base import check_count, progress_bar, watched
+from neuro4d.train._bounds import Bounds
+from neuro4d.train._fit_feed import Feed, epoch_order
+from neuro4d.train._fit_result import Epoch, FitResult, Resume
+from neuro4d.train._fit_update import Carry, Sums, Task, evaluate, update_model, update_network
+from neuro4d.train._trainable import as_arrays, trainable
+from neuro4d.train.layers import Sequential
+
+EVALUATION = 2**31 - 1
+"""Where the keys of evaluation lie, far from those of updates."""
+
+
+def fit(
+    model: Any,
+    data: Any = None,
+    *,
+    loss: Callable[..., Any],
+    where: Any = None,
+    validation: Any = None,
+    epochs: int = 10,
+    batch_size: int = 64,
+    optimizer: optax.GradientTransformation | None = None,
+    encoder: Callable[..., Any] | None = None,
+    augment: Callable[..., Any] | None = None,
+    bounds: Bounds | None = None,
+    patience: int | None = None,
+    key: Any = None,
+    progress: bool | None = None,
+    resume: FitResult | None = None,
+) -> FitResult:
+    """Trains a network of layers on data, or numbers of a model on a loss of your own.
+
+    **Arguments:**
+
+    - `model`: a `train.Sequential`, or an `n4.Model`.
+    - `data`: a `train.data.Dataset`, or a pair `(x, y)` of arrays with the sample first; `None` for a model.
+    - `loss`: of `train.losses`, or a function `(output, labels, records) -> number`; for a model `(model, key) -> number`.
+    - `where`: which numbers are trained; see `trainable`.
+    - `validation`: samples that are never learnt from, in either form. With them the best epoch is the one of the highest accuracy on them, or of the
+        lowest loss where there are no classes; ties go to the lower loss. Without them it is the one of the lowest training loss.
+    - `epochs`: how often the data are gone through; for a model, how many updates are made. A resumed run counts those before.
+    - `batch_size`: samples per update. The last batch of an epoch is completed with samples from its beginning.
+    - `optimizer`: of optax; `optax.adam(1e-3)` by default.
+    - `encoder`: from a batch of samples to a sequence, one of `train.encoders`. By default samples are shown in one step, `Direct(1)`, or as they are
+        if they have time.
+    - `augment`: `(x, key) -> x`, changes samples before they are encoded, in training only.
+    - `bounds`: ranges in addition to those that parts declare; see `Bounds`.
+    - `patience`: ends training when that many epochs brought no improvement.
+    - `key`: of the order of samples and all that is drawn; `jax.random.key(0)` by default.
+    - `progress`: `True` draws a bar, `False` does not, `None` where a person can see it.
+    - `resume`: the result of a run with the same arguments, which goes on as if it had never ended, bit for bit.
+
+    Ctrl-C ends training; what is there after the last whole epoch comes back. So does a loss that is no longer finite, with `stopped` `"diverged"`.
+
+    **Returns:** a `FitResult`.
+
+    **Raises:** `TypeError`, `ValueError` for arguments that do not fit together, before anything is compiled.
+
+    !!! Example
+
+        >>> import jax.numpy as jnp, jax.random as jr, neuro4d as n4
+        >>> x = jr.uniform(jr.key(1), (64, 2)); y = (x[:, 0] > x[:, 1]).astype(int)
+        >>> net = n4.train.Sequential(n4.train.Hold(8), n4.train.Dense(2, 2, key=jr.key(0)), n4.train.Readout("mean"))
+        >>> result = n4.train.fit(net, (x, y), loss=n4.train.losses.CrossEntropy(), epochs=3, batch_size=32)
+        >>> len(result.history), result.stopped
+        (3, 'epochs')
+    """
+    run = _Run(model, data, validation, check_count(epochs, "fit: epochs"), check_count(batch_size, "fit: batch_size"))
+    patience = None if patience is None else check_count(patience, "fit: patience")
+    key = _checked_key(key, resume)
+    chosen = trainable(model, where)
+    optimizer = optax.adam(1e-3) if optimizer is None else _checked_optimizer(optimizer)
+    limits = (Bounds() if bounds is None else bounds).limits(model, chosen)
+    encoder = run.train.encoder() if encoder is None and run.train is not None else encoder
+    task = Task(model, chosen, limits, loss, optimizer, encoder, augment, key)
+    return run.go(task, patience, progress, resume)
+
+
+class _Run:
+    """One call of `fit`."""
+
+    def __init__(self, model: Any, data: Any, validation: Any, epochs: int, batch: int):
+        self.model, self.epochs, self.batch = model, epochs, batch
+        layered = isinstance(model, Sequential)
+        if layered == (data is None) or (not layered and validation is not None):
+            raise TypeError(
+                "a `train.Sequential` is trained on data, `fit(net, (x, y), loss=...)`; a model on a loss alone, "
+                "`fit(model, loss=lambda model, key: ..., where=...)`."
+            )
+        self.train = Feed(data, "fit: data") if layered else None
+        self.held_out = None if validation is None else Feed(validation, "fit: validation")
+
+    def go(self, task: Task, patience: int | None, progress: bool | None, resume: FitResult | None) -> FitResult:
+        carry, best, history = self._begin(task, resume)
+        best_epoch = 0 if resume is None else resume.best_epoch
+        stopped = "epochs"
+        with _bar(progress, self.epochs - len(history)) as bar:
+            for number in range(len(history), self.epochs):
+                if patience is not None and number - best_epoch >= patience and best_epoch:
+                    stopped = "patience"
+                    break
+                try:
+                    new, row = self._epoch(task, as_arrays(carry), number)
+                except KeyboardInterrupt:
+                    stopped = "interrupted"
+                    break
+                if not math.isfinite(row.loss):
+                    stopped = "diverged"
+                    break
+                carry, history = new, (*history, row)
+                if best_epoch == 0 or _score(row) > _score(history[best_epoch - 1]):
+                    best, best_epoch = carry, number + 1
+                bar(row)
+        if not history:
+            raise ValueError(_nothing(stopped))
+        made = task.network(best.parameters, best.statistics), task.network(carry.parameters, carry.statistics)
+        return FitResult(*made, history, best_epoch, stopped, Resume(carry, best, task.key))
+
+    def _begin(self, task: Task, resume: FitResult | None) -> tuple[Carry, Carry, tuple[Epoch, ...]]:
+        if resume is not None:
+            return resume.state.carry, resume.state.best, resume.history
+        parameters = task.chosen.take(self.model)
+        carry = Carry(parameters, task.optimizer.init(parameters), statistics_of(self.model), jnp.zeros((), jnp.uint32))
+        return carry, carry, ()
+
+    def _epoch(self, task: Task, carry: Carry, number: int) -> tuple[Carry, Epoch]:
+        begin = time.perf_counter()
+        if self.train is None:
+            carry, total = update_model(task, carry)
+            seen = [total]
+        else:
+            seen = []
+            for x, y in self.train.chunks(epoch_order(self.train.n, task.key, number), self.batch):
+                carry, sums = update_network((task, jnp.asarray(x), jnp.asarray(y)), carry)
+                seen.append(sums)
+        held_out = [] if self.held_out is None else self._evaluate(task, carry, self.held_out)
+        values = [*_means(seen), *_means(held_out)]
+        return carry, Epoch(number + 1, *values, time.perf_counter() - begin)
+
+    def _evaluate(self, task: Task, carry: Carry, feed: Feed) -> list[Sums]:
+        sums = []
+        for number, start in enumerate(range(0, feed.n, self.batch)):
+            x, y = feed.take(np.arange(start, min(start + self.batch, feed.n)))
+            key = jr.fold_in(jr.fold_in(task.key, EVALUATION), number)
+            sums.append(evaluate(task, carry, jnp.asarray(x), jnp.asarray(y), key))
+        return sums
+
+
+def statistics_of(model: Any) -> Any:
+    """Running statistics of a network as they are, or `None`."""
+    return model.statistics() if isinstance(model, Sequential) else None
+
+
+def _means(sums: list[Sums]) -> tuple[float, float, float]:
+    """Loss, accuracy and spikes per sample."""
+    if not sums:
+        return math.nan, math.nan, math.nan
+    total = [float(np.sum([float(x) for x in parts])) for parts in zip(*sums)]
+    return total[0] / total[3], total[1] / total[3], total[2] / total[3]
+
+
+def _score(row: Epoch) -> tuple[float, float]:
+    """The larger the better: accuracy, then loss, on what is held out; without it, the training loss."""
+    if math.isnan(row.held_out_loss):
+        return (0.0, -row.loss)
+    return (0.0 if math.isnan(row.held_out_accuracy) else row.held_out_accuracy, -row.held_out_loss)
+
+
+def _nothing(stopped: str) -> str:
+    if stopped == "diverged":
+        return "fit: the loss is not finite after the first epoch; take a smaller step, for example `optimizer=optax.adam(1e-4)`."
+    return "fit: interrupted before the first epoch was over; there is nothing to return."
+
+
+def _checked_key(key: Any, resume: FitResult | None) -> Any:
+    if resume is None:
+        return jr.key(0) if key is None else key
+    if key is not None and not bool(jnp.all(jr.key_data(key) == jr.key_data(resume.state.key))):
+        raise ValueError("fit: a resumed run goes on with the key it began with; leave `key` out.")
+    return resume.state.key
+
+
+def _checked_optimizer(optimizer: Any) -> Any:
+    if not isinstance(optimizer, optax.GradientTransformation):
+        raise TypeError(f"fit: optimizer is one of optax, for example `optax.adam(1e-3)`; got {optimizer!r:.60}.")
+    return optimizer
+
+
+@contextlib.contextmanager
+def _bar(progress: bool | None, epochs: int) -> Any:
+    """A function that is told every row."""
+    if not (watched() if progress is None else progress):
+        yield lambda row: None
+        return
+    bar = progress_bar(epochs, "epochs")
+
+    def told(row: Epoch) -> None:
+        accuracy = row.accuracy if math.isnan(row.held_out_accuracy) else row.held_out_accuracy
+        bar.set_postfix_str(f"loss {row.loss:.4g}" + ("" if math.isnan(accuracy) else f", accuracy {100 * accuracy:.2f} %"), refresh=False)
+        bar.update(1)
+
+    try:
+        yield told
+    finally:
+        bar.close()
