@@ -22,6 +22,10 @@ from neuro4d.model._model import Model as Model
 from neuro4d.model._plan import Plan as Plan
 from neuro4d.model._set import set_value as set_value
 from neuro4d.model._set import with_neurons as with_neurons
+from neuro4d.model._stages import GroupTask as GroupTask
+from neuro4d.model._stages import deliver_all as deliver_all
+from neuro4d.model._stages import drive as drive
+from neuro4d.model._stages import plain_step as plain_step
 from neuro4d.model._state import EdgeState as EdgeState
 from neuro4d.model._state import GroupState as GroupState
 from neuro4d.model._state import State as State
@@ -29,9 +33,11 @@ from neuro4d.model._state import StepSpikes as StepSpikes
 from neuro4d.model._step import advance as advance
 from neuro4d.model._step import advance_many as advance_many
 from neuro4d.model._step import runs_natively as runs_natively
+from neuro4d.model._step import task_of as task_of
 from neuro4d.model._stimulate import check_inputs as check_inputs
 from neuro4d.model._stimulate import input_spans as input_spans
 from neuro4d.model._stimulate import input_unit as input_unit
 from neuro4d.model._stimulate import numbers_per_step as numbers_per_step
+from neuro4d.model._stimulate import stimulate as stimulate
 from neuro4d.model._weights import Weights as Weights
 from neuro4d.model._weights import set_weights as set_weights

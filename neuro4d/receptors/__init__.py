@@ -11,3 +11,4 @@ from neuro4d.receptors._gabab import GABAB as GABAB
 from neuro4d.receptors._instant import Delta as Delta
 from neuro4d.receptors._instant import PulseCurrent as PulseCurrent
 from neuro4d.receptors._nmda import NMDA as NMDA
+from neuro4d.receptors._propagators import psi as psi
