@@ -35,6 +35,7 @@ from neuro4d.train._tune_result import Update as Update
 from neuro4d.train.layers import AvgPool2d as AvgPool2d
 from neuro4d.train.layers import BatchNorm as BatchNorm
 from neuro4d.train.layers import Conv2d as Conv2d
+from neuro4d.train.layers import Delayed as Delayed
 from neuro4d.train.layers import Dense as Dense
 from neuro4d.train.layers import Dropout as Dropout
 from neuro4d.train.layers import Flatten as Flatten
@@ -47,3 +48,10 @@ from neuro4d.train.layers import Recurrent as Recurrent
 from neuro4d.train.layers import Residual as Residual
 from neuro4d.train.layers import Sequential as Sequential
 from neuro4d.train.layers import Spiking as Spiking
+from neuro4d.train.tuners import ModelRow as ModelRow
+from neuro4d.train.tuners import ModelTable as ModelTable
+from neuro4d.train.tuners import ThresholdTuner as ThresholdTuner
+from neuro4d.train.tuners import compare_models as compare_models
+from neuro4d.train.tuners import compare_neurons as compare_neurons
+from neuro4d.train.tuners import measure_energy as measure_energy
+from neuro4d.train.tuners import synaptic_operations as synaptic_operations

@@ -2,6 +2,8 @@
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import equinox as eqx
@@ -12,6 +14,7 @@ import numpy as np
 from neuro4d._base import NUMBER, AbstractPart, field_units, internal_unit, strip
 from neuro4d.model import Weights
 from neuro4d.train._trainable import AbstractTrainable
+from neuro4d.train.layers import Sequential
 
 MARGIN = 1e-3
 """How near an excluded end a parameter may come, as a share of its distance at the beginning."""
@@ -69,8 +72,8 @@ class Bounds:
                 weights[where.projection] = (_number(below, None, -np.inf), _number(above, None, np.inf))
                 continue
             unit = where(units)
-            low = eqx.tree_at(where, low, replace_fn=lambda old, b=below, unit=unit: np.maximum(old, _number(b, unit, -np.inf)))
-            high = eqx.tree_at(where, high, replace_fn=lambda old, a=above, unit=unit: np.minimum(old, _number(a, unit, np.inf)))
+            low = eqx.tree_at(where, low, replace_fn=partial(np.maximum, _number(below, unit, -np.inf)))
+            high = eqx.tree_at(where, high, replace_fn=partial(np.minimum, _number(above, unit, np.inf)))
         return Limits(*(self._picked(chosen, tree, end, weights) for end, tree in enumerate((low, high))))
 
     def _picked(self, chosen: AbstractTrainable, tree: Any, end: int, weights: dict[str, tuple[Any, Any]]) -> Any:
@@ -87,6 +90,11 @@ def declared(model: Any, marks: Any) -> tuple[Any, Any]:
     """Two trees of the shape of the model: the lowest and the highest value of each leaf."""
     lows = jax.tree.map(lambda part, mark: _ends(part, mark)[0], model, marks, is_leaf=_is_part)
     highs = jax.tree.map(lambda part, mark: _ends(part, mark)[1], model, marks, is_leaf=_is_part)
+    if isinstance(model, Sequential):
+        for name, layer in model.walk():
+            for field, (low, high) in layer.ranges().items():
+                lows = lows.replaced(name, eqx.tree_at(attrgetter(field), lows.layer(name), low))
+                highs = highs.replaced(name, eqx.tree_at(attrgetter(field), highs.layer(name), high))
     return lows, highs
 
 
@@ -101,8 +109,8 @@ def _ends(part: Any, marks: Any) -> tuple[Any, Any]:
     for name in field_units(part):
         if eqx.is_array(getattr(part, name)):
             low, high = _range(part, name)
-            lows = eqx.tree_at(lambda p, name=name: getattr(p, name), lows, low)
-            highs = eqx.tree_at(lambda p, name=name: getattr(p, name), highs, high)
+            lows = eqx.tree_at(attrgetter(name), lows, low)
+            highs = eqx.tree_at(attrgetter(name), highs, high)
     return _ordered(part, marks, lows, highs)
 
 
@@ -124,8 +132,8 @@ def _ordered(part: Any, marks: Any, lows: Any, highs: Any) -> tuple[Any, Any]:
     middle = (threshold + reset) / 2 if marks.v_th is True and marks.v_reset is True else None
     floor = reset + MARGIN * (threshold - reset) if middle is None else middle + MARGIN * (threshold - middle)
     ceiling = threshold - MARGIN * (threshold - reset) if middle is None else middle
-    lows = eqx.tree_at(lambda p: p.v_th, lows, np.maximum(lows.v_th, floor))
-    return lows, eqx.tree_at(lambda p: p.v_reset, highs, np.minimum(highs.v_reset, ceiling))
+    lows = eqx.tree_at(attrgetter("v_th"), lows, np.maximum(lows.v_th, floor))
+    return lows, eqx.tree_at(attrgetter("v_reset"), highs, np.minimum(highs.v_reset, ceiling))
 
 
 def unit_tree(model: Any) -> Any:
@@ -139,7 +147,7 @@ def _units(part: Any) -> Any:
     tree = jax.tree.map(lambda _: NUMBER, part)
     for name, unit in field_units(part).items():
         if eqx.is_array(getattr(part, name)):
-            tree = eqx.tree_at(lambda p, name=name: getattr(p, name), tree, unit)
+            tree = eqx.tree_at(attrgetter(name), tree, unit)
     return tree
 
 

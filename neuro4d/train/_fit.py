@@ -43,12 +43,11 @@ def fit(
 ) -> FitResult:
     """Trains a network of layers on data, or numbers of a model on a loss of your own.
 
-    **Arguments:**
+    **Arguments:** `model`: a `train.Sequential`, or an `n4.Model`;
 
-    - `model`: a `train.Sequential`, or an `n4.Model`.
     - `data`: a `train.data.Dataset`, or a pair `(x, y)` of arrays with the sample first; `None` for a model.
     - `loss`: of `train.losses`, or a function `(output, labels, records) -> number`; for a model `(model, key) -> number`.
-    - `where`: which numbers are trained; see `trainable`.
+    - `where`: which numbers are trained (`trainable`); `bounds`: ranges in addition to those that parts declare (`Bounds`).
     - `validation`: samples that are never learnt from, in either form. With them the best epoch is the one of the highest accuracy on them, or of the
         lowest loss where there are no classes; ties go to the lower loss. Without them it is the one of the lowest training loss.
     - `epochs`: how often the data are gone through; for a model, how many updates are made. A resumed run counts those before.
@@ -57,15 +56,12 @@ def fit(
     - `encoder`: from a batch of samples to a sequence, one of `train.encoders`. By default samples are shown in one step, `Direct(1)`, or as they are
         if they have time.
     - `augment`: `(x, key) -> x`, changes samples before they are encoded, in training only.
-    - `bounds`: ranges in addition to those that parts declare; see `Bounds`.
     - `patience`: ends training when that many epochs brought no improvement.
     - `key`: of the order of samples and all that is drawn; `jax.random.key(0)` by default.
     - `progress`: `True` draws a bar, `False` does not, `None` where a person can see it.
     - `resume`: the result of a run with the same arguments, which goes on as if it had never ended, bit for bit.
 
-    Ctrl-C ends training; what is there after the last whole epoch comes back. So does a loss that is no longer finite, with `stopped` `"diverged"`.
-
-    **Returns:** a `FitResult`.
+    **Returns:** a `FitResult`, also after Ctrl-C (`stopped` is `"interrupted"`) and after a loss that is not finite (`"diverged"`): the whole epochs before.
 
     **Raises:** `TypeError`, `ValueError` for arguments that do not fit together, before anything is compiled.
 
@@ -147,8 +143,10 @@ class _Run:
                 carry, sums = update_network((task, jnp.asarray(x), jnp.asarray(y)), carry)
                 seen.append(sums)
         held_out = [] if self.held_out is None else self._evaluate(task, carry, self.held_out)
-        values = [*_means(seen), *_means(held_out)]
-        return carry, Epoch(number + 1, *values, time.perf_counter() - begin)
+        loss, accuracy, spikes = _means(seen)
+        held_out_loss, held_out_accuracy, held_out_spikes = _means(held_out)
+        seconds = time.perf_counter() - begin
+        return carry, Epoch(number + 1, loss, accuracy, spikes, held_out_loss, held_out_accuracy, held_out_spikes, seconds)
 
     def _evaluate(self, task: Task, carry: Carry, feed: Feed) -> list[Sums]:
         sums = []

@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 import equinox as eqx
@@ -125,13 +126,13 @@ def default_spec(net: Sequential) -> Any:
 
 def _layer_spec(layer: AbstractLayer) -> Any:
     spec = jax.tree.map(eqx.is_inexact_array, layer)
-    kept = [*layer.fixed, *(("neuron",) if isinstance(layer, AbstractDynamics) else ())]
+    kept = [*layer.kept(), *(("neuron",) if isinstance(layer, AbstractDynamics) else ())]
     for field in kept:
         if getattr(layer, field) is not None:
-            spec = _marked(spec, lambda s, field=field: getattr(s, field), False)
+            spec = _marked(spec, attrgetter(field), False)
     if isinstance(layer, AbstractDynamics):
         for field in layer.learn:
-            spec = _marked(spec, lambda s, field=field: getattr(s.neuron, field), True)
+            spec = _marked(spec, attrgetter(f"neuron.{field}"), True)
     return spec
 
 

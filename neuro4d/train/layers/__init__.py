@@ -4,6 +4,7 @@ from neuro4d.train.layers._base import AbstractLayer as AbstractLayer
 from neuro4d.train.layers._base import Context as Context
 from neuro4d.train.layers._base import Passed as Passed
 from neuro4d.train.layers._base import Record as Record
+from neuro4d.train.layers._delayed import Delayed as Delayed
 from neuro4d.train.layers._dense import Conv2d as Conv2d
 from neuro4d.train.layers._dense import Dense as Dense
 from neuro4d.train.layers._norm import BatchNorm as BatchNorm

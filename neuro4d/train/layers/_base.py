@@ -66,6 +66,14 @@ class AbstractLayer(eqx.Module):
         del statistics
         return self
 
+    def kept(self) -> tuple[str, ...]:
+        """Fields that are numbers and are not trained by default."""
+        return self.fixed
+
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """Lowest and highest value of fields that have one."""
+        return {}
+
     def fan_out(self) -> float | None:
         """Synapses that one spike at its input reaches, on average; `None` for a layer without weights, which passes spikes on."""
         return None

@@ -10,6 +10,7 @@ from jaxtyping import Array
 
 from neuro4d._base import check_quantity, lookup
 from neuro4d.train.layers._base import AbstractLayer, Context, Passed, Record
+from neuro4d.train.layers._delayed import Delayed
 from neuro4d.train.layers._spiking import AbstractDynamics, Spiking
 
 
@@ -193,6 +194,14 @@ class Sequential(AbstractContainer):
             layer = net.layer(name).with_neuron(neuron)
             layer.check(self.dt)
             net = net.with_layer(name, layer)
+        return net
+
+    def freeze(self) -> "Sequential":
+        """The network with the delays of all `Delayed` layers at the nearest step, no longer trained."""
+        net = self
+        for name, layer in self.walk():
+            if isinstance(layer, Delayed):
+                net = net.with_layer(name, layer.freeze(dt=self.dt * u.ms))
         return net
 
     def fan_outs(self) -> tuple[float, ...]:

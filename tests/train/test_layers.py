@@ -1,0 +1,266 @@
+"""Layers for learning: what they compute, against plain loops, networks and closed forms; derivatives against differences."""
+
+import brainunit as u
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+
+import neuro4d as n4
+
+T = n4.train
+STEPS, BATCH, N = 12, 3, 4
+
+
+def lif(tau=5.0, **more):
+    return n4.LIF(tau=tau * u.ms, c=tau * u.pF, v_rest=0 * u.mV, v_th=1 * u.mV, v_reset=0 * u.mV, **more)
+
+
+NEURONS = {
+    "LIF": lif(t_ref=2 * u.ms),
+    "PLIF": n4.PLIF(),
+    "ALIF": n4.ALIF(tau=5 * u.ms, tau_b=50 * u.ms, beta=1.8 * u.mV),
+    "AdLIF": n4.AdLIF(tau=5 * u.ms, tau_w=60 * u.ms, a=0.5 * u.nS, b=1 * u.pA, order="se"),
+}
+
+
+@pytest.fixture(scope="module")
+def x():
+    return 3 * jr.uniform(jr.key(7), (STEPS, BATCH, N))
+
+
+def test_spiking_is_the_published_loop(x):
+    layer = T.Spiking(n4.PLIF())
+    spikes, excess = layer.apply(x, T.layers.Context(1.0, None, False)).records[0]
+    v = np.zeros((BATCH, N), np.float32)
+    for t in range(STEPS):
+        v = v + np.float32(0.5) * (np.asarray(x[t]) - v)
+        np.testing.assert_allclose(excess[t], v - 1, atol=1e-6)
+        np.testing.assert_array_equal(spikes[t], v >= 1)
+        v = np.where(v >= 1, 0, v)
+    assert 0.1 < float(spikes.mean()) < 0.9
+
+
+def test_a_layer_fires_as_a_network_does():
+    """The same neuron under the same constant currents, one in a `Network`, one in a layer: the same spikes, bit for bit."""
+    currents = np.linspace(0.5, 3, 5)
+    neuron = lif(t_ref=2 * u.ms)
+    cells = n4.Population("cells", 5, neuron)
+    model = n4.Network(cells, stimuli=n4.Clamp("in", cells, currents * u.pA)).build(dt=1 * u.ms, seed=0)
+    _, fired = n4.scan(model, model.init(jr.key(0)), 40, lambda _, spikes: spikes["cells"])
+    layer = T.Spiking(neuron)(jnp.broadcast_to(jnp.asarray(currents, jnp.float32), (40, 1, 5)))
+    np.testing.assert_array_equal(np.asarray(fired), np.asarray(layer[:, 0]) > 0)
+    assert int(np.sum(np.asarray(fired))) > 20
+
+
+def test_recurrent_neurons_hear_each_other_a_step_later(x):
+    layer = T.Recurrent(n4.PLIF(), N, key=jr.key(1))
+    matrix = np.asarray(layer.weight)
+    np.testing.assert_allclose(matrix @ matrix.T, np.eye(N), atol=1e-5)
+    matrix = matrix * (1 - np.eye(N))
+    v, z, expected = np.zeros((BATCH, N)), np.zeros((BATCH, N)), []
+    for t in range(STEPS):
+        v = v + 0.5 * (np.asarray(x[t], np.float64) + z @ matrix - v)
+        z = (v >= 1) * 1.0
+        v = np.where(z > 0, 0, v)
+        expected.append(z)
+    np.testing.assert_array_equal(layer(x), np.array(expected))
+
+
+def test_dense_and_convolution_are_their_sums(x):
+    dense = T.Dense(N, 2, key=jr.key(0))
+    dense = eqx.tree_at(lambda d: d.bias, dense, jnp.array([1.0, 2.0]))
+    np.testing.assert_allclose(dense(x), np.einsum("tbi,io->tbo", x, dense.weight) + [1, 2], rtol=1e-5)
+    image = jr.normal(jr.key(1), (2, 1, 4, 4, 2))
+    conv = T.Conv2d(2, 3, 3, key=jr.key(2), padding="valid")
+    expected = np.zeros((2, 1, 2, 2, 3))
+    for row in range(2):
+        for column in range(2):
+            patch = np.asarray(image)[:, :, row : row + 3, column : column + 3]
+            expected[:, :, row, column] = np.einsum("tbhwi,hwio->tbo", patch, conv.weight)
+    np.testing.assert_allclose(conv(image), expected, atol=1e-5)
+    assert T.Conv2d(2, 3, 3, key=jr.key(2), stride=2)(image).shape == (2, 1, 2, 2, 3)
+
+
+def test_pooling_sees_squares():
+    image = jnp.arange(16.0).reshape(1, 1, 4, 4, 1)
+    assert T.MaxPool2d(2)(image).ravel().tolist() == [5, 7, 13, 15]
+    assert T.AvgPool2d(2)(image).ravel().tolist() == [2.5, 4.5, 10.5, 12.5]
+    assert T.MaxPool2d(3, stride=1)(image).ravel().tolist() == [10, 11, 14, 15]
+
+
+def test_dropout_keeps_one_mask_and_the_mean():
+    y = T.Dropout(0.25)(jnp.ones((5, 100, 100)), key=jr.key(0), training=True)
+    np.testing.assert_array_equal(y[0], y[4])
+    assert set(np.unique(y)) == {0.0, np.float32(1 / 0.75)}
+    assert abs(float(jnp.mean(y[0] > 0)) - 0.75) < 0.022  # five standard errors: one false alarm in 1.7 million
+    np.testing.assert_array_equal(T.Dropout(0.25)(jnp.ones((5, 2, 2))), 1)
+
+
+def test_batch_norm_over_time_batch_and_space():
+    x = 3 + 2 * jr.normal(jr.key(3), (4, 5, 2, 2, 3))
+    net = T.Sequential(T.BatchNorm(3, scale=2.0, momentum=0.5))
+    output, _, statistics = net.run(x, training=True)
+    np.testing.assert_allclose(np.mean(output, (0, 1, 2, 3)), 0, atol=1e-5)
+    np.testing.assert_allclose(np.std(output, (0, 1, 2, 3)), 2, rtol=1e-4)
+    mean, variance = net.with_statistics(statistics).layers[0].moments
+    np.testing.assert_allclose(mean, 0.5 * np.mean(x, (0, 1, 2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(variance, 0.5 + 0.5 * np.var(x, (0, 1, 2, 3)), rtol=1e-5)
+    np.testing.assert_array_equal(net.layers[0].moments.mean, 0)  # nothing was changed in place
+    np.testing.assert_allclose(net(x), 2 * np.asarray(x) / np.sqrt(1 + 1e-5), rtol=1e-5)
+
+
+def test_delays_interpolate_and_freeze():
+    layer = T.Delayed(2, 1, longest=4 * u.ms, kernel="triangular", key=jr.key(0)).with_delays([[0.5], [3.0]] * u.ms)
+    layer = eqx.tree_at(lambda d: d.weight, layer, jnp.array([[1.0], [10.0]]))
+    x = jnp.zeros((6, 1, 2)).at[0].set(1)
+    np.testing.assert_allclose(layer(x).ravel(), [0.5, 0.5, 0, 10, 0, 0], atol=1e-6)
+    np.testing.assert_allclose(T.Sequential(layer).freeze()(x).ravel(), [1, 0, 0, 10, 0, 0], atol=1e-6)
+    wide = T.Delayed(2, 1, longest=4 * u.ms, width=2 * u.ms, key=jr.key(0))
+    np.testing.assert_allclose(jnp.sum(wide.taps(1.0), axis=0), wide.weight, rtol=1e-5)
+    narrow = wide.with_width(1e-3 * u.ms)  # no sum of underflows
+    assert bool(jnp.isfinite(jax.grad(lambda d: jnp.sum(d(x) ** 2))(narrow).delay).all())
+
+
+def test_readouts():
+    x = jnp.array([[[1.0, 5.0]], [[3.0, 1.0]]])
+    for kind, expected in {"mean": [2, 3], "rate": [2, 3], "sum": [4, 6], "max": [3, 5], "last": [3, 1]}.items():
+        assert T.Readout(kind)(x).tolist() == [expected]
+
+
+def test_first_spikes_are_linear_in_every_spike():
+    """The derivative by one spike is the difference that this spike makes."""
+    spikes = (jr.uniform(jr.key(5), (8, 1, 3)) < 0.3).astype(jnp.float32)
+    total = lambda z: jnp.sum(T.layers.first_spike(z, 0.5))  # noqa: E731
+    slope = jax.grad(total)(spikes)
+    for index in np.ndindex(spikes.shape):
+        difference = total(spikes.at[index].set(1)) - total(spikes.at[index].set(0))
+        np.testing.assert_allclose(slope[index], difference, atol=1e-5)
+
+
+def test_residual_adds(x):
+    dense = T.Dense(N, N, key=jr.key(0))
+    np.testing.assert_allclose(T.Residual(dense)(x), x + dense(x), rtol=1e-6)
+    short = T.Dense(N, 2, key=jr.key(1))
+    block = T.Residual(T.Dense(N, 2, key=jr.key(2)), T.BatchNorm(2), shortcut=short)
+    _, _, statistics = T.Sequential(block).run(x, training=True)
+    assert statistics[0][0] is None and statistics[0][1].mean.shape == (2,) and statistics[0][2] is None
+
+
+@pytest.fixture(scope="module")
+def net():
+    k1, k2, k3 = jr.split(jr.key(0), 3)
+    inner = T.Residual(T.Dense(8, 8, key=k2), T.Spiking(n4.PLIF()))
+    return T.Sequential(T.Dense(N, 8, key=k1), T.Spiking(lif()), inner, T.Recurrent(n4.PLIF(), 8, key=k3), T.Readout("rate"))
+
+
+def test_a_network_shows_its_spiking_layers(net, x):
+    assert net.spiking_layers == ("1", "2.1", "3")
+    output, records = net.trace(x)
+    assert output.shape == (BATCH, 8)
+    assert [record.spikes.shape for record in records] == [(STEPS, BATCH, 8)] * 3
+    np.testing.assert_array_equal(records[0].spikes, records[0].excess >= 0)
+    np.testing.assert_array_equal(output, jnp.mean(records[2].spikes, axis=0))
+    assert net.fan_outs() == (8.0, 0.0, 7.0)
+    assert net.layer("2.1").neuron is net.layers[2].layers[1].neuron
+
+
+def test_other_neurons_in_the_same_network(net, x):
+    other = net.with_neurons(NEURONS["AdLIF"])
+    assert [type(other.layer(name).neuron).__name__ for name in other.spiking_layers] == ["AdLIF"] * 3
+    assert other.layers[0].weight is net.layers[0].weight
+    raised = eqx.tree_at(lambda n: n.layers[1].neuron.v_th, net, jnp.asarray(1e3))
+    assert float(raised.trace(x)[1][0].spikes.sum()) == 0
+
+
+def test_distributions_are_drawn_over_the_shape():
+    layer = T.Spiking(n4.PLIF(v_th=n4.Uniform(1 * u.mV, 2 * u.mV)), shape=(2, 3), seed=4)
+    assert layer.neuron.v_th.shape == (2, 3) and layer.neuron.w.shape == ()
+    assert 1 <= float(layer.neuron.v_th.min()) < float(layer.neuron.v_th.max()) < 2
+    assert layer(jnp.full((2, 1, 2, 3), 5.0)).shape == (2, 1, 2, 3)
+
+
+@pytest.mark.parametrize("name", NEURONS)
+def test_training_gradients_are_finite(name, x):
+    k1, k2, k3 = jr.split(jr.key(1), 3)
+    net = T.Sequential(T.Dense(N, 8, key=k1), T.Recurrent(NEURONS[name], 8, key=k2), T.Dense(8, 2, key=k3), T.Readout("mean"))
+
+    @eqx.filter_jit
+    @eqx.filter_grad
+    def slope(net):
+        return jnp.sum(net(x, training=True) ** 2)
+
+    gradient = slope(net)
+    assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(gradient))
+    assert float(jnp.abs(gradient.layers[0].weight).max()) > 0
+    assert float(jnp.abs(gradient.layers[1].weight).max()) > 0
+
+
+def smooth_network():
+    k1, k2, k3 = jr.split(jr.key(1), 3)
+    return T.Sequential(
+        *(T.Conv2d(1, 2, 3, key=k1), T.AvgPool2d(2), T.Flatten(), T.BatchNorm(8), T.Integrate(n4.LI(tau=3 * u.ms), learn=("tau",))),
+        *(T.Delayed(8, 2, longest=4 * u.ms, key=k2), T.Delayed(2, 2, longest=4 * u.ms, kernel="triangular", key=k3)),
+        T.Readout("mean"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("where", "size"),
+    [
+        (lambda net: net.layers[0].weight, 18),
+        (lambda net: net.layers[3].gain, 8),
+        (lambda net: net.layers[4].neuron.tau, 1),
+        (lambda net: net.layers[5].delay, 16),
+        (lambda net: net.layers[6].delay, 4),
+    ],
+    ids=["convolution", "gain", "tau", "delay of Gaussians", "delay of triangles"],
+)
+def test_smooth_paths_equal_differences(where, size):
+    with jax.enable_x64(True):
+        net = smooth_network()
+        images = jr.normal(jr.key(2), (6, 2, 4, 4, 1))
+        leaf = where(net)
+        assert leaf.dtype == jnp.float64 and leaf.size == size
+
+        @jax.jit
+        def loss(value):
+            return jnp.sum(jnp.sin(eqx.tree_at(where, net, value)(images, training=True)))
+
+        direction = jr.normal(jr.key(3), leaf.shape)
+        slope = jnp.vdot(jax.grad(loss)(leaf), direction)
+        step = 1e-5
+        measured = (loss(leaf + step * direction) - loss(leaf - step * direction)) / (2 * step)
+        assert abs(float(slope - measured)) < 1e-6 * max(1, abs(float(measured)))
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (lambda: T.Dense(4, 2, key=None), ValueError, "needs a key"),
+        (lambda: T.Dense(4, 2, key=jr.key(0))(jnp.ones((1, 1, 3))), ValueError, "4 inputs got 3"),
+        (lambda: T.Conv2d(1, 2, 3, key=jr.key(0))(jnp.ones((1, 1, 8, 8))), ValueError, "x\\[..., None\\]"),
+        (lambda: T.Spiking(n4.Relay()), ValueError, "takes no current"),
+        (lambda: T.Spiking(3.0), TypeError, "n4.PLIF"),
+        (lambda: T.Spiking(n4.PLIF(v_th=n4.Uniform(1 * u.mV, 2 * u.mV))), ValueError, "shape=128"),
+        (lambda: T.Spiking(n4.PLIF(), learn=("tau",)), ValueError, "Known: w"),
+        (lambda: T.Spiking(n4.PLIF(w=np.zeros(3)))(jnp.ones((1, 1, 4))), ValueError, "does not fit"),
+        (lambda: T.Sequential(T.Spiking(lif(t_ref=0.5 * u.ms))), ValueError, "multiple of dt"),
+        (lambda: T.Sequential(n4.PLIF()), TypeError, "Wrap neurons"),
+        (lambda: T.Sequential([T.Flatten()]), TypeError, "one by one"),
+        (lambda: T.Sequential(T.Flatten(), dt=1.0), n4.UnitError, "u.ms"),
+        (lambda: T.Dropout(1.0), ValueError, "between 0 and 1"),
+        (lambda: T.Hold(4)(jnp.ones((2, 1, 1))), ValueError, "Direct\\(1\\)"),
+        (lambda: T.Readout("median"), ValueError, "one of mean"),
+        (lambda: T.Readout("first"), ValueError, "temperature"),
+        (lambda: T.Residual(T.Dense(4, 3, key=jr.key(0)))(jnp.ones((1, 1, 4))), ValueError, "shortcut"),
+        (lambda: T.Delayed(1, 1, longest=2.5 * u.ms, key=jr.key(0))(jnp.ones((2, 1, 1))), ValueError, "multiple of dt"),
+        (lambda: T.Delayed(1, 1, longest=3 * u.ms, key=jr.key(0)).with_delays(4 * u.ms), ValueError, "between 0 and 3"),
+        (lambda: T.MaxPool2d(3)(jnp.ones((1, 1, 2, 2, 1))), ValueError, "does not fit"),
+    ],
+)
+def test_errors_teach(make, error, words):
+    with pytest.raises(error, match=words):
+        make()
