@@ -33,8 +33,8 @@ LAYERS = (
 )
 LEVEL = MappingProxyType({name: level for level, names in enumerate(LAYERS) for name in names})
 
-# Results open their pictures lazily (`run.plot`), through importlib, inside the method.
-LATE = frozenset({("results", "plot")})
+# Results open their pictures lazily (`run.plot`, `tuned.plot()`), through importlib, inside the method.
+LATE = frozenset({("results", "plot"), ("train", "plot")})
 
 # What a network is built from never reaches what runs it: `simulate` works on models.
 APART = frozenset({("simulate", "network"), ("results", "network"), ("analysis", "model")})

@@ -14,3 +14,4 @@ from neuro4d.analysis._intervals import cv2 as cv2
 from neuro4d.analysis._intervals import irregularity as irregularity
 from neuro4d.analysis._intervals import isi as isi
 from neuro4d.analysis._intervals import lv as lv
+from neuro4d.analysis._siegert import siegert as siegert

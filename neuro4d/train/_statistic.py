@@ -88,16 +88,23 @@ def record(models: Sequence[Model], keys: Any, statistics: Sequence[AbstractRunS
 
 def merged(recorders: Sequence[AbstractRecorder]) -> tuple[AbstractRecorder, ...]:
     """Recorders without doubles: what several count or keep is counted and kept once."""
-    counted = {name for each in recorders if type(each) is Counts and each.every is None for name in each.populations or ()}
-    kept = {name for each in recorders if type(each) is Spikes for name in each.populations or ()}
-    others = {each.name: each for each in recorders if not (type(each) is Spikes or (type(each) is Counts and each.every is None))}
-    everything = [type(each) for each in recorders if type(each) in (Counts, Spikes) and each.populations is None]
-    out = []
-    if counted or Counts in everything:
-        out.append(Counts() if Counts in everything else Counts(*sorted(counted)))
-    if kept or Spikes in everything:
-        out.append(Spikes() if Spikes in everything else Spikes(*sorted(kept)))
+    counts = [each for each in recorders if isinstance(each, Counts) and each.every is None]
+    kept = [each for each in recorders if type(each) is Spikes]
+    mine = {id(each) for each in (*counts, *kept)}
+    others = {each.name: each for each in recorders if id(each) not in mine}
+    out: list[AbstractRecorder] = []
+    if counts:
+        out.append(Counts(*_populations(counts)))
+    if kept:
+        out.append(Spikes(*_populations(kept)))
     return (*out, *others.values())
+
+
+def _populations(recorders: Sequence[Counts] | Sequence[Spikes]) -> list[str]:
+    """The names that several recorders have; none, which means all, if one has all."""
+    if any(each.populations is None for each in recorders):
+        return []
+    return sorted({name for each in recorders for name in each.populations or ()})
 
 
 class FunctionStatistic(AbstractStatistic):

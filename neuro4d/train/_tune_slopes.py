@@ -1,0 +1,86 @@
+"""The first slopes of a search: from a gradient, from theory, or measured."""
+
+import contextlib
+from typing import Any
+
+import jax
+import numpy as np
+
+from neuro4d.train._estimate import AbstractGradient
+from neuro4d.train._tune_places import PoissonRate
+from neuro4d.train._tune_search import Search, Stopped
+from neuro4d.train._tune_solver import Point, Prior
+
+REACH = (1.0, -1.0, 4.0, -4.0, 12.0, -12.0, 36.0, -36.0)
+"""Natural steps at which an influence is looked for, one after the other."""
+
+
+def first_slopes(search: Search, gradient: AbstractGradient | None) -> None:
+    """Makes the prior of the search: what a gradient says, or differences of runs that share their random numbers."""
+    if gradient is not None:
+        search.prior = _from_gradient(search, gradient)
+        return
+    start = search.points[0]
+    slope = np.zeros((len(search.targets), len(search.levers)))
+    for number in range(len(search.levers)):
+        slope[:, number] = _measured(search, start, number)
+    size = np.maximum(np.linalg.norm(slope, axis=1, keepdims=True), 1e-3)
+    search.prior = Prior(slope, np.broadcast_to(2 * size, slope.shape))
+
+
+def _measured(search: Search, start: Point, number: int) -> np.ndarray:
+    """The slopes of all targets along one parameter, from the shortest distance at which one of them changes beyond doubt."""
+    lever, best = search.levers[number], None
+    for reach in REACH:
+        if not search.low[number] <= reach <= search.high[number]:
+            reach = float(np.clip(reach, search.low[number], search.high[number]) / 2)
+        c = start.c.copy()
+        c[number] += reach
+        if abs(reach) < 1e-3 or not _accepted(search, c):
+            continue
+        point = search.run(c, "probe", key_of=0)
+        change = point.score - start.score
+        if not point.defined or not start.defined:
+            continue
+        sure = np.abs(change) > 3 * np.hypot(point.noise, start.noise) + 0.1
+        if best is None or np.any(sure):
+            best = change / reach
+        if np.any(sure):
+            return best
+    if best is None or not np.any(best):
+        raise Stopped(
+            f"{lever.name} has no influence on {', '.join(target.name for target in search.targets)} that the noise does not hide. "
+            "Move another parameter, start where the network is active, or give more `trials` or a longer `duration`."
+        )
+    return best
+
+
+def _accepted(search: Search, c: np.ndarray) -> bool:
+    with contextlib.suppress(ValueError):
+        search.written(c)
+        return True
+    return False
+
+
+def _from_gradient(search: Search, gradient: AbstractGradient) -> Prior:
+    """Slopes along the common movement of each place; half of their size counts as unknown."""
+    if any(isinstance(lever.place, PoissonRate) for lever in search.levers):
+        raise TypeError(
+            "tune: this gradient differentiates whole leaves of a model, and `PoissonRate` is a part of one: leave out `gradient`, or use "
+            "`gradient=n4.train.MeanField()`."
+        )
+    where = {lever.name: lever.place for lever in search.levers}
+    slope = np.zeros((len(search.targets), len(search.levers)))
+    for row, target in enumerate(search.targets):
+        estimate = gradient.estimate(search.model, where, target.statistic, jax.random.fold_in(search.key, 2**31 + row))
+        factor = target.score_slope(float(search.points[0].values[:, row].mean()))
+        for column, lever in enumerate(search.levers):
+            slope[row, column] = factor * _along(estimate.gradient[lever.name], lever)
+    size = np.linalg.norm(slope, axis=1, keepdims=True)
+    return Prior(slope, np.broadcast_to(np.maximum(0.5 * np.abs(slope), 0.1 * size) + 1e-3, slope.shape))
+
+
+def _along(gradient: Any, lever: Any) -> float:
+    """A gradient of the shape of the leaf, or one number for all entries together, along the movement of the place."""
+    given, moved = np.asarray(gradient, np.float64), lever.leaf_slope()
+    return float(np.sum(given * moved)) if given.shape == moved.shape else float(given) * float(moved.mean())
