@@ -8,6 +8,7 @@ from neuro4d.train._check_gradient import Checked as Checked
 from neuro4d.train._check_gradient import GradientCheck as GradientCheck
 from neuro4d.train._check_gradient import check_gradient as check_gradient
 from neuro4d.train._differences import Differences as Differences
+from neuro4d.train._eprop import EProp as EProp
 from neuro4d.train._estimate import AbstractGradient as AbstractGradient
 from neuro4d.train._estimate import Estimate as Estimate
 from neuro4d.train._events import SpikeRun as SpikeRun

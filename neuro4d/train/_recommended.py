@@ -7,8 +7,8 @@ import numpy as np
 from neuro4d.model import Model
 from neuro4d.train._differences import Differences
 from neuro4d.train._estimate import AbstractGradient
+from neuro4d.train._eprop import EProp
 from neuro4d.train._parameters import Places, Where, places, read
-from neuro4d.train._surrogate_gradient import Surrogate
 
 FEW = 16
 """Slopes up to which two runs for each are the better bargain."""
@@ -22,7 +22,7 @@ class Recommended(NamedTuple):
 
 
 def recommended(model: Model, where: Where | Places) -> Recommended:
-    """The gradient of a statistic of a run that is taken by default: `Differences` for a few numbers, `Surrogate` for many.
+    """The gradient of a statistic of a run that is taken by default: `Differences` for a few numbers, `EProp` for many.
 
     A place whose numbers are all equal counts as one number: `Differences` moves them together.
 
@@ -42,8 +42,8 @@ def recommended(model: Model, where: Where | Places) -> Recommended:
         what = "1 number" if number == 1 else f"{number} numbers"
         return Recommended(Differences(), f"{what} to find the slope of: two runs for each are unbiased and come with a standard error")
     return Recommended(
-        Surrogate(),
-        f"{number:,} numbers to find the slope of: a surrogate gives all of them in one run, biased; `n4.train.check_gradient` says how much",
+        EProp(),
+        f"{number:,} numbers to find the slope of: eligibility gives all of them in one run, biased; `n4.train.check_gradient` says how much",
     )
 
 
