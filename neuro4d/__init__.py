@@ -43,6 +43,7 @@ from neuro4d.network import Network as Network
 from neuro4d.network import Population as Population
 from neuro4d.network import PopulationView as PopulationView
 from neuro4d.network import Projection as Projection
+from neuro4d.network import TrainableDelays as TrainableDelays
 from neuro4d.neurons import ALIF as ALIF
 from neuro4d.neurons import EIF as EIF
 from neuro4d.neurons import GLIF as GLIF

@@ -44,6 +44,9 @@ def obstacle(model: ModelFields, group: Group) -> str:
     seeing = [f"{port} ({type(r).__name__})" for port, r in receptors.items() if r.sees_v]
     if seeing and foreign(model, group):
         return f"{foreign(model, group)}, and its potential acts on the receptors {', '.join(seeing)}"
+    trained = [name for name, path in model.pathways.items() if path.target == group.name and path.free is not None]
+    if trained:
+        return f"delays that are trained in {', '.join(trained)}"
     if model.surrogate is not None:
         return "spikes carry gradients (surrogate)"
     if model.dtype != np.float32:

@@ -13,7 +13,7 @@ from neuro4d.model._fields import ModelFields
 from neuro4d.model._layout import ProjectionSpan
 from neuro4d.model._state import State
 from neuro4d.model._stimulate import port_unit
-from neuro4d.ops import Pathway, edge_table, host_edges
+from neuro4d.ops import FreeDelays, Pathway, edge_table, host_edges
 
 
 class Edges(eqx.Module):
@@ -62,7 +62,13 @@ def locate(model: ModelFields, projection: str) -> Located:
     place = whole.start + np.flatnonzero(mine)
     delays = np.zeros(1, np.int64) if path.early else np.asarray(path.delays).astype(np.int64)
     first, last = span.pre.in_group - span.pre.first, span.post.in_group - span.post.first
-    return Located(place, source[mine], source[mine] - first, neuron[mine] - last, delays[which[mine]])
+    steps = delays[which[mine]] if path.free is None else np.rint(_free_delays(path.free, place) / model.dt_ms).astype(np.int64)
+    return Located(place, source[mine], source[mine] - first, neuron[mine] - last, steps)
+
+
+def _free_delays(free: FreeDelays, place: Int[np.ndarray, " k"]) -> np.ndarray:
+    """Delays that are trained, in ms."""
+    return np.asarray(free.delay, np.float64)[place]
 
 
 def _within(x: Any, first: int, n: int) -> Any:
@@ -89,7 +95,9 @@ def edges(model: ModelFields, projection: str, state: State | None) -> Edges:
         return Edges(pre, post, np.asarray(gap.conductance) * u.nS, np.zeros(len(pre)) * u.ms)
     found = locate(model, projection)
     weight = _weights_at(model.pathways[span_of(model, projection).pathway], found, _held(model, projection, state))
-    return Edges(found.pre, found.post, weight * unit_of(model, projection), found.delay * model.dt_ms * u.ms)
+    free = model.pathways[span_of(model, projection).pathway].free
+    delay = found.delay * model.dt_ms if free is None else _free_delays(free, found.place)
+    return Edges(found.pre, found.post, weight * unit_of(model, projection), delay * u.ms)
 
 
 def weights(model: ModelFields, projection: str, state: State | None) -> Any:

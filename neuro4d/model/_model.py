@@ -12,6 +12,7 @@ from neuro4d.model._census import Census, census, describe, fingerprint, n_synap
 from neuro4d.model._constants import prepare
 from neuro4d.model._edges import Edges, edges, fan_in, fan_out, weights
 from neuro4d.model._fields import ModelFields
+from neuro4d.model._freeze import freeze
 from neuro4d.model._initial import first_state, key_words
 from neuro4d.model._layout import Span
 from neuro4d.model._plan import Plan, plan
@@ -177,6 +178,14 @@ class Model(ModelFields):
         **Raises:** `UnknownNameError` for a name that no projection carries.
         """
         return fan_in(self, projection)
+
+    def freeze(self) -> "Model":
+        """A model with the event layout in place of delays that are trained: each is rounded to the nearest step.
+
+        **Raises:** `ValueError` for a delay that is not a number, or beyond the bounds that it was given. Reads the arrays: not inside
+        a compiled function.
+        """
+        return freeze(self)
 
     def census(self) -> Census:
         """What there is: neurons and state variables by population, synapses, distinct weights and delays by projection."""

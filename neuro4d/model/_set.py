@@ -104,6 +104,8 @@ def _owner(model: Model, where: Callable[[Model], Any]) -> tuple[str, Any, int |
     for pathway, path in marked.pathways.items():
         if path.weight is sentinel:
             return "weight", _unit_of_pathway(model, pathway), None, None
+        if path.free is not None and (path.free.delay is sentinel or path.free.spread is sentinel):
+            return "delay that is trained, or its spread", u.ms, None, None
     for name, gap in marked.gaps.items():
         if gap.conductance is sentinel:
             return f"conductance of {name!r}", u.nS, None, None

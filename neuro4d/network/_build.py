@@ -71,7 +71,8 @@ def _groups(spec: BuildSpec, members: dict[PathwayKey, Members], pathways: dict[
     served = {(key.target, member.projection.port, key.early) for key, group in members.items() for member in group.members}
     longest = dict.fromkeys(spec.totals, 0)
     for path in pathways.values():
-        longest[path.source] = max(longest[path.source], int(path.delays[-1]))
+        reach = int(path.delays[-1]) if path.free is None else path.free.longest
+        longest[path.source] = max(longest[path.source], reach)
     return tuple(
         Group(
             name=name,

@@ -6,6 +6,7 @@ import brainunit as u
 import numpy as np
 
 from neuro4d._base import AbstractValue, Constant, Given, attach, steps_of
+from neuro4d.network._projection import Projection
 
 
 def check_delay(delay: AbstractValue, dt: float, name: str) -> tuple[int, int]:
@@ -35,6 +36,13 @@ def check_delay(delay: AbstractValue, dt: float, name: str) -> tuple[int, int]:
             f"Give a lower limit, for example `low={dt}*u.ms`."
         )
     return max(int(np.rint(shortest / dt)), 1), max(int(np.rint(longest / dt)), 1)
+
+
+def delay_range(projection: Projection, dt: float) -> tuple[int, int]:
+    """The smallest and largest delay of a projection in steps; where they are trained, of those that it begins with."""
+    if projection.trainable is not None:
+        return projection.trainable.steps(dt, projection.name)
+    return check_delay(projection.delay, dt, projection.name)
 
 
 def distinct_delays(parts: list[tuple[AbstractValue, int, int]]) -> np.ndarray:

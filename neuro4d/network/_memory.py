@@ -3,7 +3,7 @@
 import numpy as np
 
 from neuro4d._base import Constant, Given, MemoryBudgetError, available_bytes, bytes_text
-from neuro4d.network._delays import check_delay
+from neuro4d.network._delays import delay_range
 from neuro4d.network._gap import GapJunctions, gap_bytes
 from neuro4d.network._population import Population
 from neuro4d.network._projection import Projection
@@ -27,7 +27,7 @@ def check_build(
     shares = {f"population {p.name!r}": spec.spans[p.name].size * (number * (1 + len(p.variables())) + COUNTERS) for p in populations}
     longest: dict[str, tuple[int, str]] = {}
     for projection in projections:
-        low, high = check_delay(projection.delay, spec.dt, projection.name)
+        low, high = delay_range(projection, spec.dt)
         source = spec.spans[projection.source.population.name].group
         shares[f"synapses of projection {projection.name!r}"] = _synapses(projection, spec, spec.totals[source], (low, high), number)
         longest[source] = max(longest.get(source, (0, "")), (high, projection.name))

@@ -13,23 +13,25 @@ from neuro4d.connect import Ends, Rows
 from neuro4d.kernels import WeightKind
 from neuro4d.lattice import Placement
 from neuro4d.model import End, ProjectionSpan
-from neuro4d.network._delays import check_delay, distinct_delays
+from neuro4d.network._delays import delay_range, distinct_delays
 from neuro4d.network._population import Chosen, PopulationView
 from neuro4d.network._projection import Projection
 from neuro4d.network._sort import ResolvedProjection, Shape, pairs_with_synapses, sort_edges, weight_kind
 from neuro4d.network._spec import BuildSpec
-from neuro4d.ops import MAX_XLA_EDGES, Pathway
+from neuro4d.ops import MAX_XLA_EDGES, Pathway, host_edges
 from neuro4d.plasticity import AbstractPlasticity
 
 
 class PathwayKey(NamedTuple):
     """What projections must share to lie in one pathway: the groups of their ends, whether their spikes arrive at the beginning of a
-    step, and the very same plasticity rule, if any. Static synapses are never kept with plastic ones."""
+    step, and the very same plasticity rule, if any. Static synapses are never kept with plastic ones, and a projection whose delays are
+    trained has a pathway of its own."""
 
     source: str
     target: str
     early: bool
     plasticity: int | None
+    trained: str | None
 
 
 class Member(NamedTuple):
@@ -54,7 +56,7 @@ def collect(projections: list[Projection], spec: BuildSpec) -> dict[PathwayKey, 
     found: dict[PathwayKey, Members] = {}
     names: set[str] = set()
     for projection in projections:
-        low, high = check_delay(projection.delay, spec.dt, projection.name)
+        low, high = delay_range(projection, spec.dt)
         receptor = projection.target.population.receptors[projection.port]
         rule = projection.plasticity
         key = PathwayKey(
@@ -62,6 +64,7 @@ def collect(projections: list[Projection], spec: BuildSpec) -> dict[PathwayKey, 
             spec.spans[projection.target.population.name].group,
             high == 0 and receptor.takes_early,
             None if rule is None else id(rule),
+            None if projection.trainable is None else projection.name,
         )
         if key not in found:
             found[key] = Members(_name(key, projection, names), rule, [])
@@ -74,6 +77,8 @@ def collect(projections: list[Projection], spec: BuildSpec) -> dict[PathwayKey, 
 def _name(key: PathwayKey, first: Projection, taken: set[str]) -> str:
     """The name of a pathway: its groups, what sets it apart, and its first projection where that is not enough."""
     name = f"{key.source}->{key.target}{' (early)' if key.early else ''}{'' if key.plasticity is None else ' (plastic)'}"
+    if key.trained is not None:
+        name = f"{name} (trained delays)"
     return name if name not in taken else f"{name} {first.name}"
 
 
@@ -167,7 +172,7 @@ def make_pathway(key: PathwayKey, group: Members, spec: BuildSpec, done: Callabl
     n_ports, n_target, n_source = len(spec.ports[key.target]), spec.totals[key.target], spec.totals[key.source]
     width = spec.widths[key.target]
     delays = np.array([1], np.int32) if key.early else distinct_delays([(m.projection.delay, m.low, m.high) for m in group.members])
-    capacity = sum(_capacity(member, spec) for member in group.members)
+    capacity = sum(_capacity(member, spec) if key.trained is None else member.resolved.rows.n_edges for member in group.members)
     _check_addresses(capacity, [member.name for member in resolved], spec)
     shape = Shape(n_source, n_target, n_ports, width, -(-n_target // width), delays, capacity)
     plastic = group.rule is not None
@@ -176,7 +181,7 @@ def make_pathway(key: PathwayKey, group: Members, spec: BuildSpec, done: Callabl
     table = sort_edges(resolved, shape, spec.dt, stored, kind, _need_owners(group.members, spec), done)
     some = pairs_with_synapses(table, shape)
     mean = capacity / max(n_source * len(delays) * shape.n_blocks, 1)
-    return Pathway(
+    path = Pathway(
         targets=on_device(table.targets),
         weight=on_device(table.weight),
         delays=jnp.asarray(delays),
@@ -194,6 +199,21 @@ def make_pathway(key: PathwayKey, group: Members, spec: BuildSpec, done: Callabl
         row_hint=1 << min(max(math.ceil(math.log2(max(1.25 * mean, 1))), 3), 10),
         some=None if some is None else on_device(some),
     )
+    return path if key.trained is None else _with_trained_delays(path, group.members[0], shape, spec)
+
+
+def _with_trained_delays(path: Pathway, member: Member, shape: Shape, spec: BuildSpec) -> Pathway:
+    """A pathway with the delays of its only projection as floats: drawn once more, unrounded, in place of weights."""
+    given = member.resolved._replace(weight=member.resolved.delay, weight_address=member.resolved.delay_address)
+    delays = sort_edges([given], shape, spec.dt, np.float64, "edge", False, lambda _: None).weight
+    _, source, which, where = host_edges(path, 0, path.n_source)
+    del which
+    neuron, port = np.divmod(where, path.n_ports)
+    block, inside = np.divmod(neuron, path.width)
+    trainable = member.projection.trainable
+    if trainable is None:
+        raise TypeError(f"projection {member.projection.name!r} has no delays that are trained.")
+    return trainable.free(path, source, block * path.block_size + port * path.width + inside, delays[: len(source)], spec.dt, spec.dtype)
 
 
 def _need_owners(members: list[Member], spec: BuildSpec) -> bool:

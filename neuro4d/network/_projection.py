@@ -8,6 +8,7 @@ import brainunit as u
 from neuro4d._base import AbstractValue, Constant, Given, as_value, attach, check_name, did_you_mean
 from neuro4d.connect import AbstractRule
 from neuro4d.network._population import PopulationView, view_of
+from neuro4d.network._trainable_delays import TrainableDelays
 from neuro4d.plasticity import AbstractPlasticity, Free
 
 
@@ -22,8 +23,8 @@ class Projection:
     - `rule`: who connects to whom.
     - `weight`: a quantity in the unit of the receptor, a distribution, or one entry per edge; kept in the precision of the model.
     - `delay`: 0 (the default: as early as causality permits, in the next step) or a multiple of the time step; a quantity, one entry
-      per edge, or a distribution, whose draws are taken to the nearest multiple. [time]
-
+      per edge, or a distribution, whose draws are taken to the nearest multiple; `n4.TrainableDelays(...)` for delays that are
+      trained. [time]
     - `plasticity`: a rule such as `n4.Hebbian(...)`, by which its weights change, or `n4.Free()` if only the user changes them; they
       then live in the `State`, one per edge. `None` (the default): the weights are part of the model and cost the least.
 
@@ -40,7 +41,7 @@ class Projection:
         Projection('e', cells[0:80] -> cells[0:].exc, FixedProb)
     """
 
-    __slots__ = ("name", "source", "target", "port", "rule", "weight", "delay", "plasticity")
+    __slots__ = ("name", "source", "target", "port", "rule", "weight", "delay", "trainable", "plasticity")
     name: str
     source: PopulationView
     target: PopulationView
@@ -48,6 +49,7 @@ class Projection:
     rule: AbstractRule
     weight: AbstractValue
     delay: AbstractValue
+    trainable: TrainableDelays | None
     plasticity: AbstractPlasticity | None
 
     def __init__(self, name, source, target, port, rule, *, weight, delay=0 * u.ms, plasticity=None, plastic=None):
@@ -64,7 +66,9 @@ class Projection:
         put(self, "weight", as_value(weight, receptor.weight_unit, label))
         check_sign(receptor, self.weight, f"projection {name!r}: weight")
         put(self, "plasticity", _check_plasticity(name, plasticity, plastic, receptor))
-        put(self, "delay", _check_delay(as_value(delay, u.ms, f"projection {name!r}: delay"), name))
+        put(self, "trainable", _check_trainable(name, delay, self.plasticity))
+        given = self.trainable.init if self.trainable is not None else as_value(delay, u.ms, f"projection {name!r}: delay")
+        put(self, "delay", _check_delay(given, name))
 
     def __setattr__(self, key, value):
         raise AttributeError(f"a Projection does not change; make a new one (tried to set {key!r}).")
@@ -85,6 +89,14 @@ def _check_plasticity(name: str, rule: Any, plastic: Any, receptor: Any) -> Abst
         raise TypeError(f"projection {name!r}: plasticity is None or a rule such as `n4.Free()`; got {rule!r}.")
     rule.check(receptor.weight_unit, f"projection {name!r}: plasticity")
     return rule
+
+
+def _check_trainable(name: str, delay: Any, rule: AbstractPlasticity | None) -> TrainableDelays | None:
+    if not isinstance(delay, TrainableDelays):
+        return None
+    if rule is not None:
+        raise ValueError(f"projection {name!r}: delays are trained where weights are part of the model: leave out `plasticity`.")
+    return delay
 
 
 def check_port(target: PopulationView, port: Any, where: str) -> str:

@@ -5,9 +5,10 @@ from neuro4d.ops._backend import Backend as Backend
 from neuro4d.ops._bits import n_words as n_words
 from neuro4d.ops._bits import pack as pack
 from neuro4d.ops._bits import unpack as unpack
-from neuro4d.ops._deliver import deliver as deliver
+from neuro4d.ops._delayed import deliver as deliver
 from neuro4d.ops._edges import edge_table as edge_table
 from neuro4d.ops._edges import host_edges as host_edges
+from neuro4d.ops._free_delays import FreeDelays as FreeDelays
 from neuro4d.ops._order import opaque as opaque
 from neuro4d.ops._pathway import Pathway as Pathway
 from neuro4d.ops._pathway import by_port as by_port

@@ -1,9 +1,12 @@
 """The layout of synapses: what is connected, in the order in which it is delivered."""
 
+import dataclasses
+
 import equinox as eqx
 from jaxtyping import Array, Float, Int32, UInt, UInt32
 
 from neuro4d.kernels import WeightKind
+from neuro4d.ops._free_delays import FreeDelays
 
 
 class Pathway(eqx.Module):
@@ -28,6 +31,7 @@ class Pathway(eqx.Module):
     - `owner`: `(nnz,)`, the number of the projection that an edge belongs to, or `None` where the ends say it.
     - `weight_kind`: `"one"`, `"source"` or `"edge"`: what the shape of `weight` means.
     - `plastic`: whether the weights that count are those of the state.
+    - `free`: delays that are trained, one per edge, in place of those on the grid; then no edge is padding. `None` where there are none.
     """
 
     targets: UInt[Array, " nnz"]
@@ -46,6 +50,11 @@ class Pathway(eqx.Module):
     plastic: bool = eqx.field(static=True)
     row_hint: int = eqx.field(static=True)
     some: UInt32[Array, "D words"] | None = None
+    free: FreeDelays | None = None
+
+    def with_free(self, free: FreeDelays) -> "Pathway":
+        """The same edges, with delays that are trained."""
+        return dataclasses.replace(self, free=free, some=None)
 
     @property
     def n_source(self) -> int:

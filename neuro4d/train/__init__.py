@@ -7,6 +7,8 @@ from neuro4d.train._bounds import Bounds as Bounds
 from neuro4d.train._check_gradient import Checked as Checked
 from neuro4d.train._check_gradient import GradientCheck as GradientCheck
 from neuro4d.train._check_gradient import check_gradient as check_gradient
+from neuro4d.train._delays import Delays as Delays
+from neuro4d.train._delays import Spread as Spread
 from neuro4d.train._differences import Differences as Differences
 from neuro4d.train._eprop import EProp as EProp
 from neuro4d.train._estimate import AbstractGradient as AbstractGradient

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32
 
@@ -208,5 +209,9 @@ def _of_pathway(path: Pathway, model: Model, place: dict[str, int], ports: int) 
 
 def _delays(path: Pathway, which: Array, model: Model) -> tuple[Array, Array]:
     """Whole steps, and what is left of each delay in ms."""
-    steps = path.delays[which]
-    return steps, jnp.zeros(steps.shape, model.dtype)
+    if path.free is None:
+        steps = path.delays[which]
+        return steps, jnp.zeros(steps.shape, model.dtype)
+    delay = jnp.clip(path.free.delay, path.free.low, path.free.high)
+    steps = jnp.floor(jax.lax.stop_gradient(delay) / model.dt_ms)
+    return steps.astype(jnp.int32), delay - steps * model.dt_ms
