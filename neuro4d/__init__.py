@@ -58,7 +58,15 @@ from neuro4d.neurons import Izhikevich as Izhikevich
 from neuro4d.neurons import PoissonNeuron as PoissonNeuron
 from neuro4d.neurons import Relay as Relay
 from neuro4d.neurons import TraubMiles as TraubMiles
+from neuro4d.ops import SLAYER as SLAYER
+from neuro4d.ops import ATan as ATan
 from neuro4d.ops import Backend as Backend
+from neuro4d.ops import Boxcar as Boxcar
+from neuro4d.ops import Erf as Erf
+from neuro4d.ops import FastSigmoid as FastSigmoid
+from neuro4d.ops import Gaussian as Gaussian
+from neuro4d.ops import Scaled as Scaled
+from neuro4d.ops import Sigmoid as Sigmoid
 from neuro4d.ops import SuperSpike as SuperSpike
 from neuro4d.ops import Triangle as Triangle
 from neuro4d.plasticity import Free as Free

@@ -1,5 +1,6 @@
 """The stages of a step for one group, in plain XLA: deliver, decay, drive, fire. The oracle of the native pass."""
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -11,7 +12,7 @@ from neuro4d._base import Drive, step_address, words_jax
 from neuro4d.model._constants import GroupConstants
 from neuro4d.model._layout import Group
 from neuro4d.model._state import GroupState
-from neuro4d.ops import AbstractSurrogate, Backend, History, Pathway, by_port, deliver, pack, push, unpack
+from neuro4d.ops import AbstractSurrogate, Backend, History, Pathway, attached, both_outcomes, by_port, deliver, pack, push, unpack
 from neuro4d.stimuli import Noise, PoissonBank
 
 
@@ -207,12 +208,32 @@ def drive(task: GroupTask, shares: list[Drive]) -> tuple[Drive, dict[str, Array]
 def fire(task: GroupTask, acting: Drive) -> tuple[Any, Bool[Array, " n"], Float[Array, " n"] | None]:
     """Neurons integrate, those at threshold fire and are reset; the dead fire nothing."""
     words = () if task.addresses is None else (_words(task, task.addresses),)
-    neurons, out = task.constants.neuron.step(task.constants.of_neuron, task.state.neurons, acting, *words)
-    soft = None if task.surrogate is None else task.surrogate.spike(out.excess)
-    if task.state.alive is None:
-        return neurons, out.spikes, soft
-    alive = unpack(task.state.alive, task.group.n)
-    return neurons, out.spikes & alive, None if soft is None else jnp.where(alive, soft, 0)
+    given = (task.constants.of_neuron, task.state.neurons, acting, *words)
+    neurons, out = task.constants.neuron.step(*given)
+    alive = None if task.state.alive is None else unpack(task.state.alive, task.group.n)
+    fired = out.spikes if alive is None else out.spikes & alive
+    surrogate = task.surrogate
+    if surrogate is None:
+        return neurons, fired, None
+    attach = surrogate.reset == "attached"
+    spared, reset = both_outcomes(task.constants.neuron.step, out.spikes, *given) if attach or surrogate.moves else (None, None)
+    soft = surrogate.spike(out.excess, _move(task.state.neurons, spared) if surrogate.moves else None)
+    soft = soft if alive is None else jnp.where(alive, soft, 0)
+    if attach:
+        neurons = _attach(neurons, soft, spared, reset, task.constants.neuron.variables)
+    return neurons, fired, soft
+
+
+def _move(before: Any, spared: Any) -> Float[Array, " n"] | None:
+    """How far the potentials went in a step, without any reset; `None` for neurons that have none."""
+    return spared.v - before.v if "v" in before._fields else None
+
+
+def _attach(neurons: Any, soft: Array, spared: Any, reset: Any, variables: Iterable[str]) -> Any:
+    """The same variables, with the derivatives of their resets. Counters of held steps are no variables and have none."""
+    names = [name for name in variables if name in neurons._fields]
+    jumps = {name: jax.lax.stop_gradient(getattr(reset, name) - getattr(spared, name)) for name in names}
+    return neurons._replace(**{name: attached(getattr(neurons, name), soft, jumps[name]) for name in names})
 
 
 def _words(task: GroupTask, addresses: UInt32[Array, "spans 2"]) -> UInt32[Array, " n"]:

@@ -10,6 +10,7 @@ from neuro4d.ops._edges import edge_table as edge_table
 from neuro4d.ops._edges import host_edges as host_edges
 from neuro4d.ops._free_delays import FreeDelays as FreeDelays
 from neuro4d.ops._order import opaque as opaque
+from neuro4d.ops._outcome import both_outcomes as both_outcomes
 from neuro4d.ops._pathway import Pathway as Pathway
 from neuro4d.ops._pathway import by_port as by_port
 from neuro4d.ops._push import push as push
@@ -20,5 +21,14 @@ from neuro4d.ops._ring import row_of as row_of
 from neuro4d.ops._rows import Visit as Visit
 from neuro4d.ops._rows import fold_rows as fold_rows
 from neuro4d.ops._surrogate import AbstractSurrogate as AbstractSurrogate
-from neuro4d.ops._surrogate import SuperSpike as SuperSpike
-from neuro4d.ops._surrogate import Triangle as Triangle
+from neuro4d.ops._surrogate import attached as attached
+from neuro4d.ops._surrogate_scaled import Scaled as Scaled
+from neuro4d.ops._surrogates_bounded import Boxcar as Boxcar
+from neuro4d.ops._surrogates_bounded import Triangle as Triangle
+from neuro4d.ops._surrogates_tails import SLAYER as SLAYER
+from neuro4d.ops._surrogates_tails import ATan as ATan
+from neuro4d.ops._surrogates_tails import Erf as Erf
+from neuro4d.ops._surrogates_tails import FastSigmoid as FastSigmoid
+from neuro4d.ops._surrogates_tails import Gaussian as Gaussian
+from neuro4d.ops._surrogates_tails import Sigmoid as Sigmoid
+from neuro4d.ops._surrogates_tails import SuperSpike as SuperSpike

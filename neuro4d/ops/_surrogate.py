@@ -1,71 +1,64 @@
-"""Surrogate derivatives: the forward pass stays the hard threshold, the backward pass gets a slope."""
+"""The protocol of a surrogate derivative: the forward pass stays the hard threshold, the backward pass gets a slope."""
 
 import abc
+from typing import Any, ClassVar
 
-import brainunit as u
+import equinox as eqx
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from neuro4d._base import AbstractPart, quantity
+from neuro4d._base import AbstractPart
 
 
 class AbstractSurrogate(AbstractPart):
-    """A pseudo-derivative of the step function, as a function of the distance to threshold in mV."""
+    """A pseudo-derivative of the step function, as a function of the distance to threshold in mV.
+
+    **Fields:** `width`: its scale in mV. A slope is `shape(x / width) / width`, so that `width` sets how high and how wide it is and
+    not how large its integral is.
+    """
+
+    width: eqx.AbstractVar[Float[Array, ""]]
+
+    moves: ClassVar[bool] = False
+    """Whether `slope_in_step` asks how far the potential moved in the step."""
+
+    reset: ClassVar[str] = "detached"
+    """Whether derivatives pass through the reset: "detached" or "attached"."""
 
     @abc.abstractmethod
     def slope(self, excess: Float[Array, "n"]) -> Float[Array, "n"]:
         """The pseudo-derivative in 1/mV, finite for every finite argument."""
 
-    def spike(self, excess: Float[Array, "n"]) -> Float[Array, "n"]:
-        """1 where `excess >= 0`, else 0, with `slope` for a derivative."""
-        return _spike(self, excess)
+    def slope_in_step(self, excess: Float[Array, "n"], move: Float[Array, "n"] | None) -> Float[Array, "n"]:
+        """The slope in a step in which the potential moved by `move` mV before any reset; `None` where that is not known."""
+        del move
+        return self.slope(excess)
+
+    def spike(self, excess: Float[Array, "n"], move: Float[Array, "n"] | None = None) -> Float[Array, "n"]:
+        """1 where `excess >= 0`, else 0, with the slope for a derivative."""
+        return _spike(self, excess, move)
 
 
 @jax.custom_jvp
-def _spike(surrogate, excess):
+def _spike(surrogate: AbstractSurrogate, excess: Array, move: Array | None) -> Array:
+    del surrogate, move
     return (excess >= 0).astype(excess.dtype)
 
 
 @_spike.defjvp
-def _spike_jvp(primals, tangents):
-    surrogate, excess = primals
-    return _spike(surrogate, excess), surrogate.slope(excess) * tangents[1]
+def _spike_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    surrogate, excess, move = primals
+    return _spike(surrogate, excess, move), surrogate.slope_in_step(excess, move) * tangents[1]
 
 
-class SuperSpike(AbstractSurrogate):
-    r"""The derivative of a fast sigmoid: $1 / (w (1 + |x|/w)^2)$ (Zenke and Ganguli 2018).
-
-    **Arguments:** `width` $w$: how far from threshold the slope has fallen to a quarter. [voltage]
-
-    !!! Example
-
-        >>> import brainunit as u, neuro4d as n4
-        >>> cells = n4.Population("cells", 3, n4.Relay(), {"in": n4.Delta()})
-        >>> model = n4.Network(cells).build(dt=0.1*u.ms, surrogate=n4.SuperSpike(width=2*u.mV))
-    """
-
-    width: Float[Array, ""] = quantity(u.mV, low=0, open_low=True, default=1 * u.mV)
-
-    def slope(self, excess):
-        width = jnp.asarray(self.width, excess.dtype)
-        return 1 / (width * (1 + jnp.abs(excess) / width) ** 2)
+@jax.custom_jvp
+def attached(value: Any, spike: Float[Array, "n"], jump: Any) -> Any:
+    """`value`, bit for bit, with a derivative of `jump` with respect to `spike` on top of its own: what a reset does, `(n,)` each."""
+    del spike, jump
+    return value
 
 
-class Triangle(AbstractSurrogate):
-    r"""A triangle: $\max(0, 1 - |x|/w)/w$ (Bellec et al. 2018).
-
-    **Arguments:** `width` $w$: where the slope reaches zero. [voltage]
-
-    !!! Example
-
-        >>> import brainunit as u, jax.numpy as jnp, neuro4d as n4
-        >>> [float(x) for x in n4.Triangle(width=4*u.mV).slope(jnp.array([-5.0, 0.0, 2.0]))]
-        [0.0, 0.25, 0.125]
-    """
-
-    width: Float[Array, ""] = quantity(u.mV, low=0, open_low=True, default=5 * u.mV)
-
-    def slope(self, excess):
-        width = jnp.asarray(self.width, excess.dtype)
-        return jnp.maximum(0, 1 - jnp.abs(excess) / width) / width
+@attached.defjvp
+def _attached_jvp(primals: tuple, tangents: tuple) -> tuple[Any, Any]:
+    value, spike, jump = primals
+    return attached(value, spike, jump), tangents[0] + jump * tangents[1]

@@ -112,7 +112,18 @@ RECORDERS = {
     "Record": lambda: n4.Record(potential_and_spikes, every=0.3 * u.ms),
     "Window": lambda: n4.Window(length=0.4 * u.ms),
 }
-SURROGATES = {"SuperSpike": lambda: n4.SuperSpike(), "Triangle": lambda: n4.Triangle()}
+SURROGATES = {
+    "SuperSpike": lambda: n4.SuperSpike(),
+    "Triangle": lambda: n4.Triangle(),
+    "Boxcar": lambda: n4.Boxcar(),
+    "FastSigmoid": lambda: n4.FastSigmoid(),
+    "Sigmoid": lambda: n4.Sigmoid(),
+    "ATan": lambda: n4.ATan(),
+    "Gaussian": lambda: n4.Gaussian(),
+    "Erf": lambda: n4.Erf(),
+    "SLAYER": lambda: n4.SLAYER(),
+    "Scaled": lambda: n4.Scaled(n4.Triangle()),
+}
 TABLES = (NEURONS, RECEPTORS, RULES, VALUES, KERNELS, STIMULI, PLASTICITY, RECORDERS, SURROGATES)
 
 
