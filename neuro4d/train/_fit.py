@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -113,7 +114,7 @@ class _Run:
                 except KeyboardInterrupt:
                     stopped = "interrupted"
                     break
-                if not math.isfinite(row.loss):
+                if not (math.isfinite(row.loss) and finite(new.parameters)):
                     stopped = "diverged"
                     break
                 carry, history = new, (*history, row)
@@ -155,6 +156,16 @@ class _Run:
             key = jr.fold_in(jr.fold_in(task.key, EVALUATION), number)
             sums.append(evaluate(task, carry, jnp.asarray(x), jnp.asarray(y), key))
         return sums
+
+
+@jax.jit
+def _finite(leaves: list[Any]) -> Any:
+    return jnp.all(jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))
+
+
+def finite(tree: Any) -> bool:
+    """Whether every number of a tree is finite."""
+    return bool(_finite(jax.tree.leaves(tree)))
 
 
 def statistics_of(model: Any) -> Any:

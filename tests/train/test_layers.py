@@ -48,7 +48,7 @@ def test_a_layer_fires_as_a_network_does():
     currents = np.linspace(0.5, 3, 5)
     neuron = lif(t_ref=2 * u.ms)
     cells = n4.Population("cells", 5, neuron)
-    model = n4.Network(cells, stimuli=n4.Clamp("in", cells, currents * u.pA)).build(dt=1 * u.ms, seed=0)
+    model = n4.Network(cells, n4.Clamp("in", cells, currents * u.pA)).build(dt=1 * u.ms, seed=0)
     _, fired = n4.scan(model, model.init(jr.key(0)), 40, lambda _, spikes: spikes["cells"])
     layer = T.Spiking(neuron)(jnp.broadcast_to(jnp.asarray(currents, jnp.float32), (40, 1, 5)))
     np.testing.assert_array_equal(np.asarray(fired), np.asarray(layer[:, 0]) > 0)
