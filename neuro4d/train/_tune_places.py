@@ -21,6 +21,9 @@ from neuro4d.train._parameters import Where, places
 STEP = 0.05
 """A natural step: a twentieth of the number."""
 
+FACTOR = 100.0
+"""How far a place that is multiplied goes either way, unless bounds say otherwise."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Scale:
@@ -220,6 +223,9 @@ def _lever(model: Model, name: str, place: Any, bounds: tuple[Any, Any] | None) 
     if isinstance(place, PoissonRate):
         most = place.most(model) * start / float(leaf.max())
     low, high = (_bound(name, bounds, 0, unit, least), _bound(name, bounds, 1, unit, most))
+    if multiplies and bounds is None:  # what takes more than a factor of a hundred is out of reach
+        ends = sorted((start / FACTOR, start * FACTOR))
+        low, high = max(low, ends[0]), min(high, ends[1])
     if not low <= start <= high or low == high:
         raise ValueError(
             f"tune: {name!r} starts at {attach(start, unit)}, outside of its bounds {attach(low, unit)} to {attach(high, unit)}. "

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple, NoReturn
 
+import brainunit as u
 import jax
 import numpy as np
 
@@ -22,8 +23,11 @@ FIRST_RADIUS, LAST_RADIUS, LARGEST_RADIUS = 3.0, 0.02, 50.0
 NEAR, READY = 1.0, 0.5
 """Tolerances: how near all targets have to be at the best setting, and by the line at the next one, before fresh trials are spent on it."""
 
-CHECKS = 4
-"""Batches of fresh trials for one setting."""
+TOO_FAR, MOST_CHECKS = 0.75, 12
+"""Tolerances: where the mean of fresh trials ends a check; batches that a check may take."""
+
+PATIENCE = 8
+"""Steps without a nearer setting after which the search ends."""
 
 
 class Stopped(Exception):
@@ -52,7 +56,7 @@ class Search:
         self.points: list[Point] = []
         self.history: list[Update] = []
         self.checked: dict[int, np.ndarray] = {}
-        self.radius, self.width = FIRST_RADIUS, math.inf
+        self.radius, self.width, self.idle = FIRST_RADIUS, math.inf, 0
         self.prior = Prior(np.zeros((len(targets), len(levers))), np.full((len(targets), len(levers)), np.inf))
         ranges = np.array([lever.range() for lever in levers])
         self.low, self.high = ranges[:, 0], ranges[:, 1]
@@ -107,16 +111,19 @@ class Search:
         return point
 
     def _point(self, c: np.ndarray, values: np.ndarray) -> Point:
-        mean, n = values.mean(axis=0), len(values)
-        spread = values.std(axis=0, ddof=1) / math.sqrt(n) if n > 1 else np.zeros(values.shape[1])
+        rates = [column for column, target in enumerate(self.targets) if target.unit == u.Hz and target.value > 0]
+        fires = values[:, rates] > 0.1 * np.array([self.targets[column].value for column in rates])
+        torn = bool(np.any(fires.any(axis=0) & ~fires.all(axis=0) & (values[:, rates].min(axis=0) < 0.2 * values[:, rates].max(axis=0))))
+        mean = values.min(axis=0) if torn else values.mean(axis=0)
+        spread = values.std(axis=0, ddof=1) / math.sqrt(len(values))
         score = np.array([target.score(x) for target, x in zip(self.targets, mean, strict=True)])
         slope = np.array([target.score_slope(x) for target, x in zip(self.targets, mean, strict=True)])
-        return Point(np.array(c, float), values, score, spread * slope)
+        return Point(np.array(c, float), values, score, spread * slope, bool(np.any(values[:, rates].max(axis=0) == 0)), torn)
 
     def _note(self, kind: str, c: np.ndarray, values: np.ndarray, wall: float) -> None:
         names, n = [target.name for target in self.targets], len(values)
         mean = dict(zip(names, values.mean(axis=0).tolist(), strict=True))
-        stderr = dict(zip(names, (values.std(axis=0, ddof=1) / math.sqrt(n)).tolist() if n > 1 else [math.nan] * len(names), strict=True))
+        stderr = dict(zip(names, (values.std(axis=0, ddof=1) / math.sqrt(n)).tolist(), strict=True))
         at = {lever.name: lever.value(float(x)) for lever, x in zip(self.levers, c, strict=True)}
         self.history.append(Update(len(self.history), kind, at, mean, stderr, n, wall))
         if self.bar is not None:
@@ -144,28 +151,32 @@ class Search:
                     )
             else:
                 self._trust(base, line, step, self.run(base.c + step, "step"))
+                self._progress(base)
 
     def _confirm(self, c: np.ndarray) -> bool:
-        """Whether fresh trials meet the targets: the interval of every mean lies within the tolerance. Ends as soon as it cannot any more."""
-        for _ in range(CHECKS):
+        """Whether fresh trials meet the targets: the interval of every mean lies within the tolerance. Ends as soon as it hardly can."""
+        wanted, tolerance = np.array([[target.value, target.tolerance] for target in self.targets]).T
+        while True:
             self.run(c, "check")
-            mean, margin = self.interval(c)
-            off = np.abs(mean - [target.value for target in self.targets])
-            tolerance = np.array([target.tolerance for target in self.targets])
+            mean, margin, n = self.interval(c)
+            off = np.abs(mean - wanted)
             if np.all(off + margin <= tolerance):
                 return True
-            if np.any(off > 0.8 * tolerance):
+            if not np.all(off <= TOO_FAR * tolerance):
                 return False
-        return False
+            needed = n * float(np.max(margin / (tolerance - off))) ** 2
+            if needed > MOST_CHECKS * self.trials:
+                raise Stopped(
+                    f"the noise hides whether the targets are met: it would take {needed:.0f} trials of this length. "
+                    f"Give `trials={max(self.trials, math.ceil(needed / 4))}`, a longer `duration`, or a wider `tolerance`."
+                )
 
-    def interval(self, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean of the fresh trials at a setting, and half the width of its interval, for all targets together (Bonferroni)."""
+    def interval(self, c: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+        """Mean of the fresh trials at a setting, half the width of its interval, for all targets together (Bonferroni), and their number."""
         values = self.checked[self.place_of(c)]
         n, q = values.shape
-        if n < 2:
-            return values[0], np.full(q, np.inf)
         quantile = student_quantile(1 - (1 - self.confidence) / (2 * q), n - 1)
-        return values.mean(axis=0), quantile * values.std(axis=0, ddof=1) / math.sqrt(n)
+        return values.mean(axis=0), quantile * values.std(axis=0, ddof=1) / math.sqrt(n), n
 
     def _proposal(self, base: Point, line: Line) -> np.ndarray:
         """The next step: of the line, inside of the trust region, the bounds and, for one parameter, the bracket."""
@@ -186,7 +197,7 @@ class Search:
         left, right = (point.c[0] for point in pair)
         width = right - left
         if width < LAST_RADIUS:
-            low, high = (", ".join(f"{x:.3g}" for x in point.values.mean(axis=0)) for point in pair)
+            low, high = (f"{point.values.min() if point.torn else point.values.mean():.3g}" for point in pair)
             name, lever = self.targets[0].name, self.levers[0]
             raise Stopped(
                 f"{name} jumps between {low} and {high} where {lever.name} is {lever.value((left + right) / 2):.5g}: "
@@ -195,7 +206,7 @@ class Search:
         at = base.c[0] + step[0]
         slow = width > 0.5 * self.width and abs(base.score[0]) > 3
         if not left + 0.05 * width <= at <= right - 0.05 * width or slow:
-            at = (left + right) / 2
+            at = (left + right) / 2 if slow else float(np.clip(at, left + 0.05 * width, right - 0.05 * width))
         self.width = width
         return np.array([at - base.c[0]])
 
@@ -231,4 +242,17 @@ class Search:
         elif came > 0.5 * foretold - noise and length > 0.8 * self.radius:
             self.radius = min(2 * self.radius, LARGEST_RADIUS)
         if self.radius < LAST_RADIUS and foretold > 1:
-            raise Stopped("no step from the best setting comes nearer to the targets.")
+            raise Stopped(f"no step from the best setting comes nearer to the targets.{self._silence()}")
+
+    def _progress(self, base: Point) -> None:
+        """Ends a search that comes no nearer."""
+        self.idle = self.idle + 1 if self.best.cost > 0.8 * base.cost else 0
+        if self.idle >= PATIENCE and base.cost > 1:
+            raise Stopped(f"{PATIENCE} steps came no nearer to the targets: they may lie beyond what these places can do.{self._silence()}")
+
+    def _silence(self) -> str:
+        """What silent or torn settings near the best one mean."""
+        near = [p for p in self.points if np.max(np.abs(p.c - self.best.c)) < FIRST_RADIUS]
+        if any(point.torn for point in near):
+            return " Close to the best setting the network falls silent in a part of the trials: no lasting state lies between."
+        return " Close to the best setting the network is silent." if any(point.silent for point in near) else ""

@@ -22,18 +22,22 @@ LEAST_NOISE = 1e-3
 class Point:
     """All trials at one setting: coordinates `(p,)`, values `(trials, q)` as measured, and their distances from the targets.
 
-    **Fields:** `score` and `noise` `(q,)`: the mean distance from the target in tolerances, and its standard error.
+    **Fields:** `score` and `noise` `(q,)`: the mean distance from the target in tolerances, and its standard error; `silent`: whether a
+    population fires in no trial; `torn`: whether one fires in some trials and in others not, so that no mean describes it, and the score is
+    that of the silent ones.
     """
 
     c: Float[np.ndarray, " p"]
     values: Float[np.ndarray, "trials q"]
     score: Float[np.ndarray, " q"]
     noise: Float[np.ndarray, " q"]
+    silent: bool = False
+    torn: bool = False
 
     @property
     def defined(self) -> bool:
-        """Whether every statistic had a value."""
-        return bool(np.isfinite(self.score).all())
+        """Whether every statistic has a mean."""
+        return bool(np.isfinite(self.score).all()) and not self.torn
 
     @property
     def cost(self) -> float:
@@ -42,11 +46,15 @@ class Point:
 
 
 class Line(NamedTuple):
-    """A local linear model: score = `level` + `slope` (c - c_base); `spread`: the standard error of the level."""
+    """A local linear model: score = `level` + `slope` (c - c_base).
+
+    **Fields:** `spread`: the standard error of the level; `doubt`: the covariance of the slopes, summed over targets.
+    """
 
     level: Float[np.ndarray, " q"]
     slope: Float[np.ndarray, "q p"]
     spread: Float[np.ndarray, " q"]
+    doubt: Float[np.ndarray, "p p"]
 
 
 class Prior(NamedTuple):
@@ -57,13 +65,16 @@ class Prior(NamedTuple):
 
 
 def fit_line(points: list[Point], base: Point, prior: Prior) -> Line:
-    """Weighted regression through all points: each counts by its noise and by how far from the base a line can hold."""
-    usable = [point for point in points if point.defined]
+    """Weighted regression through all points: each counts by its noise and by how far from the base a line can hold.
+
+    From an active base, silent points are left out: between them and it lies a kink or a jump.
+    """
+    usable = [point for point in points if point.defined and (base.silent or not point.silent)]
     away = np.array([point.c - base.c for point in usable])
     score, noise = np.array([point.score for point in usable]), np.array([point.noise for point in usable])
     distance = np.linalg.norm(away, axis=1)
     q, p = prior.slope.shape
-    level, slope, spread = np.zeros(q), np.zeros((q, p)), np.zeros(q)
+    level, slope, spread, doubt = np.zeros(q), np.zeros((q, p)), np.zeros(q), np.zeros((p, p))
     design = np.hstack([np.ones((len(usable), 1)), away])
     for j in range(q):
         steepness = np.linalg.norm(prior.slope[j])
@@ -76,15 +87,20 @@ def fit_line(points: list[Point], base: Point, prior: Prior) -> Line:
             found = np.linalg.solve(normal, right)
             steepness = np.linalg.norm(found[1:])
         level[j], slope[j] = found[0], found[1:]
-        spread[j] = np.sqrt(np.linalg.inv(normal)[0, 0])
-    return Line(level, slope, spread)
+        covariance = np.linalg.inv(normal)
+        spread[j] = np.sqrt(covariance[0, 0])
+        doubt += covariance[1:, 1:]
+    return Line(level, slope, spread, doubt)
 
 
 def bounded_step(line: Line, low: np.ndarray, high: np.ndarray) -> Float[np.ndarray, " p"]:
-    """The damped Gauss-Newton step inside a box: the smallest sum of squares, and among equals the shortest."""
+    """The damped Gauss-Newton step inside a box: the smallest expected sum of squares.
+
+    What is not known of the slopes adds step' doubt step to the expectation: directions that nothing was learnt about are not taken.
+    """
     p = line.slope.shape[1]
-    damping = 1e-3 * max(float(np.linalg.norm(line.slope, 2)), 1e-12)
-    matrix = np.vstack([line.slope, damping * np.eye(p)])
+    least = (1e-3 * max(float(np.linalg.norm(line.slope, 2)), 1e-12)) ** 2
+    matrix = np.vstack([line.slope, np.linalg.cholesky(line.doubt + least * np.eye(p)).T])
     return least_squares_in_box(matrix, np.concatenate([-line.level, np.zeros(p)]), np.minimum(low, 0), np.maximum(high, 0))
 
 
@@ -130,7 +146,8 @@ def student_quantile(probability: float, degrees: int) -> float:
 
 def bracket(points: list[Point]) -> tuple[Point, Point] | None:
     """For one parameter and one target: the nearest two points between which the target lies beyond doubt."""
-    sure = sorted((point for point in points if point.defined and abs(point.score[0]) > 2 * point.noise[0]), key=lambda point: point.c[0])
+    sure = [point for point in points if np.isfinite(point.score[0]) and (point.torn or abs(point.score[0]) > 2 * point.noise[0])]
+    sure.sort(key=lambda point: point.c[0])
     pairs = [(a, b) for a, b in itertools.pairwise(sure) if a.score[0] * b.score[0] < 0]
     return min(pairs, key=lambda pair: pair[1].c[0] - pair[0].c[0]) if pairs else None
 
