@@ -13,8 +13,15 @@ from neuro4d.train._differences import Differences as Differences
 from neuro4d.train._eprop import EProp as EProp
 from neuro4d.train._estimate import AbstractGradient as AbstractGradient
 from neuro4d.train._estimate import Estimate as Estimate
+from neuro4d.train._event_gradient import EventBased as EventBased
 from neuro4d.train._events import SpikeRun as SpikeRun
 from neuro4d.train._events import spike_times as spike_times
+from neuro4d.train._events_statistics import AbstractSpikeStatistic as AbstractSpikeStatistic
+from neuro4d.train._events_statistics import FirstSpike as FirstSpike
+from neuro4d.train._events_statistics import IntervalRate as IntervalRate
+from neuro4d.train._events_statistics import Potential as Potential
+from neuro4d.train._events_statistics import SpikeDistance as SpikeDistance
+from neuro4d.train._events_statistics import SpikeTime as SpikeTime
 from neuro4d.train._fit import fit as fit
 from neuro4d.train._fit_result import FitResult as FitResult
 from neuro4d.train._parameters import places as places
