@@ -43,7 +43,8 @@ class Dense(AbstractLayer):
                 f"Dense of {self.weight.shape[0]} inputs got {x.shape[-1]}: x has shape {x.shape}, (time, batch, inputs). "
                 "`train.Flatten()` before it makes one axis of several."
             )
-        y = as_float(x, self.weight) @ self.weight
+        # Time and batch as one axis: the product for the gradient of the weights then needs no transposed copy.
+        y = folded(lambda flat: flat @ self.weight, as_float(x, self.weight))
         return Passed(y if self.bias is None else y + self.bias)
 
     def fan_out(self):

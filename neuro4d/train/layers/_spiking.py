@@ -15,6 +15,7 @@ from neuro4d.model import realise
 from neuro4d.neurons import PLIF, AbstractNeuron
 from neuro4d.ops import AbstractSurrogate, SuperSpike
 from neuro4d.train.layers._base import AbstractLayer, Passed, Record, bare, check_key
+from neuro4d.train.layers._stepping import run_neurons
 
 
 class AbstractDynamics(AbstractLayer):
@@ -99,15 +100,12 @@ class Spiking(AbstractDynamics):
         return 0.0
 
     def apply(self, x, context):
-        constants = self.constants(x, context.dt)
+        return Passed(*self.recorded(x, context.dt, None))
 
-        def step(state, i):
-            state, fired = self.neuron.step(constants, state, Drive(i=i))
-            return state, fired.excess
-
-        _, excess = jax.lax.scan(step, self.initial(x), x)
-        spikes = self.surrogate.spike(excess)
-        return Passed(spikes, (Record(spikes, excess),))
+    def recorded(self, x: Array, dt: float, matrix: Array | None) -> tuple[Array, tuple[Record, ...]]:
+        """Spikes, and the record of them."""
+        spikes, excess = run_neurons(self.neuron, self.surrogate, self.constants(x, dt), self.initial(x), x, matrix)
+        return spikes, (Record(spikes, excess),)
 
 
 class Recurrent(Spiking):
@@ -164,16 +162,7 @@ class Recurrent(Spiking):
     def apply(self, x, context):
         if x.shape[2:] != self.weight.shape[:1]:
             raise ValueError(f"Recurrent of {len(self.weight)} neurons takes (time, batch, {len(self.weight)}); got {x.shape}.")
-        constants, matrix = self.constants(x, context.dt), self.matrix()
-
-        def step(carry, i):
-            state, spikes = carry
-            state, fired = self.neuron.step(constants, state, Drive(i=i + spikes @ matrix))
-            return (state, self.surrogate.spike(fired.excess)), fired.excess
-
-        _, excess = jax.lax.scan(step, (self.initial(x), jnp.zeros_like(x[0])), x)
-        spikes = self.surrogate.spike(excess)
-        return Passed(spikes, (Record(spikes, excess),))
+        return Passed(*self.recorded(x, context.dt, self.matrix()))
 
 
 class Integrate(AbstractDynamics):
