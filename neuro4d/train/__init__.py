@@ -11,6 +11,8 @@ from neuro4d.train._delays import Delays as Delays
 from neuro4d.train._delays import Spread as Spread
 from neuro4d.train._differences import Differences as Differences
 from neuro4d.train._eprop import EProp as EProp
+from neuro4d.train._escape import escape_noise as escape_noise
+from neuro4d.train._escape import with_escape_noise as with_escape_noise
 from neuro4d.train._estimate import AbstractGradient as AbstractGradient
 from neuro4d.train._estimate import Estimate as Estimate
 from neuro4d.train._event_gradient import EventBased as EventBased
@@ -27,6 +29,7 @@ from neuro4d.train._fit_result import FitResult as FitResult
 from neuro4d.train._parameters import places as places
 from neuro4d.train._recommended import Recommended as Recommended
 from neuro4d.train._recommended import recommended as recommended
+from neuro4d.train._score import ScoreFunction as ScoreFunction
 from neuro4d.train._statistic import AbstractRunStatistic as AbstractRunStatistic
 from neuro4d.train._statistic import AbstractStatistic as AbstractStatistic
 from neuro4d.train._statistic import Rate as Rate

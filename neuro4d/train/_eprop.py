@@ -1,5 +1,6 @@
 """Eligibility propagation: derivatives forward in time, in constant memory, with what passes from neuron to neuron left out."""
 
+import math
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -12,13 +13,17 @@ from neuro4d.model import Model, State, StepSpikes, advance, prepare
 from neuro4d.ops import AbstractSurrogate, SuperSpike
 from neuro4d.train._aims import Aim, aims
 from neuro4d.train._estimate import AbstractGradient, of_trials
-from neuro4d.train._loop import AbstractLoop, Same, call_with
+from neuro4d.train._loop import AbstractLoop, Observe, Same, call_with
 from neuro4d.train._parameters import Places, read, write
 from neuro4d.train._surrogate_gradient import with_surrogate
 from neuro4d.train._tangents import Changes, Local, Numbers, Shadow, arriving, first_tangent, floats, local, ports_of, variables
 
 MOST = 64
 """How many numbers a statistic may observe in a step: each has a learning signal of its own."""
+
+
+NUMBERS_AT_ONCE = 4096
+"""Neurons, and a quarter of the synapses with eligibilities, of all trials that run side by side."""
 
 
 class EProp(AbstractGradient):
@@ -83,7 +88,14 @@ def forward(
         signals = jax.grad(lambda totals: call_with(statistic.value, model, key, Replay(list(totals))))([total for total, _ in loop.done])
         return value, _gradient(signals, [traces for _, traces in loop.done], aims, values)
 
-    return jax.lax.map(one, keys)
+    return jax.lax.map(one, keys, batch_size=at_once(model, aims, len(keys)))
+
+
+def at_once(model: Model, aims: dict[str, Aim], trials: int) -> int:
+    """How many trials run side by side: as many as keep a step in cache; a divisor of their number."""
+    size = model.n_neurons + sum(aim.size for aim in aims.values() if aim.synapses is not None) // 4
+    most = max(NUMBERS_AT_ONCE // size, 1)
+    return next(number for number in range(min(most, trials), 0, -1) if trials % number == 0)
 
 
 def _gradient(signals: list[Any], traces: list[dict[str, Array]], aims: dict[str, Aim], values: dict[str, Array]) -> dict[str, Array]:
@@ -137,30 +149,27 @@ class Eligible(AbstractLoop):
         for name, aim in self.aims.items():
             if aim.synapses is None:
                 tangents[name], own[name] = first_tangent(soft, self.where, name, self.values[name], self.key)
-        observed = _ravel(jax.eval_shape(lambda m, s: observe(*_observable(m, advance(m, prepare(m), s, None))), model, state))
-        count = observed.shape[0]
-        if count > MOST:
-            raise ValueError(f"a statistic may observe up to {MOST} numbers in a step for eligibility; this one observes {count}. Sum over neurons.")
+        seen_shape, count = observed(model, state, observe)
         ports, state_step = ports_of(self.aims), state.step
 
         def one(carry: Traces, _: None) -> tuple[Traces, None]:
             shadow = Shadow(soft, soft_constants, carry.state, ports)
-            state, spikes = _observable(model, advance(model, constants, carry.state, None))
+            state, spikes = observable(model, advance(model, constants, carry.state, None))
             counts = (carry.state.step - state_step >= jnp.uint32(discard)).astype(model.dtype)
-            seen, signals = _signals(observe, state, spikes, count)
+            seen, _, signals = signals_of(observe, state, spikes, count)
             changes = {name: shadow.change(carry.tangents[name], own[name]) for name in own}
-            synapses, shares = {}, {name: _of_neurons(signals, change, self.aims[name]) for name, change in changes.items()}
+            synapses, shares = {}, {name: of_neurons(signals, change, self.aims[name]) for name, change in changes.items()}
             for name, aim in self.aims.items():
                 if aim.synapses is not None:
                     z = arriving(aim.synapses, carry.past[aim.synapses.source_group], carry.state.step)
-                    synapses[name], shares[name] = _of_synapses(signals, local(shadow, aim), carry.synapses[name], aim, z)
+                    synapses[name], shares[name] = of_synapses(signals, local(shadow, aim), carry.synapses[name], aim, z)
             total = jax.tree.map(lambda a, b: a + b * counts.astype(b.dtype), carry.total, seen)
             sums = {name: carry.sums[name] + counts * share for name, share in shares.items()}
-            past = {name: _remembered(ring, spikes.fired(name), carry.state.step) for name, ring in carry.past.items()}
+            past = {name: remembered(ring, spikes.fired(name), carry.state.step) for name, ring in carry.past.items()}
             later = {name: change.groups for name, change in changes.items()}
             return Traces(state, past, later, synapses, total, sums), None
 
-        first = self._first(model, state, tangents, count, jax.eval_shape(lambda: observe(*_observable(model, advance(model, constants, state, None)))))
+        first = self._first(model, state, tangents, count, seen_shape)
         last, _ = jax.lax.scan(one, first, None, length=discard + steps)
         self.done.append((last.total, last.sums))
         return last.total
@@ -179,35 +188,44 @@ class Eligible(AbstractLoop):
         return Traces(state, past, tangents, synapses, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), seen), sums)
 
 
-def _observable(model: Model, made: tuple[State, StepSpikes]) -> tuple[State, StepSpikes]:
+def observable(model: Model, made: tuple[State, StepSpikes]) -> tuple[State, StepSpikes]:
     """A state and its spikes as floats, as in a model with a surrogate."""
     state, spikes = made
     soft = {group.name: spikes.fired(group.name).astype(model.dtype) for group in model.layout.groups}
     return state, StepSpikes(spikes.words, soft, spikes.groups)
 
 
-def _ravel(tree: Any) -> Any:
-    """All numbers of a pytree in a row; of shapes, a shape."""
-    leaves = jax.tree.leaves(tree)
-    if leaves and isinstance(leaves[0], jax.ShapeDtypeStruct):
-        return jax.eval_shape(lambda x: jnp.concatenate([jnp.ravel(each) for each in jax.tree.leaves(x)]), tree)
-    return jnp.concatenate([jnp.ravel(each) for each in leaves])
+def observed(model: Model, state: State, observe: Observe) -> tuple[Any, int]:
+    """The shape of what is observed in a step, and how many numbers that are.
+
+    **Raises:** `ValueError` for too many.
+    """
+    seen = jax.eval_shape(lambda m, s: observe(*observable(m, advance(m, prepare(m), s, None))), model, state)
+    count = sum(math.prod(x.shape) for x in jax.tree.leaves(seen))
+    if count > MOST:
+        raise ValueError(f"eligibility lets a loss observe up to {MOST} numbers in a step; this one observes {count}. Sum over neurons first.")
+    return seen, count
 
 
-def _signals(observe: Any, state: State, spikes: StepSpikes, count: int) -> tuple[Any, Changes]:
-    """What is seen, and how each of its numbers depends on variables and spikes: `(count, n)`."""
+def _ravel(tree: Any) -> Array:
+    """All numbers of a pytree in a row."""
+    return jnp.concatenate([jnp.ravel(each) for each in jax.tree.leaves(tree)])
+
+
+def signals_of(observe: Observe, state: State, spikes: StepSpikes, count: int) -> tuple[Any, Array, Changes]:
+    """What is seen, the same in a row, and how each of its numbers depends on variables and spikes: `(count, n)`."""
 
     def seen(groups: Any, soft: dict[str, Array]) -> Any:
         here = eqx.tree_at(lambda s: s.groups, state, eqx.combine(groups, state.groups))
         value = observe(here, StepSpikes(spikes.words, soft, spikes.groups))
         return _ravel(value), value
 
-    _, back, value = jax.vjp(seen, floats(state.groups), spikes.soft, has_aux=True)
-    groups, soft = jax.vmap(back)(jnp.eye(count, dtype=jax.tree.leaves(value)[0].dtype))
-    return value, Changes(groups, soft)
+    row, back, value = jax.vjp(seen, floats(state.groups), spikes.soft, has_aux=True)
+    groups, soft = jax.vmap(back)(jnp.eye(count, dtype=row.dtype))
+    return value, row, Changes(groups, soft)
 
 
-def _of_neurons(signals: Changes, change: Changes, aim: Aim) -> Array:
+def of_neurons(signals: Changes, change: Changes, aim: Aim) -> Array:
     """The share of a step in the gradient: `(count,)` for one number, `(count, n)` for one per neuron."""
     if aim.group is None:
         pairs = zip(jax.tree.leaves(signals), jax.tree.leaves(change), strict=True)
@@ -218,7 +236,7 @@ def _of_neurons(signals: Changes, change: Changes, aim: Aim) -> Array:
     return found[:, here]
 
 
-def _of_synapses(signals: Changes, step: Local, traces: list[Array], aim: Aim, z: Array) -> tuple[list[Array], Array]:
+def of_synapses(signals: Changes, step: Local, traces: list[Array], aim: Aim, z: Array) -> tuple[list[Array], Array]:
     """The eligibilities after a step, and their share in the gradient, `(count, k)`."""
     target = aim.synapses.target  # type: ignore[union-attr]
     k = range(len(traces))
@@ -230,6 +248,6 @@ def _of_synapses(signals: Changes, step: Local, traces: list[Array], aim: Aim, z
     return later, share
 
 
-def _remembered(ring: Array, fired: Array, step: Array) -> Array:
+def remembered(ring: Array, fired: Array, step: Array) -> Array:
     row = (step & jnp.uint32(ring.shape[0] - 1)).astype(jnp.int32)
     return jax.lax.dynamic_update_index_in_dim(ring, fired.astype(ring.dtype), row, 0)

@@ -6,8 +6,8 @@ import numpy as np
 
 from neuro4d.model import Model
 from neuro4d.train._differences import Differences
-from neuro4d.train._estimate import AbstractGradient
 from neuro4d.train._eprop import EProp
+from neuro4d.train._estimate import AbstractGradient
 from neuro4d.train._parameters import Places, Where, places, read
 
 FEW = 16

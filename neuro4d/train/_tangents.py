@@ -70,7 +70,7 @@ class Shadow:
         x, own = floats(state.groups), Numbers({part: floats(getattr(model, part)) for part in PARTS}, floats(constants))
         self.no_numbers = jax.tree.map(jnp.zeros_like, own)
         self.no_groups = jax.tree.map(jnp.zeros_like, x)
-        _, self.linear = jax.linearize(self._step, x, own, probes)
+        self.out, self.linear = jax.linearize(self._step, x, own, probes)
 
     def change(self, groups: Any, own: Numbers | None = None, probes: Any = None) -> Changes:
         """What small changes become in the step."""

@@ -1,0 +1,231 @@
+"""Likelihood-ratio gradients of networks that fire at random: unbiased for statistics of spikes, from one run for all parameters."""
+
+import math
+from typing import Any, ClassVar, NamedTuple
+
+import brainunit as u
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from neuro4d._base import check_count, check_quantity
+from neuro4d.model import Model, State, StepSpikes, advance, prepare
+from neuro4d.neurons import LI, PoissonNeuron, Relay
+from neuro4d.ops import AbstractSurrogate
+from neuro4d.train._aims import Aim, aims
+from neuro4d.train._eprop import Replay, at_once, observable, observed, of_neurons, of_synapses, remembered, signals_of
+from neuro4d.train._escape import AbstractEscaping, shifts
+from neuro4d.train._estimate import AbstractGradient, of_trials
+from neuro4d.train._loop import AbstractLoop, Same, call_with
+from neuro4d.train._parameters import Places, read, write
+from neuro4d.train._surrogate_gradient import with_surrogate
+from neuro4d.train._tangents import Changes, Numbers, Shadow, arriving, first_tangent, floats, local, ports_of, variables
+
+
+class Excess(AbstractSurrogate):
+    """Not a bump: the distance to threshold itself, with its derivative."""
+
+    width: Float[Array, ""] = eqx.field(default_factory=lambda: jnp.ones(()))
+
+    moves: ClassVar[bool] = False
+
+    def slope(self, excess):
+        return jnp.ones_like(excess)
+
+    def spike(self, excess, move=None):
+        return excess
+
+
+class ScoreFunction(AbstractGradient):
+    r"""The likelihood-ratio gradient (REINFORCE) of neurons with escape noise.
+
+    $$ \frac{d}{dp}\,\mathbb{E}\Big[\sum_t f_t\Big] = \mathbb{E}\Big[\sum_t (f_t - b)\,z_t\Big],\qquad
+    z_t = \gamma z_{t-1} + \frac{\partial}{\partial p} \log P(s_t \mid \text{past}),\qquad \gamma = e^{-dt/T_w} $$
+
+    $f_t$ is what the loss sums in step $t$, $b$ its mean over the other trials. The score of a step follows the own dynamics of each
+    neuron, with all spikes as they were, so one run gives the slope along every parameter. Effects through other neurons are in it: they
+    change $f_t$.
+
+    Without a window it is unbiased, and its variance grows with the run. The window $T_w$ leaves out what a spike changes later than
+    that: effects of one spike that outlast it, through slow synapses or a network that remembers, are lost, a share $e^{-\Delta t/T_w}$
+    of what happens $\Delta t$ later is kept. The standard error knows nothing of this bias.
+
+    **Arguments:**
+
+    - `trials`: independent runs, 2 or more.
+    - `window` $T_w$: [time], or `None` for all of the past.
+
+    A nonlinear loss of sums is differentiated at the mean of the sums over all trials.
+
+    **Raises:** `ValueError` for a model in which a neuron fires without escape noise, for numbers that belong to no neuron and no
+    synapse, for a loss that makes its steps itself.
+
+    **Source:** R. J. Williams, Machine Learning 8, 229 (1992); J.-P. Pfister et al., Neural Computation 18, 1318 (2006).
+
+    !!! Example
+
+        >>> import brainunit as u, neuro4d as n4
+        >>> n4.train.ScoreFunction(trials=64, window=50*u.ms).trials
+        64
+    """
+
+    trials: int = eqx.field(static=True)
+    window_ms: float | None = eqx.field(static=True)
+
+    def __init__(self, trials: int = 64, *, window: Any = 100 * u.ms):
+        self.trials = check_count(trials, "ScoreFunction.trials")
+        if self.trials < 2:
+            raise ValueError("ScoreFunction.trials must be 2 or more: the baseline is the mean of the other trials.")
+        self.window_ms = None if window is None else float(check_quantity(window, u.ms, "ScoreFunction.window", low=0))
+        if self.window_ms == 0:
+            raise ValueError("ScoreFunction.window must be more than 0 ms, for example `window=100*u.ms`, or `None` for all of the past.")
+
+    def estimate(self, model, where, statistic, key):
+        check_random(model)
+        values, keys = read(model, where), jax.random.split(key, self.trials)
+        keep = 1.0 if self.window_ms is None else math.exp(-model.dt_ms / self.window_ms)
+        losses, totals, weighted, scores = scored(model, dict(where), aims(model, where), values, Same(statistic), keys, keep)
+        signals = _at_mean(model, statistic, keys[0], totals)
+        found = {name: _joined(signals, totals, [each[name] for each in weighted], [each[name] for each in scores]) for name in values}
+        found = {name: jnp.reshape(each, (self.trials, *values[name].shape)) for name, each in found.items()}
+        return of_trials(losses, found, values)
+
+
+def check_random(model: Model) -> None:
+    """Every neuron that listens fires at random.
+
+    **Raises:** `ValueError` naming the others.
+    """
+    sure = [name for name, neuron in model.neurons.items() if not isinstance(neuron, AbstractEscaping | PoissonNeuron | Relay | LI)]
+    if sure:
+        raise ValueError(
+            f"the neurons of {', '.join(map(repr, sure))} fire for sure at their threshold, so their spikes have no likelihood. Give them escape noise: "
+            "`n4.train.with_escape_noise(model, rate=1*u.kHz, width=2*u.mV)`. It is another network: compare its rates."
+        )
+
+
+def _at_mean(model: Model, statistic: Any, key: Any, totals: list[Any]) -> list[np.ndarray]:
+    """How the loss depends on each sum, at their mean over trials."""
+    mean = [jax.tree.map(lambda x: jnp.mean(x, 0), total) for total in totals]
+    signals = jax.grad(lambda sums: call_with(statistic, model, key, Replay(list(sums))))(mean)
+    return [np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(signal)]) for signal in signals]
+
+
+def _joined(signals: list[np.ndarray], totals: list[Any], weighted: list[Array], scores: list[Array]) -> Array:
+    """The estimate of every trial, `(trials, ...)`: each sum with the mean of the other trials as its baseline."""
+    found: Any = 0
+    for signal, total, product, score in zip(signals, totals, weighted, scores, strict=True):
+        sums = jnp.concatenate([jnp.reshape(leaf, (leaf.shape[0], -1)) for leaf in jax.tree.leaves(total)], 1)
+        others = (jnp.sum(sums, 0) - sums) / (sums.shape[0] - 1)
+        wide = (..., *(None,) * (score.ndim - 1))
+        found = found + jnp.tensordot(product - others[wide] * score[:, None], jnp.asarray(signal, product.dtype), ((1,), (0,)))
+    return found
+
+
+@eqx.filter_jit
+def scored(
+    model: Model, where: Places, aims: dict[str, Aim], values: dict[str, Array], statistic: Same, keys: Any, keep: float
+) -> tuple[Array, list[Any], list[dict[str, Array]], list[dict[str, Array]]]:
+    """Of every trial: the loss, its sums, what they are together with the scores, and the mean score of a step."""
+
+    def one(key: Any) -> Any:
+        loop = Scored(where, aims, values, key, keep, [])
+        value = call_with(statistic.value, write(model, where, values), key, loop)
+        return value, [made[0] for made in loop.done], [made[1] for made in loop.done], [made[2] for made in loop.done]
+
+    return jax.lax.map(one, keys, batch_size=at_once(model, aims, len(keys)))
+
+
+class Scores(NamedTuple):
+    """What is carried: the state, past spikes, tangents and eligibilities as in `Traces`; `z` the scores so far by place; `total`; and
+    sums of what is seen times the score, `(count, ...)`, and of the score, by place."""
+
+    state: State
+    past: dict[str, Array]
+    tangents: dict[str, Any]
+    synapses: dict[str, list[Array]]
+    z: dict[str, Array]
+    total: Any
+    weighted: dict[str, Array]
+    scores: dict[str, Array]
+
+
+class Scored(AbstractLoop):
+    """Steps with scores; `done` receives what each call made."""
+
+    where: Places
+    aims: dict[str, Aim]
+    values: dict[str, Array]
+    key: Any
+    keep: float = eqx.field(static=True)
+    done: list[Any]
+
+    def total(self, model, state, steps, observe, *, discard=0):
+        soft, constants = with_surrogate(model, Excess()), prepare(model)
+        soft_constants, ports, begin = prepare(soft), ports_of(self.aims), state.step
+        own: dict[str, Numbers] = {}
+        tangents: dict[str, Any] = {}
+        for name, aim in self.aims.items():
+            if aim.synapses is None:
+                tangents[name], own[name] = first_tangent(soft, self.where, name, self.values[name], self.key)
+        seen, count = observed(model, state, observe)
+
+        def one(carry: Scores, _: None) -> tuple[Scores, None]:
+            shadow = Shadow(soft, soft_constants, carry.state, ports)
+            state, spikes = observable(model, advance(model, constants, carry.state, None))
+            counts = (carry.state.step - begin >= jnp.uint32(discard)).astype(model.dtype)
+            value, row, path = signals_of(observe, state, spikes, count)
+            likely = Changes(jax.tree.map(lambda x: x[:1] * 0, path.groups), _slopes(model, shadow, spikes))
+            path = Changes(path.groups, jax.tree.map(jnp.zeros_like, path.soft))
+            z, direct, later, synapses = {}, {}, {}, {}
+            for name, aim in self.aims.items():
+                if aim.synapses is None:
+                    change = shadow.change(carry.tangents[name], own[name])
+                    score, direct[name], later[name] = of_neurons(likely, change, aim), of_neurons(path, change, aim), change.groups
+                else:
+                    arrived = arriving(aim.synapses, carry.past[aim.synapses.source_group], carry.state.step)
+                    step = local(shadow, aim)
+                    _, score = of_synapses(likely, step, carry.synapses[name], aim, arrived)
+                    synapses[name], direct[name] = of_synapses(path, step, carry.synapses[name], aim, arrived)
+                z[name] = self.keep * carry.z[name] + score[0]
+            weighted = {
+                name: carry.weighted[name] + counts * (direct[name] + row.reshape(count, *(1,) * z[name].ndim) * z[name]) for name in z
+            }
+            scores = {name: carry.scores[name] + counts / steps * each for name, each in z.items()}
+            total = jax.tree.map(lambda a, b: a + b * counts.astype(b.dtype), carry.total, value)
+            past = {name: remembered(ring, spikes.fired(name), carry.state.step) for name, ring in carry.past.items()}
+            return Scores(state, past, later, synapses, z, total, weighted, scores), None
+
+        last, _ = jax.lax.scan(one, self._first(model, state, tangents, seen, count), None, length=discard + steps)
+        self.done.append((last.total, last.weighted, last.scores))
+        return last.total
+
+    def _first(self, model: Model, state: State, tangents: dict[str, Any], seen: Any, count: int) -> Scores:
+        past, synapses, z = {}, {}, {}
+        for name, aim in self.aims.items():
+            z[name] = jnp.zeros((aim.size,) if aim.group else (), model.dtype)
+            if aim.synapses is not None:
+                group = model.layout.group(aim.synapses.source_group)
+                past[group.name] = jnp.zeros((group.depth, group.n), model.dtype)
+                synapses[name] = [jnp.zeros(aim.size, model.dtype) for _ in variables(floats(state.groups), aim.group or "")]
+        weighted = {name: jnp.zeros((count, *each.shape), model.dtype) for name, each in z.items()}
+        total = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), seen)
+        return Scores(state, past, tangents, synapses, z, total, weighted, dict(z))
+
+
+def _slopes(model: Model, shadow: Shadow, spikes: StepSpikes) -> dict[str, Array]:
+    """How the log-likelihood of a step depends on the distance to threshold, by group, `(1, n)`."""
+    found = {}
+    for group in model.layout.groups:
+        if not isinstance(model.neurons[group.spans[0].name], AbstractEscaping):
+            found[group.name] = jnp.zeros((1, group.n), model.dtype)
+            continue
+        own = shadow.constants.groups[group.name].of_neuron
+        distance = shadow.out.soft[group.name] + shifts(model, own, group, shadow.state)
+        expected = own.rate_dt * jnp.exp(distance / own.width)
+        fired = spikes.fired(group.name)
+        safe = jnp.where(fired, expected, 1)
+        found[group.name] = (jnp.where(fired, safe / jnp.expm1(safe), -expected) / own.width)[None]
+    return found
