@@ -7,8 +7,10 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
+from core import exported
 
 import neuro4d as n4
+from neuro4d.train.layers import _stepping as stepping
 
 T = n4.train
 STEPS, BATCH, N = 12, 3, 4
@@ -196,6 +198,72 @@ def test_training_gradients_are_finite(name, x):
     assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(gradient))
     assert float(jnp.abs(gradient.layers[0].weight).max()) > 0
     assert float(jnp.abs(gradient.layers[1].weight).max()) > 0
+
+
+NETWORK_NEURONS = [name for name in exported.NEURONS if name not in ("Relay", "PoissonNeuron")]
+OPTIONS = {
+    "plain": n4.SuperSpike(width=1 * u.mV),
+    "attached": n4.Scaled(n4.Triangle(width=5 * u.mV), reset="attached"),
+    "crossings": n4.Scaled(n4.Boxcar(width=5 * u.mV), count="crossings"),
+}
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("name", NETWORK_NEURONS)
+def test_every_neuron_is_a_layer_with_finite_derivatives(name, option):
+    """Run by `pytest -m full tests/train/test_layers.py`: 39 programs."""
+    layer = T.Spiking(exported.NEURONS[name](), 5, surrogate=OPTIONS[option])
+    x = 1000 * jr.uniform(jr.key(0), (60, 2, 5))
+
+    @eqx.filter_jit
+    def slopes(x, neuron):
+        def total(x, neuron):
+            net = T.Sequential(eqx.tree_at(lambda layer: layer.neuron, layer, neuron), dt=0.1 * u.ms)
+            spikes, records = net.trace(x)
+            return jnp.sum(spikes * jnp.cos(jnp.arange(5.0))) + jnp.mean(records[0].excess), jnp.sum(spikes)
+
+        return jax.grad(total, argnums=(0, 1), has_aux=True)(x, neuron)
+
+    gradient, spikes = slopes(x, layer.neuron)
+    assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(gradient))
+    assert (float(spikes) > 0) == (name != "LI")
+
+
+@pytest.mark.parametrize("coupled", [False, True], ids=["alone", "recurrent"])
+@pytest.mark.parametrize("name", ["LIF", "PLIF"])
+def test_the_backward_pass_of_leaky_neurons_is_automatic_differentiation(name, coupled):
+    """By currents, recurrent weights and every constant, in float64, of spikes and of potentials, with and without a hold."""
+    with jax.enable_x64(True):
+        given = {"LIF": lif(t_ref=2 * u.ms), "PLIF": n4.PLIF(w=np.array([0.0, 0.5, -0.5, 0.1]), v_reset=-0.1 * u.mV)}[name]
+        layer = T.Spiking(given)
+        x = 3 * jr.uniform(jr.key(1), (20, BATCH, N))
+        matrix = 0.5 * jr.normal(jr.key(2), (N, N)) if coupled else jnp.zeros(())
+        on_spikes, on_excess = jr.normal(jr.key(3), (2, *x.shape))
+
+        def loss(run, neuron, x, matrix):
+            whole = eqx.tree_at(lambda layer: layer.neuron, layer, neuron)
+            weights = matrix if coupled else None
+            spikes, excess = run(neuron, layer.surrogate, neuron.constants(1.0), whole.initial(x), x, weights)
+            return jnp.sum(spikes * on_spikes) + jnp.sum(jnp.sin(excess) * on_excess)
+
+        slopes = [
+            jax.jit(jax.grad(lambda *a, run=run: loss(run, *a), argnums=(0, 1, 2)))(layer.neuron, x, matrix)
+            for run in (stepping._run, stepping.run_neurons)
+        ]
+        for automatic, own in zip(*map(jax.tree.leaves, slopes)):
+            np.testing.assert_allclose(own, automatic, rtol=1e-12, atol=1e-12)
+
+
+def test_a_reset_can_carry_a_derivative(x):
+    """Two spikes of a perfect memory: with the reset attached, the first takes from the second what it takes from the potential."""
+    slopes = []
+    for reset in ("detached", "attached"):
+        layer = T.Spiking(n4.PLIF(), surrogate=n4.Scaled(n4.Triangle(width=1 * u.mV), reset=reset))
+        slopes.append(jax.grad(lambda i, layer=layer: layer(i)[1].sum())(jnp.full((2, 1, 1), 2.2))[:, 0, 0])
+    # u = i/2 = 1.1, slope 0.9; after the spike v = 0: nothing detached, 0.9 x (1/2 the leak) x 0.9 x (0 - 1.1) x 1/2 attached.
+    np.testing.assert_allclose(slopes[0], [0, 0.45], atol=1e-6)
+    np.testing.assert_allclose(slopes[1], [0.9 * 0.5 * 0.9 * -1.1 * 0.5, 0.45], atol=1e-6)
 
 
 def smooth_network():

@@ -38,8 +38,10 @@ class AbstractDynamics(AbstractLayer):
 
     def initial(self, x: Array) -> Any:
         """The state at rest for a batch."""
-        values = {name: jnp.broadcast_to(jnp.asarray(value, x.dtype), x.shape[1:]) for name, value in self.neuron.rest().items()}
-        return self.neuron.init(values)
+        rest = self.neuron.rest()
+        return self.neuron.init(
+            {name: jnp.broadcast_to(jnp.asarray(rest.get(name, 0), x.dtype), x.shape[1:]) for name in self.neuron.variables}
+        )
 
     def check(self, dt: float) -> None:
         """Refuses a time step that does not suit the neuron."""
