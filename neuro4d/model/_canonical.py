@@ -19,7 +19,7 @@ from neuro4d.model._layout import Group, Span
 from neuro4d.model._model import Model
 from neuro4d.model._state import EdgeState, GroupState, State
 from neuro4d.model._weights import set_weights
-from neuro4d.ops import History
+from neuro4d.ops import History, pack
 
 Tree = dict[str, Any]
 
@@ -238,7 +238,11 @@ def _history_from(group: Group, empty: History, step: int, tree: Mapping[str, An
         ids[row, : len(found)], count[row] = found, len(found)
         if ring is not None and soft is not None:
             ring[row] = soft[age]
-    return History(jnp.asarray(ids), jnp.asarray(count), None if ring is None else jnp.asarray(ring))
+    if ring is None:
+        return History(jnp.asarray(ids), jnp.asarray(count), None)
+    # Numbers do not say who had a slope, so all may have one.
+    near = jnp.broadcast_to(pack(jnp.ones(group.n, bool)), (group.depth, group.n_words))
+    return History(jnp.asarray(ids), jnp.asarray(count), jnp.asarray(ring), near)
 
 
 def _edges_from(model: Model, pathway: str, fresh: EdgeState, tree: Mapping[str, Any]) -> EdgeState:

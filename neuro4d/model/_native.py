@@ -156,9 +156,9 @@ def is_foreign(task: GroupTask) -> bool:
 
 def _fire_foreign(task: GroupTask, out: NativeStepped, own: History) -> tuple[Stepped, History]:
     """Neurons that the native pass does not know, from what acts on them."""
-    neurons, fired, soft = fire(task, Drive(**{name: out.cell[name] for name in _exerted(task)}))
-    words, own = push(own, fired, soft, task.clock.step, task.backend)
-    state = GroupState(neurons, _receptors(task, out), task.state.alive, task.state.stimuli | out.memories)
+    after = fire(task, Drive(**{name: out.cell[name] for name in _exerted(task)}))
+    words, own = push(own, after.fired, after.soft, task.clock.step, task.backend, after.near)
+    state = GroupState(after.neurons, _receptors(task, out), task.state.alive, task.state.stimuli | out.memories)
     return Stepped(state, words, None, None, {}), own
 
 

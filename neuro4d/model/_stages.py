@@ -122,7 +122,7 @@ class Stepped(eqx.Module):
     """What a step leaves of a group.
 
     **Fields:** `state`; `words`: who fired, packed; `soft`: the same as floats with a gradient, or `None`; `fired`: the same as
-    booleans, or `None` if the spikes are in `history` already; `history`: the pasts that were read.
+    booleans, or `None` if the spikes are in `history` already; `history`: the pasts that were read; `near`: who has a slope, or `None`.
     """
 
     state: GroupState
@@ -130,6 +130,16 @@ class Stepped(eqx.Module):
     soft: Float[Array, " n"] | None
     fired: Bool[Array, " n"] | None
     history: dict[str, History]
+    near: Bool[Array, " n"] | None = None
+
+
+class Outcome(NamedTuple):
+    """What `fire` leaves: the neurons, who fired, the same as floats with a gradient, and who has a slope: `None` without a surrogate."""
+
+    neurons: Any
+    fired: Bool[Array, " n"]
+    soft: Float[Array, " n"] | None = None
+    near: Bool[Array, " n"] | None = None
 
 
 class Arrivals(NamedTuple):
@@ -144,9 +154,9 @@ def plain_step(task: GroupTask, history: dict[str, History]) -> Stepped:
     arrivals, history = deliver_all(task, history)
     receptors, shares = decay(task, arrivals)
     acting, held = drive(task, shares)
-    neurons, fired, soft = fire(task, acting)
-    state = GroupState(neurons, receptors, task.state.alive, held)
-    return Stepped(state, pack(fired), soft, fired, history)
+    out = fire(task, acting)
+    state = GroupState(out.neurons, receptors, task.state.alive, held)
+    return Stepped(state, pack(out.fired), out.soft, out.fired, history, out.near)
 
 
 def deliver_all(task: GroupTask, history: dict[str, History]) -> tuple[Arrivals, dict[str, History]]:
@@ -205,7 +215,7 @@ def drive(task: GroupTask, shares: list[Drive]) -> tuple[Drive, dict[str, Array]
     return total, held
 
 
-def fire(task: GroupTask, acting: Drive) -> tuple[Any, Bool[Array, " n"], Float[Array, " n"] | None]:
+def fire(task: GroupTask, acting: Drive) -> Outcome:
     """Neurons integrate, those at threshold fire and are reset; the dead fire nothing."""
     words = () if task.addresses is None else (_words(task, task.addresses),)
     given = (task.constants.of_neuron, task.state.neurons, acting, *words)
@@ -214,24 +224,31 @@ def fire(task: GroupTask, acting: Drive) -> tuple[Any, Bool[Array, " n"], Float[
     fired = out.spikes if alive is None else out.spikes & alive
     surrogate = task.surrogate
     if surrogate is None:
-        return neurons, fired, None
+        return Outcome(neurons, fired)
     attach = surrogate.reset == "attached"
     spared, reset = both_outcomes(task.constants.neuron.step, out.spikes, *given) if attach or surrogate.moves else (None, None)
-    soft = surrogate.spike(out.excess, _move(task.state.neurons, spared) if surrogate.moves else None)
-    soft = soft if alive is None else jnp.where(alive, soft, 0)
+    move = _move(task.state.neurons, spared) if surrogate.moves else None
+    soft, near = surrogate.spike(out.excess, move), surrogate.slope_in_step(out.excess, move) != 0
+    if alive is not None:
+        soft, near = jnp.where(alive, soft, 0), near & alive
     if attach:
         neurons = _attach(neurons, soft, spared, reset, task.constants.neuron.variables)
-    return neurons, fired, soft
+    return Outcome(neurons, fired, soft, near)
 
 
 def _move(before: Any, spared: Any) -> Float[Array, " n"] | None:
     """How far the potentials went in a step, without any reset; `None` for neurons that have none."""
-    return spared.v - before.v if "v" in before._fields else None
+    return spared.v - before.v if "v" in _fields(before) else None
+
+
+def _fields(state: Any) -> tuple[str, ...]:
+    """The names of the variables of neurons, of which some have none."""
+    return state._fields if state else ()
 
 
 def _attach(neurons: Any, soft: Array, spared: Any, reset: Any, variables: Iterable[str]) -> Any:
     """The same variables, with the derivatives of their resets. Counters of held steps are no variables and have none."""
-    names = [name for name in variables if name in neurons._fields]
+    names = [name for name in variables if name in _fields(neurons)]
     jumps = {name: jax.lax.stop_gradient(getattr(reset, name) - getattr(spared, name)) for name in names}
     return neurons._replace(**{name: attached(getattr(neurons, name), soft, jumps[name]) for name in names})
 
@@ -247,4 +264,4 @@ def _words(task: GroupTask, addresses: UInt32[Array, "spans 2"]) -> UInt32[Array
 
 def push_own(out: Stepped, step: UInt32[Array, ""], own: History, backend: Backend) -> tuple[Array, History]:
     """The packed spikes of a group, and its past with them in it; they may be there already."""
-    return (out.words, own) if out.fired is None else push(own, out.fired, out.soft, step, backend)
+    return (out.words, own) if out.fired is None else push(own, out.fired, out.soft, step, backend, out.near)

@@ -51,7 +51,7 @@ def _ids_by_rank(fired: Bool[Array, "n"], words: UInt32[Array, "w"]) -> tuple[In
         start = jnp.minimum(first, n - block)
         rank = start + jnp.arange(block, dtype=jnp.int32)
         word = jnp.minimum(n_up_to(ends, rank), words.shape[0] - 1)
-        bit = _bit_of_rank(words[word], rank - (ends[word] - per_word[word]))
+        bit = bit_of_rank(words[word], rank - (ends[word] - per_word[word]))
         found = jnp.where(rank < total, WORD * word + bit, 0).astype(jnp.int32)
         return first + block, jax.lax.dynamic_update_slice(ids, found, (start,))
 
@@ -71,7 +71,7 @@ def n_up_to(ascending: Int32[Array, "m"], x: Int32[Array, "*k"]) -> Int32[Array,
     return found
 
 
-def _bit_of_rank(word: UInt32[Array, "k"], rank: Int32[Array, "k"]) -> Int32[Array, "k"]:
+def bit_of_rank(word: UInt32[Array, "k"], rank: Int32[Array, "k"]) -> Int32[Array, "k"]:
     """The position of the bit that has `rank` bits below it, by halving."""
     position = jnp.zeros(word.shape, jnp.uint32)
     for width in (16, 8, 4, 2, 1):

@@ -1,6 +1,7 @@
 """Delivery of spikes through a pathway: one operation, whose derivative is written once."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,9 +10,11 @@ from jaxtyping import Array, Float, UInt32
 
 from neuro4d._base import alike
 from neuro4d.ops._backend import MAX_XLA_EDGES, Backend
-from neuro4d.ops._edges import edge_table
+from neuro4d.ops._bit_rows import arriving_words
 from neuro4d.ops._pathway import Pathway
 from neuro4d.ops._ring import History
+from neuro4d.ops._spread import How, spread
+from neuro4d.ops._spread_plain import Synapses
 
 
 def deliver(
@@ -29,59 +32,40 @@ def deliver(
 
     **Returns:** the sums, and the history (unchanged; handing it on puts the read before a later write in place).
 
-    Differentiable with respect to the weights, and to `history.soft` where the model was built with a surrogate.
+    Differentiable with respect to the weights, and to `history.soft` where the model was built with a surrogate. The work of a
+    derivative follows activity: it visits the synapses of neurons that spiked, and of those that `history.near` says have a slope.
+    What it remembers of a step are bits.
     """
     history, step, acc = alike((history, step, acc), path)
-    sums, ids, count = _deliver(backend, path, history.ids, history.count, history.soft, step, acc)
-    return sums, History(ids, count, history.soft)
+    sums, ids, count, soft = _deliver(backend, path, history.ids, history.count, history.soft, history.near, step, acc)
+    return sums, History(ids, count, soft, history.near)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _deliver(backend: Backend, path, ids, count, soft, step, acc):
-    del soft
-    return backend.deliver(path, ids, count, step, acc)
+def _deliver(backend: Backend, path: Pathway, ids: Any, count: Any, soft: Any, near: Any, step: Any, acc: Any) -> tuple[Any, ...]:
+    del near
+    return *backend.deliver(path, ids, count, step, acc), soft
 
 
 @_deliver.defjvp
-def _deliver_jvp(backend, primals, tangents):
-    path, ids, count, soft, step, _ = primals
+def _deliver_jvp(backend: Backend, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
+    path, ids, count, soft, near, step, acc = primals
     if path.targets.shape[0] > MAX_XLA_EDGES:
         raise ValueError(
             f"derivatives go through plain XLA, which addresses at most {MAX_XLA_EDGES:,} synapses; {path.source!r} to "
             f"{path.target!r} has {path.targets.shape[0]:,}. Use a smaller network for gradients."
         )
-    sums, ids_out, count_out = _deliver(backend, *primals)
-    tangent = _tangent(path, ids, count, soft, step, tangents[0], tangents[3], tangents[5])
-    zero = (_float0(ids_out), _float0(count_out))
-    return (sums, ids_out, count_out), (tangent, *zero)
+    rows = ((step - path.delays.astype(jnp.uint32)) & jnp.uint32(count.shape[0] - 1)).astype(jnp.int32)
+    fired = arriving_words(ids, count, rows)
+    marked = jnp.zeros((rows.shape[0], 0), jnp.uint32) if soft is None else near[rows]
+    synapses = Synapses(path.weight, step, fired, marked, path.delays, path.start, path.bounds, path.targets)
+    how = How(path.weight_kind, path.n_blocks, path.row_hint, backend.native)
+    soft_dot = jnp.zeros((count.shape[0], 0), acc.dtype) if soft is None else tangents[3]
+    sums_dot, soft_dot = spread(how, tangents[0].weight, soft_dot, tangents[6], synapses)
+    sums, ids_out, count_out, _ = _deliver(backend, *primals)
+    nothing = (_float0(ids_out), _float0(count_out))
+    return (sums, ids_out, count_out, soft), (sums_dot, *nothing, None if soft is None else soft_dot)
 
 
-def _float0(x):
+def _float0(x: Array) -> Any:
     return np.zeros(x.shape, jax.dtypes.float0)
-
-
-def _tangent(path, ids, count, soft, step, path_dot, soft_dot, acc_dot):
-    """The derivative, over all edges: every weight and, with a surrogate, every neuron near threshold has a share."""
-    depth, _ = ids.shape
-    source, which, block = edge_table(path)
-    rows = ((step - path.delays.astype(jnp.uint32)) & jnp.uint32(depth - 1)).astype(jnp.int32)[which]
-    target = jnp.where(source < path.n_source, block * path.block_size + path.targets.astype(jnp.int32), acc_dot.size)
-    safe = jnp.minimum(source, path.n_source - 1)
-    weight_dot = path_dot.weight
-    weight = path.weight
-    if path.weight_kind == "source":
-        weight_dot, weight = weight_dot[safe], weight[safe]
-    fired = soft if soft is not None else _dense(ids, count, acc_dot.dtype)
-    change = weight_dot * fired[rows, safe]
-    if soft is not None:
-        change = change + weight * soft_dot[rows, safe]
-    flat = acc_dot.reshape(-1).at[target].add(change.astype(acc_dot.dtype), mode="drop")
-    return flat.reshape(acc_dot.shape)
-
-
-def _dense(ids, count, dtype):
-    """The ring as 0 and 1."""
-    depth, n = ids.shape
-    slot = jnp.arange(n, dtype=jnp.int32)
-    position = jnp.where(slot < count[:, None], ids, n)
-    return jnp.zeros((depth, n), dtype).at[jnp.arange(depth)[:, None], position].set(1, mode="drop")

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32, UInt32
 
-from neuro4d.ops._bits import ids_of, pack
+from neuro4d.ops._bits import ids_of, n_words, pack
 from neuro4d.ops._order import after
 
 
@@ -13,13 +13,15 @@ class History(eqx.Module):
     """The spikes of the last `depth` steps.
 
     **Fields:** `ids` int32 `(depth, n)`: sorted ids of the neurons that fired, at the front of a row; `count` int32
-    `(depth,)`: how many; `soft` `(depth, n)`: the same spikes as floats that carry a gradient, or `None`. Step `k` lies in
-    row `k mod depth`; `depth` is a power of two, so the row of a step is right also when the counter wraps.
+    `(depth,)`: how many; `soft` `(depth, n)`: the same spikes as floats that carry a gradient, or `None`; `near` uint32
+    `(depth, words)`: bits of the neurons whose spikes have a slope, or `None`. Step `k` lies in row `k mod depth`; `depth` is
+    a power of two, so the row of a step is right also when the counter wraps.
     """
 
     ids: Int32[Array, "depth n"]
     count: Int32[Array, " depth"]
     soft: Float[Array, "depth n"] | None
+    near: UInt32[Array, "depth w"] | None = None
 
 
 def depth_for(longest: int) -> int:
@@ -30,7 +32,8 @@ def depth_for(longest: int) -> int:
 def empty(depth: int, n: int, soft_dtype=None) -> History:
     """A past without spikes."""
     soft = None if soft_dtype is None else jnp.zeros((depth, n), soft_dtype)
-    return History(jnp.zeros((depth, n), jnp.int32), jnp.zeros(depth, jnp.int32), soft)
+    near = None if soft_dtype is None else jnp.zeros((depth, n_words(n)), jnp.uint32)
+    return History(jnp.zeros((depth, n), jnp.int32), jnp.zeros(depth, jnp.int32), soft, near)
 
 
 def row_of(history: History, step: UInt32[Array, "..."]) -> Int32[Array, "..."]:

@@ -2,6 +2,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 
+#include "collect.h"
 #include "cpu.h"
 #include "deliver.h"
 #include "operands.h"
@@ -15,7 +16,7 @@ namespace {
 
 // To be raised, here and in _native_load.py, with every change of operands, results, attributes or numbers of an enumeration: a
 // module left over from another version is then refused instead of misunderstood.
-constexpr int64_t kAbi = 6;
+constexpr int64_t kAbi = 7;
 
 nb::capsule capsule(XLA_FFI_Error* (*handler)(XLA_FFI_CallFrame*)) {
   return nb::capsule(reinterpret_cast<void*>(handler));
@@ -26,6 +27,7 @@ nb::dict handlers() {
   out["n4_deliver"] = capsule(neuro4d::n4_deliver);
   out["n4_run"] = capsule(neuro4d::n4_run);
   out["n4_push"] = capsule(neuro4d::n4_push);
+  out["n4_collect"] = capsule(neuro4d::n4_collect);
   return out;
 }
 
