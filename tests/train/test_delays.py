@@ -1,5 +1,8 @@
 """Delays that are trained: what arrives, derivatives against differences, and the way back to the grid."""
 
+import importlib.util
+from pathlib import Path
+
 import brainunit as u
 import equinox as eqx
 import jax
@@ -147,3 +150,56 @@ def test_exact_spike_times_are_differentiated_with_respect_to_delays(soft):
         a = [float(compiled(at + k * 1e-4 * direction)) for k in (-2, -1, 1, 2)]
         want = (a[0] - 8 * a[1] + 8 * a[2] - a[3]) / 12e-4
         assert float(gradient @ direction) == pytest.approx(want, rel=1e-6)
+
+
+# --- refused -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: n4.TrainableDelays(5 * u.ms, low=0 * u.ms, high=9 * u.ms), "above 0"),
+        (lambda: n4.TrainableDelays(5 * u.ms, low=9 * u.ms, high=2 * u.ms), "below high"),
+        (lambda: n4.TrainableDelays(30 * u.ms, low=1 * u.ms, high=20 * u.ms), "between low and high"),
+        (lambda: n4.TrainableDelays(5 * u.ms, low=1 * u.ms, high=20 * u.ms, spread=-1 * u.ms), "spread"),
+        (lambda: network(n4.TrainableDelays(5 * u.ms, low=0.1 * u.ms, high=20 * u.ms)), "one step or longer"),
+        (lambda: network(TRUE * u.ms).freeze() and Delays("e")(network(TRUE * u.ms)), "lie on the grid"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_what_would_work(make, text):
+    with pytest.raises(ValueError, match=text):
+        make()
+
+
+def test_a_bare_number_and_another_unit_are_refused():
+    with pytest.raises(n4.UnitError):
+        n4.TrainableDelays(5, low=1 * u.ms, high=20 * u.ms)
+    with pytest.raises(n4.UnitError):
+        n4.TrainableDelays(5 * u.ms, low=1 * u.mV, high=20 * u.ms)
+
+
+def test_a_delay_beyond_its_bounds_is_not_frozen(soft):
+    wrong = eqx.tree_at(Delays("e"), soft, Delays("e")(soft).at[3].set(25.0))
+    with pytest.raises(ValueError, match="delay 3 is"):
+        wrong.freeze()
+
+
+def test_delays_are_drawn_unrounded_in_the_order_of_edges_and_reported(soft):
+    np.testing.assert_array_equal(Delays("e")(soft), soft.edges("e").delay.to_decimal(u.ms))
+    order = np.lexsort((soft.edges("e").post, soft.edges("e").pre))
+    np.testing.assert_allclose(np.asarray(Delays("e")(soft))[order], np.linspace(2.1, 14.2, len(PRE)), rtol=1e-15)
+    assert "delays that are trained" in str(soft.plan())
+
+
+def test_known_delays_are_found_and_the_closed_network_fires_the_spikes_of_its_teacher():
+    """The small version of `benchmarks/delays.py`, which says what is done."""
+    where = Path(__file__).resolve().parents[2] / "benchmarks" / "delays.py"
+    spec = importlib.util.spec_from_file_location("benchmark_delays", where)
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+    with jax.enable_x64(False):
+        found = benchmark.recover(n=15, fan_in=4, dt=0.5, duration=1000.0, updates=250, rate=0.3, seed=2)
+    assert found["with_influence"] >= 0.9 * found["edges"]
+    assert found["within_a_step_at_first"] < 0.15
+    assert found["within_a_step"] >= 0.95
+    assert found["free_spikes_shared"] > found["free_spikes_shared_at_first"]
