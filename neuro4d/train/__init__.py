@@ -4,9 +4,11 @@ from neuro4d.train import data as data
 from neuro4d.train import encoders as encoders
 from neuro4d.train import losses as losses
 from neuro4d.train._bounds import Bounds as Bounds
+from neuro4d.train._calibrated import Calibrated as Calibrated
 from neuro4d.train._check_gradient import Checked as Checked
 from neuro4d.train._check_gradient import GradientCheck as GradientCheck
 from neuro4d.train._check_gradient import check_gradient as check_gradient
+from neuro4d.train._check_gradient import slope_along as slope_along
 from neuro4d.train._delays import Delays as Delays
 from neuro4d.train._delays import Spread as Spread
 from neuro4d.train._differences import Differences as Differences
@@ -26,6 +28,7 @@ from neuro4d.train._events_statistics import SpikeDistance as SpikeDistance
 from neuro4d.train._events_statistics import SpikeTime as SpikeTime
 from neuro4d.train._fit import fit as fit
 from neuro4d.train._fit_result import FitResult as FitResult
+from neuro4d.train._ottt import OTTT as OTTT
 from neuro4d.train._parameters import places as places
 from neuro4d.train._recommended import Recommended as Recommended
 from neuro4d.train._recommended import recommended as recommended

@@ -12,11 +12,12 @@ from neuro4d.train._parameters import Places, Where, read
 
 
 class Synapses(eqx.Module):
-    """The synapses of a projection: their source and target in the groups, and their delay in steps, all `(k,)`."""
+    """The synapses of a projection: their source and target in the groups, and the number of their delay, all `(k,)`; `delays` in steps."""
 
     source: Int32[Array, " k"]
     target: Int32[Array, " k"]
-    delay: Int32[Array, " k"]
+    which: Int32[Array, " k"]
+    delays: Int32[Array, " d"]
     source_group: str = eqx.field(static=True)
     port: int = eqx.field(static=True)
     early: bool = eqx.field(static=True)
@@ -87,10 +88,12 @@ def _of_weights(model: Model, projection: str) -> Aim:
     if path.plastic:
         raise ValueError(f"the weights of {projection!r} live in the state (plasticity); eligibility needs those of a model without.")
     steps = np.maximum(np.rint(np.asarray(edges.delay.mantissa, np.float64) / model.dt_ms), 1).astype(np.int32)
+    delays, which = np.unique(steps, return_inverse=True)
     synapses = Synapses(
         jnp.asarray(edges.pre + (span.pre.in_group - span.pre.first), jnp.int32),
         jnp.asarray(edges.post + (span.post.in_group - span.post.first), jnp.int32),
-        jnp.asarray(steps),
+        jnp.asarray(which.reshape(-1), jnp.int32),
+        jnp.asarray(delays, jnp.int32),
         path.source,
         model.layout.group(path.target).port_number(span.port),
         path.early,

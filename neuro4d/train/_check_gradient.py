@@ -8,7 +8,7 @@ import numpy as np
 from neuro4d._base import card, check_count, html_table
 from neuro4d.model import Model
 from neuro4d.train._differences import Differences
-from neuro4d.train._estimate import AbstractGradient, Estimate, along
+from neuro4d.train._estimate import AbstractGradient, Estimate, along, direction
 from neuro4d.train._parameters import Places, Where, places, read, unit_text
 from neuro4d.train._recommended import recommended
 from neuro4d.train._statistic import as_statistic
@@ -205,10 +205,19 @@ def compared(
     return GradientCheck(tuple(rows), gradient, because, estimate, measured, "" if unit is None else str(unit))
 
 
+def slope_along(model: Model, where: Places, estimate: Estimate, place: str) -> tuple[float, float]:
+    """The slope along all numbers of a place together, in proportion to their size, and its standard error, `nan` where it is not known.
+
+    **Arguments:** `where`: places under names; `estimate`: what a gradient found there; `place`: a name.
+    """
+    return _together(estimate, place, read(model, {place: where[place]})[place])
+
+
 def _together(estimate: Estimate, name: str, value: Any) -> tuple[float, float]:
-    """The slope along all numbers of a place together, and its standard error where it is known."""
-    slope = np.asarray(estimate.gradient[name], np.float64)
+    slope, known = np.asarray(estimate.gradient[name], np.float64), estimate.stderr
     if name in estimate.together or not slope.ndim:
-        return float(slope), float("nan") if estimate.stderr is None else float(estimate.stderr[name])
-    errors = estimate.stderr_together
-    return float(along(slope, value)), float("nan") if errors is None else float(errors[name])
+        return float(slope), float("nan") if known is None else float(known[name])
+    if estimate.stderr_together is not None:
+        return float(along(slope, value)), float(estimate.stderr_together[name])
+    error = float("nan") if known is None else float(np.linalg.norm(np.asarray(known[name], np.float64) * direction(value)))
+    return float(along(slope, value)), error

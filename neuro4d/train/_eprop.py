@@ -16,7 +16,8 @@ from neuro4d.train._estimate import AbstractGradient, of_trials
 from neuro4d.train._loop import AbstractLoop, Observe, Same, call_with
 from neuro4d.train._parameters import Places, read, write
 from neuro4d.train._surrogate_gradient import with_surrogate
-from neuro4d.train._tangents import Changes, Local, Numbers, Shadow, arriving, first_tangent, floats, local, ports_of, variables
+from neuro4d.train._synapses import first_traces, of_sources, of_synapses
+from neuro4d.train._tangents import Changes, Numbers, Shadow, arriving, first_tangent, floats, local, ports_of, variables
 
 MOST = 64
 """How many numbers a statistic may observe in a step: each has a learning signal of its own."""
@@ -65,7 +66,7 @@ class EProp(AbstractGradient):
     def estimate(self, model, where, statistic, key):
         values = read(model, where)
         keys = jax.random.split(key, self.trials)
-        made = forward(model, self.shape, dict(where), aims(model, where), values, Same(statistic), keys)
+        made = forward(model, self.shape, dict(where), aims(model, where), values, Same(statistic), keys, False)
         return of_trials(*made, values)
 
 
@@ -78,12 +79,13 @@ def check_shape(name: str, shape: Any) -> AbstractSurrogate:
 
 @eqx.filter_jit
 def forward(
-    model: Model, shape: AbstractSurrogate, where: Places, aims: dict[str, Aim], values: dict[str, Array], statistic: Same, keys: Any
+    model: Model, shape: AbstractSurrogate, where: Places, aims: dict[str, Aim], values: dict[str, Array], statistic: Same, keys: Any,
+    typical: bool,
 ) -> tuple[Array, dict[str, Array]]:
     """Values and gradients of every trial, one after the other."""
 
     def one(key: Any) -> tuple[Array, dict[str, Array]]:
-        loop = Eligible(shape, where, aims, values, key, [])
+        loop = Eligible(shape, where, aims, values, key, typical, [])
         value = call_with(statistic.value, write(model, where, values), key, loop)
         signals = jax.grad(lambda totals: call_with(statistic.value, model, key, Replay(list(totals))))([total for total, _ in loop.done])
         return value, _gradient(signals, [traces for _, traces in loop.done], aims, values)
@@ -132,13 +134,14 @@ class Traces(NamedTuple):
 
 
 class Eligible(AbstractLoop):
-    """Steps with eligibilities; `done` receives the sums of each call and the traces that belong to them."""
+    """Steps with eligibilities, of synapses or (`typical`) of their sources only; `done` receives the sums of each call and the traces that belong to them."""
 
     shape: AbstractSurrogate
     where: Places
     aims: dict[str, Aim]
     values: dict[str, Array]
     key: Any
+    typical: bool = eqx.field(static=True)
     done: list[Any]
 
     def total(self, model, state, steps, observe, *, discard=0):
@@ -162,7 +165,8 @@ class Eligible(AbstractLoop):
             for name, aim in self.aims.items():
                 if aim.synapses is not None:
                     z = arriving(aim.synapses, carry.past[aim.synapses.source_group], carry.state.step)
-                    synapses[name], shares[name] = of_synapses(signals, local(shadow, aim), carry.synapses[name], aim, z)
+                    way = of_sources if self.typical else of_synapses
+                    synapses[name], shares[name] = way(signals, local(shadow, aim), carry.synapses[name], aim, z)
             total = jax.tree.map(lambda a, b: a + b * counts.astype(b.dtype), carry.total, seen)
             sums = {name: carry.sums[name] + counts * share for name, share in shares.items()}
             past = {name: remembered(ring, spikes.fired(name), carry.state.step) for name, ring in carry.past.items()}
@@ -184,7 +188,8 @@ class Eligible(AbstractLoop):
             source = aim.synapses.source_group
             group = model.layout.group(source)
             past[source] = jnp.zeros((group.depth, group.n), model.dtype)
-            synapses[name] = [jnp.zeros(aim.size, model.dtype) for _ in variables(floats(state.groups), aim.group or "")]
+            number = len(variables(floats(state.groups), aim.group or ""))
+            synapses[name] = first_traces(aim, number, group.n if self.typical else None, model.dtype)
         return Traces(state, past, tangents, synapses, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), seen), sums)
 
 
@@ -234,18 +239,6 @@ def of_neurons(signals: Changes, change: Changes, aim: Aim) -> Array:
     pairs = zip(variables(signals.groups, aim.group), variables(change.groups, aim.group), strict=True)
     found = signals.soft[aim.group] * change.soft[aim.group] + sum(signal * tangent for signal, tangent in pairs)
     return found[:, here]
-
-
-def of_synapses(signals: Changes, step: Local, traces: list[Array], aim: Aim, z: Array) -> tuple[list[Array], Array]:
-    """The eligibilities after a step, and their share in the gradient, `(count, k)`."""
-    target = aim.synapses.target  # type: ignore[union-attr]
-    k = range(len(traces))
-    later = [sum(step.to[a][b][target] * traces[b] for b in k) + step.arrive[a][target] * z for a in k]
-    spike = sum(step.spike[b][target] * traces[b] for b in k) + step.spike_arrive[target] * z
-    share = signals.soft[aim.group][:, target] * spike  # type: ignore[index]
-    for signal, trace in zip(variables(signals.groups, aim.group or ""), later, strict=True):
-        share = share + signal[:, target] * trace
-    return later, share
 
 
 def remembered(ring: Array, fired: Array, step: Array) -> Array:

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from neuro4d._base import attach, field_units, quantity, step_address, uniform_jax, words_jax
 from neuro4d._base import address as address_of
+from neuro4d._base import attach, field_units, quantity, step_address, uniform_jax, words_jax
 from neuro4d.model import Group, Model, State, cast
 from neuro4d.neurons import GLIF, LIF, PLIF, AbstractNeuron, Fired
 

@@ -15,12 +15,13 @@ from neuro4d.model import Model, State, StepSpikes, advance, prepare
 from neuro4d.neurons import LI, PoissonNeuron, Relay
 from neuro4d.ops import AbstractSurrogate
 from neuro4d.train._aims import Aim, aims
-from neuro4d.train._eprop import Replay, at_once, observable, observed, of_neurons, of_synapses, remembered, signals_of
+from neuro4d.train._eprop import Replay, at_once, observable, observed, of_neurons, remembered, signals_of
 from neuro4d.train._escape import AbstractEscaping, shifts
 from neuro4d.train._estimate import AbstractGradient, of_trials
 from neuro4d.train._loop import AbstractLoop, Same, call_with
 from neuro4d.train._parameters import Places, read, write
 from neuro4d.train._surrogate_gradient import with_surrogate
+from neuro4d.train._synapses import first_traces, of_synapses
 from neuro4d.train._tangents import Changes, Numbers, Shadow, arriving, first_tangent, floats, local, ports_of, variables
 
 
@@ -209,7 +210,7 @@ class Scored(AbstractLoop):
             if aim.synapses is not None:
                 group = model.layout.group(aim.synapses.source_group)
                 past[group.name] = jnp.zeros((group.depth, group.n), model.dtype)
-                synapses[name] = [jnp.zeros(aim.size, model.dtype) for _ in variables(floats(state.groups), aim.group or "")]
+                synapses[name] = first_traces(aim, len(variables(floats(state.groups), aim.group or "")), None, model.dtype)
         weighted = {name: jnp.zeros((count, *each.shape), model.dtype) for name, each in z.items()}
         total = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), seen)
         return Scores(state, past, tangents, synapses, z, total, weighted, dict(z))

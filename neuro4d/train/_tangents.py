@@ -87,7 +87,7 @@ class Shadow:
         for group in model.layout.groups:
             task = self._with_arrivals(task_of(model, constants, state, outside[group.name], group), probes.get(group.name, {}))
             out = plain_step(task, {group.name: state.history[group.name]})
-            groups[group.name], soft[group.name] = floats(out.state), out.soft
+            groups[group.name], soft[group.name] = floats(out.state), jnp.asarray(out.soft)
         return Changes(groups, soft)
 
     def _with_arrivals(self, task: Any, probes: dict[tuple[int, bool], Array]) -> Any:
@@ -162,8 +162,7 @@ def local(shadow: Shadow, aim: Aim) -> Local:
 
 
 def arriving(synapses: Synapses, past: Array, step: Array) -> Array:
-    """The synapses through which a spike arrives, 0 or 1, from the spikes of the last steps `(depth, n)`."""
+    """From which sources a spike arrives after which delay, 0 or 1, `(d, n)`, from the spikes of the last steps `(depth, n)`."""
     depth = past.shape[0]
-    rows = ((step - synapses.delay.astype(jnp.uint32)) & jnp.uint32(depth - 1)).astype(jnp.int32)
-    return past[rows, synapses.source]
-
+    rows = ((step - synapses.delays.astype(jnp.uint32)) & jnp.uint32(depth - 1)).astype(jnp.int32)
+    return past[rows]

@@ -1,0 +1,239 @@
+"""Every gradient of a rate next to the slope that is measured: makes `benchmarks/results/gradients.json` and the table of a page.
+
+    python benchmarks/gradients.py [--networks e-only coba ...] [--methods measured Differences ...] [--trials 64] [--again]
+    python benchmarks/gradients.py --page      # the table in docs/explain/gradients.md, from the file
+
+What is in the file already is kept, unless `--again` is given, so that a run can be continued. It says nothing about speed, so it may run
+on a busy machine; all of it takes about an hour of one core.
+"""
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import brainunit as u
+import jax.random as jr
+
+import neuro4d as n4
+
+ROOT = Path(__file__).resolve().parents[1]
+FILE = ROOT / "benchmarks" / "results" / "gradients.json"
+PAGE = ROOT / "docs" / "explain" / "gradients.md"
+BEGIN, END = "<!-- table: made by benchmarks/gradients.py -->", "<!-- end of table -->"
+
+
+class Case(NamedTuple):
+    """A network: how it is made, whose rate is looked at, for how long, and the four places."""
+
+    title: str
+    make: Callable[[], n4.Model]
+    population: str
+    duration: Any
+    discard: Any
+    places: dict[str, Any]
+
+
+def small(weight: float) -> n4.Model:
+    """100 LIF neurons, each driven by 10 Poisson sources of 100 Hz, with excitatory synapses among them or without."""
+    lif = n4.LIF(tau=20 * u.ms, c=200 * u.pF, v_rest=-60 * u.mV, v_th=-50 * u.mV, v_reset=-60 * u.mV, t_ref=5 * u.ms)
+    source = n4.Population("source", 100, n4.PoissonNeuron(rate=100 * u.Hz))
+    cells = n4.Population("cells", 100, lif, {"exc": n4.ExpCurrent(tau=5 * u.ms)}, v0=n4.Uniform(-60 * u.mV, -50 * u.mV))
+    parts = [
+        source,
+        cells,
+        n4.Projection("in", source, cells, "exc", n4.FixedInDegree(10), weight=40 * u.pA),
+        n4.Clamp("drive", cells, 50 * u.pA),
+    ]
+    if weight:
+        parts.append(n4.Projection("e", cells, cells, "exc", n4.FixedProb(0.1), weight=weight * u.pA))
+    return n4.Network(*parts).build(dt=0.1 * u.ms, seed=0)
+
+
+def cells(weight: str) -> dict[str, Any]:
+    return {
+        "threshold": lambda m: m.neurons["cells"].v_th,
+        "weight": n4.Weights(weight),
+        "tau": lambda m: m.neurons["cells"].tau,
+        "drive": lambda m: m.sources["drive"].amplitude,
+    }
+
+
+BRUNEL = {
+    "threshold": lambda m: m.neurons["exc"].v_th,
+    "weight": n4.Weights("exc-exc"),
+    "tau": lambda m: m.neurons["exc"].tau,
+    "drive": lambda m: next(iter(m.banks.values())).mean,
+}
+CASES = {
+    "uncoupled": Case("100 neurons, uncoupled", lambda: small(0), "cells", 1 * u.second, 200 * u.ms, cells("in")),
+    "e-only": Case("100 neurons, excitation of 5 pA", lambda: small(5), "cells", 1 * u.second, 200 * u.ms, cells("e")),
+    "coba": Case("COBA, 4,000 neurons", lambda: n4.zoo.coba().build(dt=0.1 * u.ms, seed=0), "cells", 500 * u.ms, 200 * u.ms, cells("e")),
+    "brunel-c": Case("Brunel C, scale 0.1", lambda: brunel("C"), "exc", 400 * u.ms, 100 * u.ms, BRUNEL),
+    "brunel-a": Case("Brunel A, scale 0.1", lambda: brunel("A"), "exc", 300 * u.ms, 100 * u.ms, BRUNEL),
+}
+LARGE = ("coba", "brunel-a", "brunel-c")
+
+
+def brunel(regime: str) -> n4.Model:
+    return n4.zoo.brunel(regime, scale=0.1).build(dt=0.1 * u.ms, seed=0)
+
+
+def methods() -> dict[str, Any]:
+    """Gradients by their name in the table; how many runs each takes on a small and on a large network."""
+    bump = n4.SuperSpike(width=2 * u.mV)
+    return {
+        "Differences": lambda large: n4.train.Differences(),
+        "EProp": lambda large: n4.train.EProp(bump, trials=1 if large else 4),
+        "OTTT": lambda large: n4.train.OTTT(bump, trials=1 if large else 4),
+        "Surrogate": lambda large: n4.train.Surrogate(bump, trials=1 if large else 4),
+        "Surrogate, undamped": lambda large: n4.train.Surrogate(bump, trials=1 if large else 4, damping=1, truncate=None),
+        "ScoreFunction": lambda large: n4.train.ScoreFunction(8 if large else 64, window=100 * u.ms),
+    }
+
+
+def measured(name: str, trials: int) -> dict[str, Any]:
+    """The slopes of a network by differences of independent trials."""
+    case = CASES[name]
+    model, where = case.make(), n4.train.places(case.places)
+    began = time.perf_counter()
+    found = n4.train.Differences(trials, most=trials, entries=1).estimate(model, where, rate(case), jr.key(1))
+    return {
+        "rate": found.value,
+        "slope": {place: float(value) for place, value in found.gradient.items()},
+        "error": {place: float(value) for place, value in (found.stderr or {}).items()},
+        "runs": found.trials,
+        "seconds": round(time.perf_counter() - began, 1),
+    }
+
+
+def rate(case: Case, short: bool = False) -> Any:
+    """The statistic; gradients through every step of a large network look at a fifth of it."""
+    share = 5 if short else 1
+    return n4.train.Rate(case.population, case.duration / share, discard=case.discard / share)
+
+
+def estimated(name: str, method: str) -> dict[str, Any]:
+    """What a gradient says of every place; a place that it refuses is a sentence."""
+    case, large = CASES[name], name in LARGE
+    model, own = case.make(), None
+    statistic = rate(case, large and method != "Differences")
+    began = time.perf_counter()
+    if method == "ScoreFunction":  # another network, with a slope of its own
+        model, statistic = n4.train.with_escape_noise(model, rate=1 * u.kHz, width=1 * u.mV), rate(case, True)
+        own = n4.train.Differences(32, most=32, entries=1).estimate(model, n4.train.places(case.places), statistic, jr.key(1))
+    gradient, rows = methods()[method](large), {}
+    try:
+        found = gradient.estimate(model, n4.train.places(case.places), statistic, jr.key(2))
+        rows = {place: row(model, case, found, own, place) for place in case.places}
+    except ValueError:
+        for place, at in case.places.items():
+            rows[place] = alone(model, case, gradient, statistic, place, at, own)
+    return {"rows": rows, "seconds": round(time.perf_counter() - began, 1)}
+
+
+def alone(model: n4.Model, case: Case, gradient: Any, statistic: Any, place: str, at: Any, own: Any) -> dict[str, Any]:
+    """The same for one place, where not all are known to a gradient."""
+    try:
+        return row(model, case, gradient.estimate(model, n4.train.places({place: at}), statistic, jr.key(2)), own, place)
+    except ValueError as refusal:
+        return {"refused": str(refusal)}
+
+
+def row(model: n4.Model, case: Case, found: Any, own: Any, place: str) -> dict[str, Any]:
+    """A slope as it is kept: JSON has no infinity. `own`: the measured slopes of another network than the measured one."""
+    value, error = (x if math.isfinite(x) else None for x in n4.train.slope_along(model, case.places, found, place))
+    truth = {} if own is None else dict(zip(("measured", "measured_error"), n4.train.slope_along(model, case.places, own, place), strict=True))
+    return {"slope": value, "error": error, **truth}
+
+
+def run(networks: list[str], chosen: list[str], trials: int, again: bool) -> None:
+    result = json.loads(FILE.read_text()) if FILE.exists() else {"format": 1, "trials": trials, "networks": {}}
+    for name in networks:
+        entry = result["networks"].setdefault(name, {"title": CASES[name].title, "methods": {}})
+        for method in chosen:
+            if method == "measured" and (again or "measured" not in entry):
+                entry["measured"] = measured(name, trials)
+            elif method != "measured" and (again or method not in entry["methods"]) and not (method == "ScoreFunction" and name in LARGE):
+                entry["methods"][method] = estimated(name, method)
+            save(result)
+            print(name, method, entry["methods"].get(method, entry.get("measured")), flush=True)
+
+
+def save(result: dict[str, Any]) -> None:
+    FILE.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def table(result: dict[str, Any]) -> list[str]:
+    """The lines of the page: ratios to the measured slope, with words where a ratio says nothing."""
+    lines = []
+    for entry in result["networks"].values():
+        truth = entry["measured"]
+        lines += [f"**{entry['title']}**, {truth['rate']:.1f} Hz", ""]
+        places = list(truth["slope"])
+        lines += ["| | " + " | ".join(places) + " |", "|---" * (len(places) + 1) + "|"]
+        slopes = [f"{truth['slope'][p]:.3g} ± {truth['error'][p]:.1g}" for p in places]
+        lines.append("| measured slope | " + " | ".join(slopes) + " |")
+        for method in methods():
+            if method in entry["methods"]:
+                rows = entry["methods"][method]["rows"]
+                lines.append(f"| {method} | " + " | ".join(cell(rows[p], truth, p) for p in places) + " |")
+                if method == "EProp":
+                    lines.append("| EProp, calibrated by the threshold | " + " | ".join(calibrated(rows, truth, p) for p in places) + " |")
+        lines.append("")
+    return lines
+
+
+def calibrated(rows: dict[str, Any], truth: dict[str, Any], place: str) -> str:
+    """What `Calibrated(EProp(), threshold)` says: the same times one number."""
+    base = rows["threshold"]
+    if "slope" not in rows[place] or not base.get("slope"):
+        return "–"
+    factor = truth["slope"]["threshold"] / base["slope"]
+    return cell({"slope": factor * rows[place]["slope"]}, truth, place)
+
+
+def cell(row: dict[str, Any], truth: dict[str, Any], place: str) -> str:
+    """A ratio, bold where the sign is wrong."""
+    if "refused" in row:
+        return "–"
+    if row["slope"] is None:
+        return "not finite"
+    slope, error = row.get("measured", truth["slope"][place]), row.get("measured_error", truth["error"][place])
+    if abs(slope) <= 2 * error:
+        return "?"
+    if row["slope"] == 0:
+        return "0"
+    ratio = row["slope"] / slope
+    text = f"{ratio:.2g}" if 0.01 <= abs(ratio) < 1000 else f"{ratio:.0e}"
+    return text if ratio > 0 else f"**{text}**"
+
+
+def page() -> None:
+    text = PAGE.read_text()
+    head, rest = text.split(BEGIN)
+    _, tail = rest.split(END)
+    made = "\n".join(table(json.loads(FILE.read_text())))
+    PAGE.write_text(f"{head}{BEGIN}\n\n{made}\n{END}{tail}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--networks", nargs="+", choices=CASES, default=list(CASES))
+    known = ["measured", *methods()]
+    parser.add_argument("--methods", nargs="+", choices=known, default=known)
+    parser.add_argument("--trials", type=int, default=64)
+    parser.add_argument("--again", action="store_true")
+    parser.add_argument("--page", action="store_true")
+    given = parser.parse_args()
+    if given.page:
+        page()
+    else:
+        run(given.networks, given.methods, given.trials, given.again)
+
+
+if __name__ == "__main__":
+    main()
