@@ -24,7 +24,8 @@ class BitVisit(NamedTuple):
     """Some of the synapses of marked pairs, shape `(n_blocks, pairs, span)`; those that are not `real` fill up the shape.
 
     **Fields:** `edge`: position in the arrays of the pathway; `which`: number of the delay and `source`: of the group, shape
-    `(pairs,)`; `block`: of targets, shape `(n_blocks, 1, 1)`; `real`.
+    `(pairs,)`; `block`: of targets, shape `(n_blocks, 1, 1)`; `real`; `first`: the position of the first of each `span`, which follow
+    each other, shape `(n_blocks, pairs)`.
     """
 
     edge: Int32[Array, "blocks pairs span"]
@@ -32,6 +33,7 @@ class BitVisit(NamedTuple):
     source: Int32[Array, " pairs"]
     block: Int32[Array, "blocks 1 1"]
     real: Bool[Array, "blocks pairs span"]
+    first: Int32[Array, "blocks pairs"]
 
 
 def fold_bits(rows: Rows, words: UInt32[Array, "D w"], carry: Any, visit: Callable[[Any, BitVisit], Any], at_once: int) -> Any:
@@ -59,8 +61,9 @@ def fold_bits(rows: Rows, words: UInt32[Array, "D w"], carry: Any, visit: Callab
         length = jnp.where(valid, (rows.bounds[source, piece + 1] - low).astype(jnp.int32), 0)
         inside = column + jnp.arange(span, dtype=jnp.int32)
         real = inside < length[..., None]
-        edge = jnp.where(real, (begin[..., None] + inside.astype(jnp.uint32)).astype(jnp.int32), 0)
-        carry = visit(carry, BitVisit(edge, which, source, block, real))
+        start = (begin + column.astype(jnp.uint32)).astype(jnp.int32)
+        edge = jnp.where(real, start[..., None] + jnp.arange(span, dtype=jnp.int32), 0)
+        carry = visit(carry, BitVisit(edge, which, source, block, real, start))
         done = column + span >= jnp.max(length)
         return jnp.where(done, first + pairs, first), jnp.where(done, 0, column + span), carry
 

@@ -10,6 +10,8 @@ from neuro4d.ops._bit_rows import BitVisit, Rows, fold_bits
 from neuro4d.ops._reference import ACCELERATOR_BLOCK, CPU_BLOCK
 from neuro4d.ops._spread_plain import Synapses, weight_at
 
+WINDOWS = jax.lax.ScatterDimensionNumbers(update_window_dims=(1,), inserted_window_dims=(), scatter_dims_to_operand_dims=(0,))
+
 
 def collect_now(
     kind: WeightKind, n_blocks: int, row_hint: int, native: bool, weights: bool, acc_bar: Array, soft_bar: Array, synapses: Synapses
@@ -52,15 +54,20 @@ def collect_plainly(
             return total + jnp.sum(slope)
         if kind == "source":
             return total.at[some.source].add(jnp.sum(slope, axis=(0, 2)))
-        return total.at[some.edge].add(slope)
+        # A window for each row: entry by entry, XLA would take as long for one as here for a row.
+        place = jnp.minimum(some.first.reshape(-1, 1), s.targets.shape[0])
+        return jax.lax.scatter_add(total, place, slope.reshape(-1, row_hint), WINDOWS)
 
     def of_spikes(ring: Array, some: BitVisit) -> Array:
         each = jnp.sum(slope_at(some) * weight_at(kind, s.weight, some).astype(flat.dtype), axis=(0, 2))
         return ring.at[s.row(ring.shape[0])[some.which], some.source].add(each.astype(ring.dtype))
 
-    weight_bar = jnp.zeros(s.weight.shape if weights else (0,), s.weight.dtype)
+    weight_bar = jnp.zeros((0,), s.weight.dtype)
     if weights:
-        weight_bar = fold_bits(rows, s.fired, alike(weight_bar, acc_bar, soft_bar, tuple(s)), of_weights, at_once)
+        room = (s.targets.shape[0] + row_hint,) if kind == "edge" else s.weight.shape  # windows of the last rows reach beyond the end
+        begin = alike(jnp.zeros(room, s.weight.dtype), acc_bar, soft_bar, tuple(s))
+        weight_bar = fold_bits(rows, s.fired, begin, of_weights, at_once)
+        weight_bar = weight_bar[: s.targets.shape[0]] if kind == "edge" else weight_bar
     if s.near.shape[1]:
         soft_bar = fold_bits(rows, s.near, alike(soft_bar, acc_bar, tuple(s)), of_spikes, at_once)
     return weight_bar, soft_bar
