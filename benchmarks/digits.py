@@ -62,7 +62,7 @@ def learn(seed: int, epochs: int, steps: int = STEPS) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="A spiking network learns to read digits.")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--steps", type=int, default=STEPS, help="time steps for each image")
     parser.add_argument("--json", type=Path, help="also write the numbers into this file")
     options = parser.parse_args()

@@ -41,7 +41,7 @@ class Bounds:
 
     **Arguments:** triples `(where, low, high)`: a function of the network or `n4.Weights(...)`, and two quantities, or `None` for no limit.
 
-    **Raises:** `TypeError` for anything else, `UnitError` for another unit, `ValueError` if `low` is not below `high`.
+    **Raises:** `TypeError` for anything else, `UnitError` for another unit, `ValueError` if `low` is not below `high`, and in `fit` for a leaf that is not trained.
 
     !!! Example
 
@@ -64,13 +64,18 @@ class Bounds:
 
     def limits(self, model: Any, chosen: AbstractTrainable) -> Limits:
         """What has to hold of the parameters that `chosen` takes."""
-        low, high = declared(model, chosen.marks(model))
+        marks = chosen.marks(model)
+        low, high = declared(model, marks)
         units = unit_tree(model)
         weights: dict[str, tuple[Any, Any]] = {}
         for where, below, above in self.triples:
             if isinstance(where, Weights):
                 weights[where.projection] = (_number(below, None, -np.inf), _number(above, None, np.inf))
                 continue
+            if where(marks) is not True:
+                raise ValueError(
+                    "Bounds of what is not trained: name one leaf that is, for example by `learn=` of its layer or `where=` of `fit`."
+                )
             unit = where(units)
             low = eqx.tree_at(where, low, replace_fn=partial(np.maximum, _number(below, unit, -np.inf)))
             high = eqx.tree_at(where, high, replace_fn=partial(np.minimum, _number(above, unit, np.inf)))

@@ -112,6 +112,8 @@ class _Run:
                 try:
                     new, row = self._epoch(task, as_arrays(carry), number)
                 except KeyboardInterrupt:
+                    if not history:
+                        raise
                     stopped = "interrupted"
                     break
                 if not (math.isfinite(row.loss) and finite(new.parameters)):
@@ -122,14 +124,21 @@ class _Run:
                     best, best_epoch = carry, number + 1
                 bar(row)
         if not history:
-            raise ValueError(_nothing(stopped))
+            raise ValueError(
+                "fit: the loss or a parameter is not finite after the first epoch; take a smaller step, `optimizer=optax.adam(1e-4)`, and look for "
+                "what is not finite in the data."
+            )
         made = task.network(best.parameters, best.statistics), task.network(carry.parameters, carry.statistics)
         return FitResult(*made, history, best_epoch, stopped, Resume(carry, best, task.key))
 
     def _begin(self, task: Task, resume: FitResult | None) -> tuple[Carry, Carry, tuple[Epoch, ...]]:
-        if resume is not None:
-            return resume.state.carry, resume.state.best, resume.history
         parameters = task.chosen.take(self.model)
+        if resume is not None:
+            if not alike(parameters, resume.state.carry.parameters):
+                raise ValueError(
+                    "fit: `resume` is the result of another network or another choice of what is trained; give the same `model` and `where`."
+                )
+            return resume.state.carry, resume.state.best, resume.history
         carry = Carry(parameters, task.optimizer.init(parameters), statistics_of(self.model), jnp.zeros((), jnp.uint32))
         return carry, carry, ()
 
@@ -156,6 +165,13 @@ class _Run:
             key = jr.fold_in(jr.fold_in(task.key, EVALUATION), number)
             sums.append(evaluate(task, carry, jnp.asarray(x), jnp.asarray(y), key))
         return sums
+
+
+def alike(a: Any, b: Any) -> bool:
+    """Whether two trees have the same structure and the same shapes."""
+    return jax.tree.structure(a) == jax.tree.structure(b) and all(
+        x.shape == y.shape for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b))
+    )
 
 
 @jax.jit
@@ -186,12 +202,6 @@ def _score(row: Epoch) -> tuple[float, float]:
     if math.isnan(row.held_out_loss):
         return (0.0, -row.loss)
     return (0.0 if math.isnan(row.held_out_accuracy) else row.held_out_accuracy, -row.held_out_loss)
-
-
-def _nothing(stopped: str) -> str:
-    if stopped == "diverged":
-        return "fit: the loss is not finite after the first epoch; take a smaller step, for example `optimizer=optax.adam(1e-4)`."
-    return "fit: interrupted before the first epoch was over; there is nothing to return."
 
 
 def _checked_key(key: Any, resume: FitResult | None) -> Any:

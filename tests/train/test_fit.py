@@ -68,6 +68,8 @@ def test_a_resumed_run_is_the_same_bit_for_bit(whole, data):
     assert same(resumed.last, whole.last) and same(resumed.model, whole.model)
     assert [row[:-1] for row in resumed.history] == [row[:-1] for row in whole.history]
     assert not same(half.last, whole.last)
+    with pytest.raises(ValueError, match="another network"):
+        run(data, 6, resume=half, where=lambda net: net.layers[1])
     with pytest.raises(ValueError, match="leave `key` out"):
         run(data, 6, resume=half, key=jr.key(5))
 
@@ -89,12 +91,13 @@ def test_interruption_returns_whole_epochs(whole, data, monkeypatch):
     assert same(run(data, 6, resume=cut).last, whole.last)
 
 
-def test_one_update_is_gradient_descent():
+def test_one_update_is_gradient_descent(capsys):
     """A linear network, one batch, one update: the step of gradient descent, also for a batch completed from its beginning."""
     net = T.Sequential(T.Dense(3, 2, key=jr.key(0), bias=False), T.Readout("mean"))
     x, y = np.asarray(jr.normal(jr.key(1), (8, 3))), np.asarray(jr.normal(jr.key(2), (8, 2)))
     loss = lambda output, labels, records: jnp.mean((output - labels) ** 2)  # noqa: E731
-    result = T.fit(net, (x, y), loss=loss, epochs=1, batch_size=8, optimizer=optax.sgd(0.1))
+    result = T.fit(net, (x, y), loss=loss, epochs=1, batch_size=8, optimizer=optax.sgd(0.1), progress=True)
+    assert "1.00/1.00" in capsys.readouterr().err  # the bar
     weight = np.asarray(net.layers[0].weight)
     expected = weight - 0.1 * 2 * x.T @ (x @ weight - y) / y.size
     np.testing.assert_allclose(result.last.layers[0].weight, expected, atol=1e-6)
@@ -206,7 +209,14 @@ def test_digits_are_read():
         (lambda data: T.Bounds((lambda net: net.layers[3].neuron.w, 2.0, 1.0)), ValueError, "below"),
         (lambda data: T.Bounds(3), TypeError, "triples"),
         (
-            lambda data: T.fit(network(), data, loss=ENTROPY, bounds=T.Bounds((lambda net: net.layers[3].neuron.v_th, 2 * u.ms, None))),
+            lambda data: T.fit(network(), data, loss=ENTROPY, bounds=T.Bounds((lambda net: net.layers[3].neuron.v_th, 1 * u.mV, None))),
+            ValueError,
+            "not trained",
+        ),
+        (
+            lambda data: T.fit(
+                network(learn=("v_th",)), data, loss=ENTROPY, bounds=T.Bounds((lambda net: net.layers[3].neuron.v_th, 2 * u.ms, None))
+            ),
             n4.UnitError,
             "Bounds",
         ),
