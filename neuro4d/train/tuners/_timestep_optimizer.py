@@ -211,7 +211,8 @@ class TimestepOptimizer(eqx.Module):
     def find_optimal(self, model: Sequential, dataset: Any, energy_budget: Any, min_accuracy: float) -> TimestepChoice:
         """The way to run the network that needs least energy and is accurate enough.
 
-        Among equals the more accurate one. What is chosen by a set looks a little better on it than on fresh samples; report another set.
+        Among equals the more accurate one. What is chosen by a set looks better on it than on fresh samples, the more so the fewer there
+        are: among hundreds of rows one is lucky. Give it a thousand samples or more, and report another set.
 
         **Arguments:** `dataset`: a `Dataset` or a pair `(x, y)`; `energy_budget`: the most that a sample may cost on average, in the unit of
         `energy`; `min_accuracy`: from 0 to 1.
