@@ -198,8 +198,8 @@ def test_known_delays_are_found_and_the_closed_network_fires_the_spikes_of_its_t
     benchmark = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)
     with jax.enable_x64(False):
-        found = benchmark.recover(n=15, fan_in=4, dt=0.5, duration=1000.0, updates=250, rate=0.3, seed=2)
+        found = benchmark.recover(n=15, fan_in=4, dt=1.0, duration=1000.0, updates=200, rate=0.4, seed=2)
     assert found["with_influence"] >= 0.9 * found["edges"]
-    assert found["within_a_step_at_first"] < 0.15
+    assert found["within_a_step_at_first"] < 0.2
     assert found["within_a_step"] >= 0.95
-    assert found["free_spikes_shared"] > found["free_spikes_shared_at_first"]
+    assert found["exact_when_frozen"] == found["free_spikes_shared"] == 1 > 2 * found["free_spikes_shared_at_first"]
