@@ -14,4 +14,6 @@ from neuro4d.analysis._intervals import cv2 as cv2
 from neuro4d.analysis._intervals import irregularity as irregularity
 from neuro4d.analysis._intervals import isi as isi
 from neuro4d.analysis._intervals import lv as lv
+from neuro4d.analysis._mean_field import Stationary as Stationary
+from neuro4d.analysis._mean_field import mean_field as mean_field
 from neuro4d.analysis._siegert import siegert as siegert

@@ -4,6 +4,7 @@ from neuro4d.train import data as data
 from neuro4d.train import encoders as encoders
 from neuro4d.train import losses as losses
 from neuro4d.train._bounds import Bounds as Bounds
+from neuro4d.train._bptt import scan as scan
 from neuro4d.train._calibrated import Calibrated as Calibrated
 from neuro4d.train._check_gradient import Checked as Checked
 from neuro4d.train._check_gradient import GradientCheck as GradientCheck
@@ -28,6 +29,7 @@ from neuro4d.train._events_statistics import SpikeDistance as SpikeDistance
 from neuro4d.train._events_statistics import SpikeTime as SpikeTime
 from neuro4d.train._fit import fit as fit
 from neuro4d.train._fit_result import FitResult as FitResult
+from neuro4d.train._mean_field_gradient import MeanField as MeanField
 from neuro4d.train._ottt import OTTT as OTTT
 from neuro4d.train._parameters import places as places
 from neuro4d.train._recommended import Recommended as Recommended
@@ -65,8 +67,8 @@ from neuro4d.train.layers import Residual as Residual
 from neuro4d.train.layers import Sequential as Sequential
 from neuro4d.train.layers import Spiking as Spiking
 from neuro4d.train.tuners import EarlyExit as EarlyExit
-from neuro4d.train.tuners import Exited as Exited
 from neuro4d.train.tuners import ExitLoss as ExitLoss
+from neuro4d.train.tuners import Exited as Exited
 from neuro4d.train.tuners import ModelRow as ModelRow
 from neuro4d.train.tuners import ModelTable as ModelTable
 from neuro4d.train.tuners import Operating as Operating

@@ -14,7 +14,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from neuro4d._base import COHERENT, NUMBER, UnitError, attach, did_you_mean, internal_unit, is_traced, lookup, strip
+from neuro4d._base import COHERENT, NUMBER, UnitError, UnknownNameError, address, attach, did_you_mean, internal_unit, is_traced, strip
 from neuro4d.model import Model, Weights, set_value
 from neuro4d.train._parameters import Where, places
 
@@ -84,16 +84,18 @@ class PoissonRate:
 
         **Raises:** `UnknownNameError` for a name that no Poisson input carries; `TypeError` for one whose rate changes in time.
         """
-        known: dict[str, tuple[str, slice]] = {}
-        for span in model.layout.stimuli:
-            for bank in model.layout.banks:
-                if (bank.group, bank.port) == (span.group, span.port) and span.name not in model.sources:
-                    for first, size, segment, count in model.banks[bank.name].parts:
-                        if (first, size) == (span.start, span.n):
-                            known[span.name] = (bank.name, slice(segment, segment + count))
+        # A bank keeps no names, but the random address that each stimulus has by its name.
+        own = np.array(address(0, "poisson", self.stimulus), np.uint64)
+        for name, bank in model.banks.items():
+            for *_, segment, count in bank.parts:
+                if (int(bank.a0[segment]), int(bank.b0[segment])) == tuple(int(word) for word in own):
+                    return name, slice(segment, segment + count)
         if self.stimulus in model.sources:
-            raise TypeError(f"PoissonRate({self.stimulus!r}): its rate is not constant, so it is no single number.")
-        return lookup(known, self.stimulus, "constant Poisson stimulus")
+            raise TypeError(f"PoissonRate({self.stimulus!r}): this is no Poisson input of constant rate, so its rate is no single number.")
+        raise UnknownNameError(
+            f"no constant Poisson input named {self.stimulus!r}; the model has {sum(len(bank.parts) for bank in model.banks.values())}. "
+            "The name is that of the stimulus, `n4.Poisson('noise', cells, 'in', ...)`."
+        )
 
     def __call__(self, model: Model) -> Any:
         bank, segments = self.find(model)

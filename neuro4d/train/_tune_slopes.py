@@ -7,6 +7,8 @@ import jax
 import numpy as np
 
 from neuro4d.train._estimate import AbstractGradient
+from neuro4d.train._mean_field_gradient import MeanField
+from neuro4d.train._statistic import Rate
 from neuro4d.train._tune_places import PoissonRate
 from neuro4d.train._tune_search import Search, Stopped
 from neuro4d.train._tune_solver import Point, Prior
@@ -64,20 +66,41 @@ def _accepted(search: Search, c: np.ndarray) -> bool:
 
 def _from_gradient(search: Search, gradient: AbstractGradient) -> Prior:
     """Slopes along the common movement of each place; half of their size counts as unknown."""
-    if any(isinstance(lever.place, PoissonRate) for lever in search.levers):
-        raise TypeError(
-            "tune: this gradient differentiates whole leaves of a model, and `PoissonRate` is a part of one: leave out `gradient`, or use "
-            "`gradient=n4.train.MeanField()`."
-        )
     where = {lever.name: lever.place for lever in search.levers}
     slope = np.zeros((len(search.targets), len(search.levers)))
-    for row, target in enumerate(search.targets):
-        estimate = gradient.estimate(search.model, where, target.statistic, jax.random.fold_in(search.key, 2**31 + row))
-        factor = target.score_slope(float(search.points[0].values[:, row].mean()))
-        for column, lever in enumerate(search.levers):
-            slope[row, column] = factor * _along(estimate.gradient[lever.name], lever)
+    if isinstance(gradient, MeanField):
+        slope = _from_theory(search, gradient, where)
+    else:
+        if any(isinstance(lever.place, PoissonRate) for lever in search.levers):
+            raise TypeError(
+                "tune: this gradient differentiates whole leaves of a model, and `PoissonRate` is a part of one: leave out `gradient`, or use "
+                "`gradient=n4.train.MeanField()`."
+            )
+        for row, target in enumerate(search.targets):
+            estimate = gradient.estimate(search.model, where, target.statistic, jax.random.fold_in(search.key, 2**31 + row))
+            slope[row] = [_along(estimate.gradient[lever.name], lever) for lever in search.levers]
+    measured = search.points[0].values.mean(axis=0)
+    slope *= np.array([[target.score_slope(float(x))] for target, x in zip(search.targets, measured, strict=True)])
     size = np.linalg.norm(slope, axis=1, keepdims=True)
     return Prior(slope, np.broadcast_to(np.maximum(0.5 * np.abs(slope), 0.1 * size) + 1e-3, slope.shape))
+
+
+def _from_theory(search: Search, gradient: MeanField, where: dict[str, Any]) -> np.ndarray:
+    """The same from one mean field for all targets, in the unit of the targets.
+
+    The theory is linear in no rate, but nearly so in their logarithms: slopes are taken relative to the rates it predicts itself.
+    """
+    names = list(search.model.populations)
+    for target in search.targets:
+        if not isinstance(target.statistic, Rate):
+            raise TypeError(f"tune: MeanField is a theory of rates; the target {target.name!r} is a {type(target.statistic).__name__}.")
+    rates, slopes = gradient.all_rates(search.model, where)
+    out = np.zeros((len(search.targets), len(search.levers)))
+    for row, target in enumerate(search.targets):
+        place = names.index(target.statistic.population)  # type: ignore[attr-defined]
+        relative = float(search.points[0].values[:, row].mean()) / max(float(rates[place]), 1e-3)
+        out[row] = [relative * _along(slopes[lever.name][place], lever) for lever in search.levers]
+    return out
 
 
 def _along(gradient: Any, lever: Any) -> float:

@@ -1,4 +1,4 @@
-"""The numerical part of tuning: a straight line through noisy points near the best one, and a bounded step along it.
+"""The numerical part of tuning: a straight line through noisy points, and a bounded step along it.
 
 Everything here is plain NumPy in coordinates without units: natural steps of the parameters, tolerances of the targets.
 """
@@ -11,8 +11,11 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-CURVATURE = 0.06
-"""By which share a slope may change over a natural step: how much less a point counts with its distance."""
+CURVATURE, RANGE = 0.06, 10.0
+"""By which share a slope may change over a natural step, and how many steps away a bend is another one."""
+
+UNKNOWN = 1e3
+"""Tolerances: what stands for "nothing is known"."""
 
 LEAST_NOISE = 1e-3
 """Tolerances. Keeps the weight of a point finite where trials agree exactly."""
@@ -65,32 +68,46 @@ class Prior(NamedTuple):
 
 
 def fit_line(points: list[Point], base: Point, prior: Prior) -> Line:
-    """Weighted regression through all points: each counts by its noise and by how far from the base a line can hold.
+    """The tangent at the base of what the points show: Gaussian-process regression, of which the prior is a straight line and a bend.
 
-    From an active base, silent points are left out: between them and it lies a kink or a jump.
+    Points count by their noise. How far a slope may have changed between two places grows with their distance, but points side by side
+    share that change: what a difference between them told of the slope stays known when the base moves on. From an active base, silent
+    points are left out: between them and it lies a kink or a jump.
+
+    Source: C. E. Rasmussen, C. K. I. Williams, Gaussian Processes for Machine Learning (2006), chapters 2 and 9.4.
     """
     usable = [point for point in points if point.defined and (base.silent or not point.silent)]
     away = np.array([point.c - base.c for point in usable])
     score, noise = np.array([point.score for point in usable]), np.array([point.noise for point in usable])
-    distance = np.linalg.norm(away, axis=1)
     q, p = prior.slope.shape
     level, slope, spread, doubt = np.zeros(q), np.zeros((q, p)), np.zeros(q), np.zeros((p, p))
-    design = np.hstack([np.ones((len(usable), 1)), away])
     for j in range(q):
-        steepness = np.linalg.norm(prior.slope[j])
+        steepness, mean, covariance = float(np.linalg.norm(prior.slope[j])), np.zeros(1 + p), np.eye(1 + p)
         for _ in range(2):  # the second time with the steepness that the points show
-            bend = CURVATURE / 2 * steepness * distance**2
-            weight = 1 / np.maximum(noise[:, j] ** 2 + bend**2, LEAST_NOISE**2)
-            inverse = np.concatenate([[0.0], 1 / np.maximum(prior.sd[j], 1e-12) ** 2])
-            normal = design.T @ (weight[:, None] * design) + np.diag(inverse)
-            right = design.T @ (weight * score[:, j]) + inverse * np.concatenate([[0.0], prior.slope[j]])
-            found = np.linalg.solve(normal, right)
-            steepness = np.linalg.norm(found[1:])
-        level[j], slope[j] = found[0], found[1:]
-        covariance = np.linalg.inv(normal)
-        spread[j] = np.sqrt(covariance[0, 0])
+            mean, covariance = _tangent(away, score[:, j], noise[:, j], prior.slope[j], prior.sd[j], max(steepness, 1e-3))
+            steepness = float(np.linalg.norm(mean[1:]))
+        level[j], slope[j], spread[j] = mean[0], mean[1:], np.sqrt(max(covariance[0, 0], 0))
         doubt += covariance[1:, 1:]
     return Line(level, slope, spread, doubt)
+
+
+def _tangent(c: np.ndarray, z: np.ndarray, noise: np.ndarray, slope: np.ndarray, sd: np.ndarray, steepness: float) -> tuple:
+    """Mean and covariance of value and gradient at 0, given values at `c` `(k, p)`."""
+    p = c.shape[1]
+    height = (CURVATURE * steepness * RANGE**2) ** 2 / 3  # of the bend, whose second derivative then has the size that is wanted
+    anywhere = (UNKNOWN + float(np.max(np.abs(z)))) ** 2  # nothing is known of the level
+    inclined = np.diag(np.minimum(sd, UNKNOWN) ** 2)
+    alike = height * np.exp(-np.sum((c[:, None] - c[None]) ** 2, axis=-1) / (2 * RANGE**2))
+    among = anywhere + c @ inclined @ c.T + alike + np.diag(np.maximum(noise, LEAST_NOISE) ** 2)
+    here = height * np.exp(-np.sum(c**2, axis=-1) / (2 * RANGE**2))
+    across = np.hstack([(anywhere + here)[:, None], c @ inclined + here[:, None] * c / RANGE**2])
+    own = np.zeros((1 + p, 1 + p))
+    own[0, 0] = anywhere + height
+    own[1:, 1:] = inclined + height / RANGE**2 * np.eye(p)
+    gain = np.linalg.solve(among, across).T
+    mean = np.concatenate([[0.0], slope]) + gain @ (z - c @ slope)
+    covariance = own - gain @ across
+    return mean, (covariance + covariance.T) / 2
 
 
 def bounded_step(line: Line, low: np.ndarray, high: np.ndarray) -> Float[np.ndarray, " p"]:
@@ -99,8 +116,10 @@ def bounded_step(line: Line, low: np.ndarray, high: np.ndarray) -> Float[np.ndar
     What is not known of the slopes adds step' doubt step to the expectation: directions that nothing was learnt about are not taken.
     """
     p = line.slope.shape[1]
-    least = (1e-3 * max(float(np.linalg.norm(line.slope, 2)), 1e-12)) ** 2
-    matrix = np.vstack([line.slope, np.linalg.cholesky(line.doubt + least * np.eye(p)).T])
+    least = (1e-3 * max(float(np.linalg.norm(line.slope, 2)), 1e-9)) ** 2
+    size, along = np.linalg.eigh(line.doubt)
+    root = np.sqrt(np.maximum(size, 0) + least)[:, None] * along.T
+    matrix = np.vstack([line.slope, root])
     return least_squares_in_box(matrix, np.concatenate([-line.level, np.zeros(p)]), np.minimum(low, 0), np.maximum(high, 0))
 
 
