@@ -211,7 +211,7 @@ class TimestepOptimizer(eqx.Module):
     def find_optimal(self, model: Sequential, dataset: Any, energy_budget: Any, min_accuracy: float) -> TimestepChoice:
         """The way to run the network that needs least energy and is accurate enough.
 
-        Among equals the more accurate one. What is chosen by a set looks better on it than on fresh samples, the more so the fewer there
+        Among equals the more accurate one, with the higher threshold. What is chosen by a set looks better on it than on fresh samples, the more so the fewer there
         are: among hundreds of rows one is lucky. Give it a thousand samples or more, and report another set.
 
         **Arguments:** `dataset`: a `Dataset` or a pair `(x, y)`; `energy_budget`: the most that a sample may cost on average, in the unit of
@@ -228,7 +228,7 @@ class TimestepOptimizer(eqx.Module):
             raise ValueError(_impossible(table, accurate, cheap, min_accuracy, budget))
         cost = np.where(accurate & cheap, table.energy, np.inf)
         ties = np.argwhere(cost == cost.min())
-        best = max((table.accuracy[tuple(k)], -int(k[1]), -int(k[0]), tuple(k)) for k in ties)[-1]
+        best = max((table.accuracy[tuple(k)], -int(k[1]), int(k[0]), tuple(k)) for k in ties)[-1]
         return TimestepChoice(model, table.row((int(best[0]), int(best[1]))), int(table.steps[-1]), self.score, table)
 
     def table(self, model: Sequential, dataset: Any) -> StepTable:
