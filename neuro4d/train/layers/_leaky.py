@@ -29,7 +29,7 @@ class Leaky(NamedTuple):
 
 
 class Frozen(NamedTuple):
-    """What has no derivative here: the neuron, its constants as they were, the surrogate, steps left of held neurons."""
+    """What has no derivative here: the neuron, its other constants, the surrogate, steps left of held neurons."""
 
     neuron: Any
     constants: Any
@@ -75,29 +75,38 @@ def leaky_run(neuron: Any, surrogate: Any, constants: Any, state: Any, x: Array,
 
 @jax.custom_vjp
 def _leaky(levels: Leaky, v: Array, x: Array, matrix: Array | None, frozen: Frozen) -> tuple[Array, Array]:
-    spikes, excess, _ = _forward(v, x, matrix, frozen)
+    spikes, excess, _ = _forward(levels, v, x, matrix, frozen)
     return spikes, excess
 
 
-def _forward(v: Array, x: Array, matrix: Array | None, frozen: Frozen) -> tuple[Array, Array, Array | None]:
-    """Steps of the neuron itself."""
-    neuron, constants, _, left = frozen
+def _forward(levels: Leaky, v: Array, x: Array, matrix: Array | None, frozen: Frozen) -> tuple[Array, Array, Array | None]:
+    """Steps of the neuron itself. Differentiable as any loop: second derivatives come from here."""
+    neuron, surrogate, left = frozen.neuron, frozen.surrogate, frozen.left
+    constants = _constants(levels, frozen)
     begin = neuron.init({"v": v}) if left is None else neuron.init({"v": v})._replace(left=left)
 
     def step(carry, i):
         state, spikes = carry
         after, fired = neuron.step(constants, state, Drive(i=i if matrix is None else i + spikes @ matrix))
-        spikes = (fired.excess >= 0).astype(x.dtype) if matrix is not None else spikes
+        spikes = None if matrix is None else surrogate.spike(fired.excess)
         return (after, spikes), (fired.excess, None if left is None else state.left < 0.5)
 
-    (_, _), (excess, free) = jax.lax.scan(step, (begin, None if matrix is None else jnp.zeros_like(x[0])), x)
-    return (excess >= 0).astype(x.dtype), excess, free
+    _, (excess, free) = jax.lax.scan(step, (begin, None if matrix is None else jnp.zeros_like(x[0])), x)
+    return surrogate.spike(excess), excess, free
+
+
+def _constants(levels: Leaky, frozen: Frozen) -> Any:
+    """The constants of the neuron with the levels in their places."""
+    own = {"resistance": levels.resistance, "v_th": levels.v_th, "v_reset": levels.v_reset}
+    if isinstance(frozen.neuron, LIF):
+        return frozen.constants._replace(leak=levels.share, v_rest=levels.v_base, **own)
+    return frozen.constants._replace(share=levels.share, **own)
 
 
 def _forward_kept(levels: Any, v: Any, x: Any, matrix: Any, frozen: Any) -> tuple[tuple[Array, Array], Kept]:
     wanted = {name: None for name in Leaky._fields if getattr(levels, name).perturbed}
     levels, v, x, matrix, frozen = custom_vjp_primal_tree_values((levels, v, x, matrix, frozen))
-    spikes, excess, free = _forward(v, x, matrix, frozen)
+    spikes, excess, free = _forward(levels, v, x, matrix, frozen)
     return (spikes, excess), Kept(excess, free, levels, frozen.surrogate, v, matrix, wanted)
 
 
@@ -179,7 +188,7 @@ def _by_matrix(kept: Kept, by_x: Array) -> Array | None:
     """The derivative by recurrent weights, as one product over all steps."""
     if kept.matrix is None:
         return None
-    spikes = (kept.excess[:-1] >= 0).astype(by_x.dtype)
+    spikes = kept.surrogate.spike(kept.excess[:-1])
     n = by_x.shape[-1]
     return spikes.reshape(-1, n).T @ by_x[1:].reshape(-1, n)
 
