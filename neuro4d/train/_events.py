@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32
 
 from neuro4d._base import check_count, is_traced, steps_of, strip
-from neuro4d.model import Constants, Model, State, check_inputs, prepare
+from neuro4d.model import Constants, Group, Model, State, check_inputs, prepare
 from neuro4d.train._events_outside import given
 from neuro4d.train._events_problem import NEVER, Problem, Split, make_problem, split
 from neuro4d.train._events_step import Arriving, Carried, Within, arriving, cut_by_cut, take_in
@@ -41,6 +41,7 @@ def spike_times(
     $$ \frac{dt}{dp} = \frac{1}{\dot v(t)} \left(\frac{dv_\mathrm{th}}{dp} - \frac{\partial v(t)}{\partial p}\right), $$
 
     through reset, refractoriness, delays and recurrence. `jax.grad` gives EventProp in its discrete form; `jax.jvp` and `jax.vmap` work as well.
+    First derivatives only: in those of higher order parts are missing.
 
     The result does not depend on the time step, as long as a step is no longer than the shortest delay and than the shortest interval between
     two spikes of a neuron: the grid only says when stimuli change and which crossings are looked for. One exception: a potential that
@@ -82,6 +83,9 @@ def spike_times(
     check_count(max_spikes, "spike_times: max_spikes")
     check_count(arrivals, "spike_times: arrivals")
     split(model)
+    for name, values in (inputs or {}).items():
+        if jnp.shape(values)[:1] != (steps,):
+            raise ValueError(f"input {name!r} needs a row for each of {steps} steps; got shape {jnp.shape(values)}.")
     run = _run(model, key, inputs or {}, steps, max_spikes, arrivals)
     if not is_traced(run.exact) and not bool(run.exact):
         raise ValueError(
@@ -124,9 +128,16 @@ def _padded(x: Array, length: int) -> Array:
 
 def _start(model: Model, problem: Problem, parts: Split, state: State) -> Carried:
     v = jnp.concatenate([state.groups[group.name].neurons.v for group in parts.cells])
-    nothing = jnp.zeros((problem.n, problem.ports), model.dtype)
+    i, rise = (jnp.concatenate([_at_ports(model, problem, state, group, name) for group in parts.cells]) for name in ("i", "rise"))
     past = jnp.full((problem.depth, problem.n_all), NEVER, model.dtype)
-    return Carried(v, nothing, nothing, jnp.zeros_like(v), past, jnp.zeros(problem.n, bool))
+    return Carried(v, i, rise, jnp.zeros_like(v), past, jnp.zeros(problem.n, bool))
+
+
+def _at_ports(model: Model, problem: Problem, state: State, group: Group, name: str) -> Float[Array, "n p"]:
+    """A variable of the receptors of a group at the beginning, 0 for those that have none of this name."""
+    held = [values._asdict() if values else {} for values in state.groups[group.name].receptors.values()]
+    zero = jnp.zeros(group.n, model.dtype)
+    return jnp.stack([values.get(name, zero) for values in held] + [zero] * (problem.ports - len(held)), axis=1)
 
 
 def _step(

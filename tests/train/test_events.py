@@ -95,13 +95,44 @@ def finite(times):
     return np.asarray(times)[np.isfinite(np.asarray(times))]
 
 
-def test_a_spike_of_a_jump_is_its_arrival():
+def test_a_spike_of_a_jump_is_its_arrival_and_moves_with_the_delay():
     cells = n4.Population("cells", 2, lif(), {"in": n4.Delta()})
     inputs = n4.SpikeTimes("given", cells, "in", times=np.array([2.0]) * u.ms, ids=np.array([0]), weight=12 * u.mV)
-    chain = n4.Projection("chain", cells[:1], cells[1:], "in", n4.AllToAll(), weight=11 * u.mV, delay=3 * u.ms)
-    model = n4.Network(cells, chain, inputs).build(dt=0.5 * u.ms, precision="float64")
-    found = run(model, 10 * u.ms, max_spikes=2)
-    np.testing.assert_allclose([finite(t) for t in found.times["cells"]], [[2.0], [5.0]], atol=1e-12)
+    delay = n4.TrainableDelays(3.2 * u.ms, low=1 * u.ms, high=5 * u.ms)
+    chain = n4.Projection("chain", cells[:1], cells[1:], "in", n4.AllToAll(), weight=11 * u.mV, delay=delay)
+    model, place = n4.Network(cells, chain, inputs).build(dt=0.5 * u.ms, precision="float64"), n4.train.Delays("chain")
+
+    def times(delay):
+        return run(n4.set(model, place, delay), 10 * u.ms, max_spikes=2).times["cells"]
+
+    found, slope = jax.jvp(jax.jit(times), (place(model),), (jnp.ones(1),))
+    np.testing.assert_allclose([finite(t) for t in found], [[2.0], [5.2]], atol=1e-12)
+    np.testing.assert_allclose(slope[:, 0], [0, 1], atol=1e-12)
+
+
+def test_what_receptors_hold_at_first_counts_and_a_batch_is_its_trials():
+    """A current of 400 pA that decays with the time constant of the membrane: v = 4 t exp(-t/tau), and dv/di at every time."""
+    cells = n4.Population("cells", 1, lif(v_th=100 * u.mV), {"in": n4.ExpCurrent(tau=10 * u.ms)}, init={"in.i": 400 * u.pA})
+    model = n4.Network(cells, n4.Clamp("drive", cells, 0 * u.pA)).build(dt=0.5 * u.ms, precision="float64")
+
+    def v(current):
+        return run(n4.set(model, lambda m: m.sources["drive"].amplitude, current), 20 * u.ms).v["cells"][:, 0]
+
+    at = jnp.array([0.0, 100.0])
+    found, slope = jax.jit(lambda x: jax.jvp(jax.vmap(v), (x,), (jnp.ones(2),)))(at)
+    t = np.arange(1, 41) * 0.5
+    risen = 0.1 * (1 - np.exp(-t / 10))
+    np.testing.assert_allclose(found, 4 * t * np.exp(-t / 10) + at[:, None] * risen, rtol=1e-12)
+    np.testing.assert_allclose(slope, np.stack([risen, risen]), rtol=1e-12)
+
+
+def test_inputs_have_a_row_for_each_step():
+    cells = n4.Population("cells", 1, lif())
+    model = n4.Network(cells, n4.Input("command", cells)).build(dt=0.5 * u.ms, precision="float64")
+    held = run(model, 20 * u.ms, inputs={"command": np.full(40, 200.0)})
+    np.testing.assert_allclose(held.times["cells"][0, 0], 10 * np.log(2), atol=1e-12)
+    with pytest.raises(ValueError, match="40 steps"):
+        run(model, 20 * u.ms, inputs={"command": np.full(39, 200.0)})
 
 
 # --- derivatives -------------------------------------------------------------------------------------------------------------
