@@ -107,7 +107,7 @@ def _inputs(model: Any, name: str, ids: np.ndarray, names: tuple[str, ...]) -> N
             jump, tau_syn = _jump(model, name, span.port, ids, c)
             sums, sums_of_squares = _sums(model, span, ids)
             squares = jump**2 * sums_of_squares
-            mine = (jump * sums, squares, squares * (tau_syn / tau) ** 0.5, _where(tau_syn > 0, 0, squares))
+            mine = (jump * sums, squares, squares * _root(tau_syn, tau), _where(tau_syn > 0, 0, squares))
             at = names.index(span.pre.population)
             columns[at] = tuple(x + y for x, y in zip(columns[at], mine, strict=True))
     jumps, squares, slow, white = (_numpy(*parts).stack(parts, axis=1) for parts in zip(*columns, strict=True))
@@ -125,6 +125,12 @@ def _numpy(*values: Any) -> Any:
 
 def _where(condition: Any, x: Any, y: Any) -> Any:
     return _numpy(condition, x, y).where(condition, x, y)
+
+
+def _root(tau_syn: Any, tau: Any) -> Any:
+    """sqrt(tau_syn / tau), with a derivative also where the first is 0."""
+    slow = tau_syn > 0
+    return _where(slow, (_where(slow, tau_syn, 1) / tau) ** 0.5, 0)
 
 
 def _of(parameter: Any, ids: np.ndarray) -> Any:
@@ -205,7 +211,7 @@ def _bank(model: Any, name: str, span: Any, neurons: np.ndarray, ids: np.ndarray
         at = segment + (np.clip(neurons - first, 0, size - 1) if count > 1 else np.zeros(len(ids), int))
         rate, size_of_jump = _where(inside, _at(bank.mean, at), 0) / model.dt_ms, jump * _at(bank.weight, at)
         current, jitter = current + rate * size_of_jump, jitter + rate * size_of_jump**2
-    return Outside(current, jitter, jitter * (tau_syn / tau) ** 0.5, _where(tau_syn > 0, 0, jitter))
+    return Outside(current, jitter, jitter * _root(tau_syn, tau), _where(tau_syn > 0, 0, jitter))
 
 
 def _source(model: Any, span: Any, place: np.ndarray, inside: np.ndarray, tau: Any, c: Any) -> Outside:
@@ -226,7 +232,7 @@ def _source(model: Any, span: Any, place: np.ndarray, inside: np.ndarray, tau: A
         return Outside(current, jitter, 0.0, jitter)
     tau_noise = -model.dt_ms / _numpy(noise.decay).log(_of(noise.decay, place))
     jitter = _where(inside, 2 * tau_noise * (_of(noise.spread, place) / c) ** 2, 0)
-    return Outside(current, jitter, jitter * (tau_noise / tau) ** 0.5, 0.0)
+    return Outside(current, jitter, jitter * _root(tau_noise, tau), 0.0)
 
 
 def _at(values: Any, places: np.ndarray) -> Any:

@@ -4,4 +4,5 @@ from neuro4d.plot._layered import layered as layered
 from neuro4d.plot._raster import raster as raster
 from neuro4d.plot._rates import rates as rates
 from neuro4d.plot._traces import traces as traces
+from neuro4d.plot._tuning import tuning as tuning
 from neuro4d.plot._view4d import view4d as view4d

@@ -56,7 +56,7 @@ class Search:
         self.points: list[Point] = []
         self.history: list[Update] = []
         self.checked: dict[int, np.ndarray] = {}
-        self.radius, self.width, self.idle = FIRST_RADIUS, math.inf, 0
+        self.radius, self.width, self.idle, self.probed = FIRST_RADIUS, math.inf, 0, False
         self.prior = Prior(np.zeros((len(targets), len(levers))), np.full((len(targets), len(levers)), np.inf))
         ranges = np.array([lever.range() for lever in levers])
         self.low, self.high = ranges[:, 0], ranges[:, 1]
@@ -247,8 +247,20 @@ class Search:
     def _progress(self, base: Point) -> None:
         """Ends a search that comes no nearer."""
         self.idle = self.idle + 1 if self.best.cost > 0.8 * base.cost else 0
+        if self.idle == PATIENCE // 2 and base.cost > 1 and not self.probed:
+            self._probe()
         if self.idle >= PATIENCE and base.cost > 1:
             raise Stopped(f"{PATIENCE} steps came no nearer to the targets: they may lie beyond what these places can do.{self._silence()}")
+
+    def _probe(self) -> None:
+        """Measures the slopes at the best setting, once: what theory or few steps have told was not enough."""
+        self.probed, self.idle, base = True, 0, self.best
+        for number in range(len(self.levers)):
+            c = base.c.copy()
+            c[number] += 1.0 if c[number] + 1 <= self.high[number] else -1.0
+            with contextlib.suppress(ValueError):
+                self.run(c, "probe")
+        self.radius = max(self.radius, 1.0)
 
     def _silence(self) -> str:
         """What silent or torn settings near the best one mean."""

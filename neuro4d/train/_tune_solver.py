@@ -11,8 +11,11 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-CURVATURE, RANGE = 0.06, 10.0
+CURVATURE, RANGE = 0.04, 10.0
 """By which share a slope may change over a natural step, and how many steps away a bend is another one."""
+
+CAUTION = 0.3
+"""How much of the doubt about slopes damps a step."""
 
 UNKNOWN = 1e3
 """Tolerances: what stands for "nothing is known"."""
@@ -113,12 +116,13 @@ def _tangent(c: np.ndarray, z: np.ndarray, noise: np.ndarray, slope: np.ndarray,
 def bounded_step(line: Line, low: np.ndarray, high: np.ndarray) -> Float[np.ndarray, " p"]:
     """The damped Gauss-Newton step inside a box: the smallest expected sum of squares.
 
-    What is not known of the slopes adds step' doubt step to the expectation: directions that nothing was learnt about are not taken.
+    What is not known of the slopes adds step' doubt step to the expectation: directions that nothing was learnt about are not taken. A part of
+    it is enough, since every step teaches.
     """
     p = line.slope.shape[1]
     least = (1e-3 * max(float(np.linalg.norm(line.slope, 2)), 1e-9)) ** 2
     size, along = np.linalg.eigh(line.doubt)
-    root = np.sqrt(np.maximum(size, 0) + least)[:, None] * along.T
+    root = np.sqrt(CAUTION * np.maximum(size, 0) + least)[:, None] * along.T
     matrix = np.vstack([line.slope, root])
     return least_squares_in_box(matrix, np.concatenate([-line.level, np.zeros(p)]), np.minimum(low, 0), np.maximum(high, 0))
 
