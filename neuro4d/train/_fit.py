@@ -10,7 +10,6 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-import optax
 
 from neuro4d._base import check_count, progress_bar, watched
 from neuro4d.train._bounds import Bounds
@@ -33,7 +32,7 @@ def fit(
     validation: Any = None,
     epochs: int = 10,
     batch_size: int = 64,
-    optimizer: optax.GradientTransformation | None = None,
+    optimizer: Any = None,
     encoder: Callable[..., Any] | None = None,
     augment: Callable[..., Any] | None = None,
     bounds: Bounds | None = None,
@@ -79,7 +78,7 @@ def fit(
     patience = None if patience is None else check_count(patience, "fit: patience")
     key = _checked_key(key, resume)
     chosen = trainable(model, where)
-    optimizer = optax.adam(1e-3) if optimizer is None else _checked_optimizer(optimizer)
+    optimizer = _checked_optimizer(optimizer)
     limits = (Bounds() if bounds is None else bounds).limits(model, chosen)
     encoder = run.train.encoder() if encoder is None and run.train is not None else encoder
     task = Task(model, chosen, limits, loss, optimizer, encoder, augment, key)
@@ -213,6 +212,11 @@ def _checked_key(key: Any, resume: FitResult | None) -> Any:
 
 
 def _checked_optimizer(optimizer: Any) -> Any:
+    """One of optax, which is imported when something is trained: `import neuro4d` stays light."""
+    import optax
+
+    if optimizer is None:
+        return optax.adam(1e-3)
     if not isinstance(optimizer, optax.GradientTransformation):
         raise TypeError(f"fit: optimizer is one of optax, for example `optax.adam(1e-3)`; got {optimizer!r:.60}.")
     return optimizer

@@ -7,7 +7,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-import optax
 from jaxtyping import Array
 
 from neuro4d.train._bounds import Limits
@@ -43,7 +42,7 @@ class Task(eqx.Module):
     chosen: AbstractTrainable
     limits: Limits
     loss: Any
-    optimizer: optax.GradientTransformation = eqx.field(static=True)
+    optimizer: Any = eqx.field(static=True)
     encoder: Any
     augment: Callable[[Array, Any], Array] | None
     key: Any
@@ -55,6 +54,8 @@ class Task(eqx.Module):
 
     def improve(self, carry: Carry, gradient: Any, statistics: Any) -> Carry:
         """One update: the optimizer moves, the bounds hold."""
+        import optax  # here, so that `import neuro4d` stays light
+
         updates, optimizer = self.optimizer.update(gradient, carry.optimizer, carry.parameters)
         parameters = self.limits.project(optax.apply_updates(carry.parameters, updates))
         return Carry(parameters, optimizer, statistics, carry.step + 1)
