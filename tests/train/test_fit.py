@@ -138,6 +138,23 @@ def test_parameters_stay_in_their_ranges(data):
     assert float(free.low.layers[1].neuron.tau) == pytest.approx(4e-3)
 
 
+def test_delays_are_found():
+    """A layer learns the delays of another from its output, and `freeze` puts them on their steps exactly."""
+    wanted = np.array([[1.0], [4.0], [7.0]])
+    make = lambda key: T.Delayed(3, 1, longest=8 * u.ms, width=1.5 * u.ms, key=key)  # noqa: E731
+    ones = lambda layer: eqx.tree_at(lambda d: d.weight, layer, jnp.ones((3, 1)))  # noqa: E731
+    teacher = T.Sequential(ones(make(jr.key(0)).with_delays(wanted * u.ms)))
+    x = np.asarray(jr.bernoulli(jr.key(1), 0.2, (32, 25, 3)), np.float32)
+    y = np.moveaxis(np.asarray(teacher(np.moveaxis(x, 1, 0))), 1, 0)
+    net = T.Sequential(ones(make(jr.key(0)).with_delays(4 * u.ms)))
+    loss = lambda out, labels, records: jnp.mean((jnp.moveaxis(out, 1, 0) - labels) ** 2)  # noqa: E731
+    found = T.fit(
+        net, (x, y), loss=loss, encoder=T.encoders.Timed(), where=lambda net: net.layers[0].delay, epochs=60, optimizer=optax.adam(0.2)
+    )
+    np.testing.assert_allclose(found.model.layers[0].delay, wanted, atol=0.05)
+    np.testing.assert_array_equal(found.model.freeze().layers[0].delay, wanted)
+
+
 def test_patience_and_divergence_end_training(data):
     net = T.Sequential(T.Dense(4, 2, key=jr.key(0)), T.Readout("mean"))
     more = {"loss": ENTROPY, "validation": data, "epochs": 9, "where": lambda net: net.layers[0].bias, "batch_size": 100}
