@@ -2,8 +2,9 @@
 
     python benchmarks/delays.py                        # 100 neurons, 800 edges, five seeds
     python benchmarks/delays.py --seeds 1 --dt 0.1     # a finer step
+    python benchmarks/delays.py --method spikes --neurons 20 --fan-in 4 --updates 250 --seeds 1
 
-The teacher has delays from 2 ms to 15 ms on the grid, drawn by edge, and is driven by currents and by Poisson spikes that the student knows.
+The first way, `potentials`: the teacher has delays from 2 ms to 15 ms on the grid, drawn by edge, and is driven by currents and by Poisson spikes that the student knows.
 The student begins with 8 ms everywhere and sees one run of the teacher: its spikes and its potentials. It is trained with teacher forcing: its
 synapses hear the spikes of the teacher, and its neurons are reset when those of the teacher fire, so that an error stays where it is made. The loss
 is the mean square of the difference of potentials; the gradient that of `n4.TrainableDelays`; no surrogate is involved, since no spike depends on a
@@ -11,6 +12,11 @@ delay. Afterwards the delays are frozen, the network is closed again, and runs f
 
 An edge has influence if removing it changes the potential of its target by at least 0.02 mV (root mean square over the run); the reset potential lies 10 mV
 below the threshold. An edge whose source hardly fires leaves no trace to learn from.
+
+The second way, `spikes`: nothing but the spike times of the teacher is known, of many short trials with their input, and the student is the recurrent
+network itself, running freely. The gradient is that of the spike times (`train.spike_times`), the loss their distance after van Rossum, whose time constant
+shrinks from 15 to 8 ms. Steps are 1 ms, and the true delays lie anywhere between: no step rounds a spike. Here an edge has influence if its source fires
+ten times or more in all trials together.
 """
 
 import argparse
@@ -42,16 +48,16 @@ class Wiring(NamedTuple):
     delay: np.ndarray
 
 
-def wiring(n: int, fan_in: int, dt: float, seed: int) -> Wiring:
-    """Every neuron hears `fan_in` others; the last fifth of the neurons inhibits."""
+def wiring(n: int, fan_in: int, dt: float | None, seed: int) -> Wiring:
+    """Every neuron hears `fan_in` others; the last fifth of the neurons inhibits. Delays are on the grid, if there is one."""
     rng = np.random.default_rng(seed)
     pre = np.concatenate([rng.choice(np.delete(np.arange(n), k), fan_in, replace=False) for k in range(n)])
     post = np.repeat(np.arange(n), fan_in)
     order = np.lexsort((post, pre))
     pre, post = pre[order], post[order]
     weight = rng.uniform(20, 40, len(pre)) * np.where(pre < 0.8 * n, 1.0, -1.5)
-    delay = np.round(rng.uniform(2, 15, len(pre)) / dt) * dt
-    return Wiring(pre, post, weight, delay)
+    delay = rng.uniform(2, 15, len(pre))
+    return Wiring(pre, post, weight, delay if dt is None else np.round(delay / dt) * dt)
 
 
 def parts(n: int) -> tuple:
@@ -179,8 +185,63 @@ def shared(a: np.ndarray, b: np.ndarray) -> float:
     return float(2 * np.sum(a & b) / max(np.sum(a) + np.sum(b), 1))
 
 
+def closed(w: Wiring, n: int, delay: np.ndarray) -> n4.Model:
+    """The recurrent network with delays that are trained, in steps of 1 ms."""
+    cells, drive, noise = parts(n)
+    delays = n4.TrainableDelays(delay * u.ms, low=LOW * u.ms, high=HIGH * u.ms)
+    e = n4.Projection("e", cells, cells, "in", n4.EdgeList(w.pre, w.post), weight=w.weight * u.pA, delay=delays)
+    return n4.Network(cells, e, drive, noise).build(dt=1 * u.ms, seed=0)
+
+
+def recover_from_spikes(n: int, fan_in: int, updates: int, rate: float, seed: int, trials: int = 24, duration: float = 150.0) -> dict:
+    """One teacher, and one student that runs freely and sees spike times only."""
+    w, place = wiring(n, fan_in, None, seed), n4.train.Delays("e")
+    keys = jax.random.split(jax.random.key(seed), trials)
+
+    @eqx.filter_jit
+    def run(model: n4.Model) -> n4.train.SpikeRun:
+        return jax.vmap(lambda key: n4.train.spike_times(model, key, duration * u.ms, max_spikes=24))(keys)
+
+    model, taught = closed(w, n, np.full(len(w.pre), BEGIN)), run(closed(w, n, w.delay))
+    optimiser = optax.adam(optax.cosine_decay_schedule(rate, updates, 0.01))
+
+    @eqx.filter_jit
+    def update(model: n4.Model, held: optax.OptState, tau: jax.Array) -> tuple[n4.Model, optax.OptState, jax.Array]:
+        def loss(delay: jax.Array) -> jax.Array:
+            times = run(eqx.tree_at(place, model, delay)).times["cells"]
+            return jnp.mean(jax.vmap(lambda a, b: n4.train.spike_distance(a, b, tau))(times, taught.times["cells"]))
+
+        value, slope = jax.value_and_grad(loss)(place(model))
+        change, held = optimiser.update(slope, held)
+        return eqx.tree_at(place, model, jnp.clip(place(model) + change, LOW, HIGH)), held, value
+
+    held, losses, begin = optimiser.init(place(model)), [], time.perf_counter()
+    for number in range(updates):
+        tau = 15 * (8 / 15) ** min(number / (0.7 * updates), 1)
+        model, held, value = update(model, held, jnp.float32(tau))
+        losses.append(float(value))
+    # All begin with one delay, so edges of the student lie in the order of the wiring.
+    error = np.abs(np.asarray(place(model)) - w.delay)
+    acts = np.asarray(taught.counts["cells"]).sum(axis=0)[w.pre] >= 10
+    return {
+        "seed": seed,
+        "edges": len(w.pre),
+        "rate_hz": round(float(taught.counts["cells"].mean() * 1000 / duration), 2),
+        "with_influence": int(acts.sum()),
+        "within_1_ms": round(float(np.mean(error[acts] < 1)), 4),
+        "within_0.1_ms": round(float(np.mean(error[acts] < 0.1)), 4),
+        "within_1_ms_at_first": round(float(np.mean(np.abs(BEGIN - w.delay[acts]) < 1)), 4),
+        "median_error_ms": round(float(np.median(error[acts])), 5),
+        "largest_error_ms": round(float(error[acts].max()), 4),
+        "loss_first": losses[0],
+        "loss_last": losses[-1],
+        "seconds": round(time.perf_counter() - begin, 1),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--method", choices=("potentials", "spikes"), default="potentials")
     parser.add_argument("--neurons", type=int, default=100)
     parser.add_argument("--fan-in", type=int, default=8)
     parser.add_argument("--dt", type=float, default=0.5, help="time step, ms")
@@ -192,7 +253,10 @@ def main() -> None:
     a = parser.parse_args()
     rows = []
     for seed in range(a.seeds):
-        rows.append(recover(a.neurons, a.fan_in, a.dt, a.duration, a.updates, a.rate, seed))
+        if a.method == "spikes":
+            rows.append(recover_from_spikes(a.neurons, a.fan_in, a.updates, a.rate, seed))
+        else:
+            rows.append(recover(a.neurons, a.fan_in, a.dt, a.duration, a.updates, a.rate, seed))
         print(json.dumps(rows[-1]), flush=True)
     if a.out is not None:
         a.out.write_text(json.dumps({"arguments": {k: str(x) for k, x in vars(a).items()}, "runs": rows}, indent=1), encoding="utf-8")

@@ -27,6 +27,7 @@ from neuro4d.train._events_statistics import IntervalRate as IntervalRate
 from neuro4d.train._events_statistics import Potential as Potential
 from neuro4d.train._events_statistics import SpikeDistance as SpikeDistance
 from neuro4d.train._events_statistics import SpikeTime as SpikeTime
+from neuro4d.train._events_statistics import spike_distance as spike_distance
 from neuro4d.train._fit import fit as fit
 from neuro4d.train._fit_result import FitResult as FitResult
 from neuro4d.train._mean_field_gradient import MeanField as MeanField

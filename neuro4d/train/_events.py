@@ -60,9 +60,7 @@ def spike_times(
     - `arrivals`: at how many different times spikes may arrive at one neuron within one step.
     - `inputs`: values for `Input` ports with a row for each step.
 
-    **Returns:** a `SpikeRun`.
-
-    **Raises:** `ValueError` for a model without closed form: another neuron with synapses, conductances, a delay of 0, gap junctions,
+    **Returns:** a `SpikeRun`. **Raises:** `ValueError` for a model without closed form: another neuron with synapses, conductances, a delay of 0, gap junctions,
     plasticity; and, outside of compiled functions, where the step is too long for `arrivals`.
 
     **Source:** T. C. Wunderlich and C. Pehl, Scientific Reports 11, 12829 (2021); crossing inside a step: S. Hanuschkin et al., Frontiers in
@@ -83,9 +81,7 @@ def spike_times(
     check_count(max_spikes, "spike_times: max_spikes")
     check_count(arrivals, "spike_times: arrivals")
     split(model)
-    for name, values in (inputs or {}).items():
-        if jnp.shape(values)[:1] != (steps,):
-            raise ValueError(f"input {name!r} needs a row for each of {steps} steps; got shape {jnp.shape(values)}.")
+    _check_rows(inputs or {}, steps)
     run = _run(model, key, inputs or {}, steps, max_spikes, arrivals)
     if not is_traced(run.exact) and not bool(run.exact):
         raise ValueError(
@@ -93,6 +89,12 @@ def spike_times(
             f"Build with a shorter step, `build(dt={model.dt_ms / 4:g}*u.ms)`, or give `arrivals={4 * arrivals}`."
         )
     return run
+
+
+def _check_rows(inputs: dict[str, Any], steps: int) -> None:
+    for name, values in inputs.items():
+        if jnp.shape(values)[:1] != (steps,):
+            raise ValueError(f"input {name!r} needs a row for each of {steps} steps; got shape {jnp.shape(values)}.")
 
 
 @eqx.filter_jit

@@ -216,12 +216,26 @@ class SpikeDistance(AbstractSpikeStatistic):
         times = run.times[self.population]
         if times.shape[0] != self.wanted.shape[0]:
             raise ValueError(f"SpikeDistance.wanted has a row for each of {times.shape[0]} neurons; got {self.wanted.shape[0]}.")
-        wanted = jnp.asarray(self.wanted, times.dtype)
-        whole = _product(times, times, self.tau) + _product(wanted, wanted, self.tau) - 2 * _product(times, wanted, self.tau)
-        return jnp.mean(whole) / 2
+        return spike_distance(times, jnp.asarray(self.wanted, times.dtype), self.tau)
 
 
-def _product(a: Float[Array, "n k"], b: Float[Array, "n l"], tau: float) -> Float[Array, " n"]:
+def spike_distance(times: Float[Array, "n k"], wanted: Float[Array, "n l"], tau: Any) -> Float[Array, ""]:
+    """The distance of `SpikeDistance` between two tables of spike times, for a loss of yours.
+
+    **Arguments:** `times`, `wanted`: bare, in ms, a row for each neuron, infinite where there is no spike; `tau`: bare, in ms.
+
+    !!! Example
+
+        >>> import jax.numpy as jnp, neuro4d as n4
+        >>> one, none = jnp.array([[3.0, jnp.inf]]), jnp.array([[jnp.inf]])
+        >>> float(n4.train.spike_distance(one, none, 5.0)), float(n4.train.spike_distance(one, one, 5.0))
+        (0.5, 0.0)
+    """
+    whole = _product(times, times, tau) + _product(wanted, wanted, tau) - 2 * _product(times, wanted, tau)
+    return jnp.mean(whole) / 2
+
+
+def _product(a: Float[Array, "n k"], b: Float[Array, "n l"], tau: Any) -> Float[Array, " n"]:
     """The scalar products of smoothed trains."""
     there = jnp.isfinite(a)[:, :, None] & jnp.isfinite(b)[:, None, :]
     apart = jnp.where(there, _finite(a)[:, :, None] - _finite(b)[:, None, :], 0)
