@@ -75,6 +75,9 @@ CASES = {
     "brunel-c": Case("Brunel C, scale 0.1", lambda: brunel("C"), "exc", 400 * u.ms, 100 * u.ms, BRUNEL),
     "brunel-a": Case("Brunel A, scale 0.1", lambda: brunel("A"), "exc", 300 * u.ms, 100 * u.ms, BRUNEL),
 }
+KNOWN = 0.1
+"""The standard error, relative to the slope, below which a measured slope counts as known."""
+
 LARGE = ("coba", "brunel-a", "brunel-c")
 
 
@@ -197,7 +200,7 @@ def calibrated(rows: dict[str, Any], truth: dict[str, Any], place: str) -> str:
 
 
 def cell(row: dict[str, Any], truth: dict[str, Any], place: str) -> str:
-    """A ratio, bold where the sign is wrong."""
+    """A ratio: bold where the sign is wrong, in parentheses where the measured slope is not known better than 10 %."""
     if "refused" in row:
         return "–"
     if row["slope"] is None:
@@ -209,6 +212,7 @@ def cell(row: dict[str, Any], truth: dict[str, Any], place: str) -> str:
         return "0"
     ratio = row["slope"] / slope
     text = f"{ratio:.2g}" if 0.01 <= abs(ratio) < 1000 else f"{ratio:.0e}"
+    text = text if error <= KNOWN * abs(slope) else f"({text})"
     return text if ratio > 0 else f"**{text}**"
 
 

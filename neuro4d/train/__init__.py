@@ -9,6 +9,7 @@ from neuro4d.train._calibrated import Calibrated as Calibrated
 from neuro4d.train._check_gradient import Checked as Checked
 from neuro4d.train._check_gradient import GradientCheck as GradientCheck
 from neuro4d.train._check_gradient import check_gradient as check_gradient
+from neuro4d.train._check_gradient import compared as compared
 from neuro4d.train._check_gradient import slope_along as slope_along
 from neuro4d.train._delays import Delays as Delays
 from neuro4d.train._delays import Spread as Spread

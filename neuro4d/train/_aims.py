@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Int32
 
 from neuro4d.model import Model, Weights
+from neuro4d.neurons import PoissonNeuron
 from neuro4d.train._parameters import Places, Where, read
 
 
@@ -53,6 +54,7 @@ def aims(model: Model, where: Places) -> dict[str, Aim]:
 def _aim(model: Model, name: str, place: Where, shape: tuple[int, ...]) -> Aim:
     if isinstance(place, Weights):
         return _of_weights(model, place.projection)
+    _check_known(model, name, place)
     if not shape:
         return Aim(None, 0, 1)
     span = _span(model, place)
@@ -62,6 +64,18 @@ def _aim(model: Model, name: str, place: Where, shape: tuple[int, ...]) -> Aim:
             "number for all, one per neuron, and synapses by `n4.Weights('e')`. `n4.train.Differences` knows every place."
         )
     return Aim(*span)
+
+
+def _check_known(model: Model, name: str, place: Any) -> None:
+    """Refuses numbers that no eligibility reaches, instead of finding 0 for them."""
+    mark = object()
+    marked = eqx.tree_at(place, model, mark)
+    if any(_holds(path, mark) for path in marked.pathways.values()):
+        raise ValueError(f"`where` of {name!r} points at synapses as they lie in memory; write `n4.Weights('e')`.")
+    if any(bank.mean is mark for bank in marked.banks.values()):
+        raise ValueError(f"`where` of {name!r} is the rate of Poisson input: its counts have no derivative. `n4.train.Differences` knows it.")
+    if any(isinstance(neuron, PoissonNeuron) and _holds(neuron, mark) for neuron in marked.neurons.values()):
+        raise ValueError(f"`where` of {name!r} belongs to neurons that fire at random: no derivative. `n4.train.Differences` knows it.")
 
 
 def _span(model: Model, place: Any) -> tuple[str, int, int] | None:

@@ -155,7 +155,7 @@ class Eligible(AbstractLoop):
         seen_shape, count = observed(model, state, observe)
         ports, state_step = ports_of(self.aims), state.step
 
-        def one(carry: Traces, _: None) -> tuple[Traces, None]:
+        def one(carry: Traces, unused: None) -> tuple[Traces, None]:
             shadow = Shadow(soft, soft_constants, carry.state, ports)
             state, spikes = observable(model, advance(model, constants, carry.state, None))
             counts = (carry.state.step - state_step >= jnp.uint32(discard)).astype(model.dtype)

@@ -173,7 +173,7 @@ class Scored(AbstractLoop):
                 tangents[name], own[name] = first_tangent(soft, self.where, name, self.values[name], self.key)
         seen, count = observed(model, state, observe)
 
-        def one(carry: Scores, _: None) -> tuple[Scores, None]:
+        def one(carry: Scores, unused: None) -> tuple[Scores, None]:
             shadow = Shadow(soft, soft_constants, carry.state, ports)
             state, spikes = observable(model, advance(model, constants, carry.state, None))
             counts = (carry.state.step - begin >= jnp.uint32(discard)).astype(model.dtype)

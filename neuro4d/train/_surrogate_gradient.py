@@ -43,7 +43,7 @@ class Surrogate(AbstractGradient):
 
         >>> import brainunit as u, neuro4d as n4
         >>> n4.train.Surrogate(n4.Triangle(width=5*u.mV), trials=2).damping
-        0.3
+        0.1
     """
 
     shape: AbstractSurrogate
@@ -59,9 +59,9 @@ class Surrogate(AbstractGradient):
         shape: AbstractSurrogate | None = None,
         *,
         trials: int = 4,
-        damping: float = 0.3,
+        damping: float = 0.1,
         reset: Literal["detached", "through"] = "detached",
-        truncate: int | None = 200,
+        truncate: int | None = 500,
         clip: float | None = None,
         checkpoint: bool = True,
     ):
@@ -69,7 +69,7 @@ class Surrogate(AbstractGradient):
         if not isinstance(self.shape, AbstractSurrogate):
             raise TypeError(f"Surrogate.shape is a surrogate, for example `n4.SuperSpike(width=2*u.mV)`; got {shape!r:.80}.")
         if not 0 <= damping <= 1:
-            raise ValueError(f"Surrogate.damping is a share from 0 to 1, for example `damping=0.3`; got {damping!r}.")
+            raise ValueError(f"Surrogate.damping is a share from 0 to 1, for example `damping=0.1`; got {damping!r}.")
         if reset not in ("detached", "through"):
             raise ValueError(f"Surrogate.reset is 'detached' or 'through'; got {reset!r}.")
         if clip is not None and not clip > 0:

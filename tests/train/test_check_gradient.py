@@ -1,0 +1,146 @@
+"""The tool that puts a gradient next to the measured slope, and the differences that it measures with."""
+
+import brainunit as u
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+
+import neuro4d as n4
+from neuro4d.train._estimate import AbstractGradient, Estimate
+
+KEY = jr.key(0)
+THRESHOLD = {"threshold": lambda m: m.neurons["cells"].v_th}
+RATE = n4.train.Rate("cells", 500 * u.ms)
+TRUTH = 1e3 * -1 / (20 * np.log(2)) ** 2 * 20 / 10
+"""Hz/mV of a neuron with time constant 20 ms that is driven 20 mV above rest, with a threshold and reset of 10 and 0 mV:
+$r = 1 / (\\tau \\ln\\frac{20}{20 - \\theta})$, so $dr/d\\theta = -r^2 \\tau / (20 - \\theta)$."""
+
+
+@pytest.fixture(scope="module")
+def clocks():
+    lif = n4.LIF(tau=20 * u.ms, c=200 * u.pF, v_rest=-60 * u.mV, v_th=-50 * u.mV, v_reset=-60 * u.mV)
+    cells = n4.Population("cells", 30, lif, {"exc": n4.ExpCurrent(tau=5 * u.ms)}, v0=n4.Uniform(-60 * u.mV, -50 * u.mV))
+    silent = n4.Projection("e", cells, cells, "exc", n4.FixedProb(0.2), weight=0 * u.pA)
+    return n4.Network(cells, silent, n4.Clamp("drive", cells, 200 * u.pA)).build(dt=0.1 * u.ms, seed=0)
+
+
+class Says(AbstractGradient):
+    """A gradient that says a number."""
+
+    slope: float
+    error: float = 0.1
+
+    def estimate(self, model, where, statistic, key):
+        return Estimate(1.0, {"threshold": jnp.asarray(self.slope)}, {"threshold": jnp.asarray(self.error)}, 1)
+
+
+@pytest.fixture(scope="module")
+def measured(clocks):
+    return n4.train.check_gradient(clocks, THRESHOLD, RATE, gradient=Says(TRUTH), key=KEY, trials=8).measured
+
+
+@pytest.mark.parametrize(
+    ("slope", "verdict", "sign"),
+    [
+        (TRUTH, "agrees", True),
+        (100 * TRUTH, "right sign", True),
+        (TRUTH / 4, "right sign", True),
+        (-TRUTH, "wrong sign", False),
+        (0.0, "blind", False),
+        (np.inf, "not finite", False),
+    ],
+)
+def test_verdicts(clocks, measured, slope, verdict, sign):
+    gradient = Says(slope)
+    estimate = gradient.estimate(clocks, THRESHOLD, RATE, KEY)
+    row = n4.train.compared(clocks, THRESHOLD, gradient, estimate, measured, u.Hz)["threshold"]
+    assert row.measured == pytest.approx(TRUTH, rel=0.03)
+    assert row.verdict.startswith(verdict)
+    assert row.sign is sign
+    assert row.known
+    assert row.unit == "mV"
+
+
+def test_the_measured_slope_is_that_of_the_formula_and_the_table_says_so(clocks, measured):
+    found = n4.train.compared(clocks, THRESHOLD, Says(3 * TRUTH), Estimate(72.0, {"threshold": jnp.asarray(3 * TRUTH)}, None, 1), measured, u.Hz)
+    assert abs(float(measured.gradient["threshold"]) - TRUTH) < 0.03 * abs(TRUTH)
+    assert not found.agrees
+    text = str(found)
+    assert "Hz/mV" in text and "times too large" in text and "threshold" in text
+    assert found._repr_html_().count("<tr>") == 2
+    with pytest.raises(KeyError, match="threshold"):
+        found["tau"]
+
+
+def test_nobody_chooses_so_differences_are_taken_and_it_is_said(clocks):
+    found = n4.train.check_gradient(clocks, THRESHOLD, RATE, key=KEY, trials=8)
+    assert isinstance(found.gradient, n4.train.Differences)
+    assert "1 number" in str(found)
+    assert found.agrees
+
+
+def test_few_numbers_are_differences_and_many_eligibility(clocks):
+    assert isinstance(n4.train.recommended(clocks, n4.Weights("e")).gradient, n4.train.Differences)  # one weight, though many synapses
+    many = n4.set(clocks, n4.Weights("e"), np.linspace(0, 1, len(clocks.edges("e"))) * u.pA)
+    chosen = n4.train.recommended(many, n4.Weights("e"))
+    assert isinstance(chosen.gradient, n4.train.EProp)
+    assert "check_gradient" in chosen.because
+
+
+def test_differences_keep_the_shape_or_say_that_they_did_not(clocks):
+    each = n4.set(clocks, THRESHOLD["threshold"], np.full(30, -50.0) * u.mV)
+    places = n4.train.places(THRESHOLD | {"drive": lambda m: m.sources["drive"].amplitude})
+    together = n4.train.Differences(4, 0.02).estimate(each, places, RATE, KEY)
+    assert together.together == ("threshold",)
+    assert together.gradient["threshold"].shape == ()
+    assert float(together.gradient["threshold"]) == pytest.approx(TRUTH, rel=0.05)
+    assert together.gradient["drive"].shape == ()
+    assert together.trials == 16
+    few = n4.train.Differences(4, {"threshold": 0.5 * u.mV}, entries=30).estimate(each, n4.train.places(THRESHOLD), RATE, KEY)
+    assert few.together == ()
+    assert few.gradient["threshold"].shape == (30,)
+    assert float(few.gradient["threshold"].sum()) == pytest.approx(TRUTH, rel=0.05)
+
+
+def test_steps_grow_until_the_noise_is_small_and_stop_where_it_bends():
+    """A statistic with a slope of 1 at 0.5 and noise of 0.1: a step of 1 % has an error of 0.6, one of 16 % of 0.05."""
+
+    class Noisy(n4.train.AbstractStatistic):
+        bend: float
+
+        @property
+        def unit(self):
+            return None
+
+        def __call__(self, model, key):
+            raise NotImplementedError
+
+        def measure(self, models, keys):
+            x = np.array([float(model.sources["drive"].amplitude) for model in models]) / 100
+            noise = np.random.default_rng(int(1e6 * np.sum(x))).standard_normal(len(x))
+            return x - 1 + self.bend * (x - 1) ** 3 + 0.002 * noise
+
+    cells = n4.Population("cells", 2, n4.LI(tau=20 * u.ms), {"in": n4.PulseCurrent()})
+    model = n4.Network(cells, n4.Clamp("drive", cells, 100 * u.pA)).build(dt=0.1 * u.ms, seed=0)
+    places = n4.train.places({"drive": lambda m: m.sources["drive"].amplitude})
+    straight = n4.train.Differences(8, tolerance=0.02).estimate(model, places, Noisy(0.0), KEY)
+    assert float(straight.gradient["drive"]) == pytest.approx(0.01, rel=0.08)
+    assert straight.trials >= 3 * 16  # the step of 1 %, whose error is 5 %, was not enough
+    bent = n4.train.Differences(8, tolerance=1e-3, most=8).estimate(model, places, Noisy(100.0), KEY)
+    assert float(bent.gradient["drive"]) == pytest.approx(0.01, rel=0.3)  # a step of 16 % would say 0.0356
+
+
+def test_what_cannot_be_done_is_said(clocks):
+    with pytest.raises(ValueError, match="2 or more"):
+        n4.train.Differences(1)
+    with pytest.raises(ValueError, match="share of the number"):
+        n4.train.Differences(step=2.0)
+    with pytest.raises(ValueError, match="no entry for 'threshold'"):
+        n4.train.Differences(step={"tau": 1 * u.ms}).estimate(clocks, n4.train.places(THRESHOLD), RATE, KEY)
+    with pytest.raises(n4.UnitError):
+        n4.train.Differences(step={"threshold": 1 * u.ms}).estimate(clocks, n4.train.places(THRESHOLD), RATE, KEY)
+    with pytest.raises(ValueError, match="all 0"):
+        n4.train.Differences().estimate(clocks, n4.train.places(n4.Weights("e")), RATE, KEY)
+    with pytest.raises(ValueError, match="third argument"):
+        n4.train.check_gradient(clocks, THRESHOLD, lambda model, key: 1.0, gradient=n4.train.Surrogate(), key=KEY, trials=2)
