@@ -50,7 +50,7 @@ def fit(
     - `where`: which numbers are trained (`trainable`); `bounds`: ranges in addition to those that parts declare (`Bounds`).
     - `validation`: samples that are never learnt from, in either form. With them the best epoch is the one of the highest accuracy on them, or of the
         lowest loss where there are no classes; ties go to the lower loss. Without them it is the one of the lowest training loss.
-    - `epochs`: how often the data are gone through; for a model, how many updates are made. A resumed run counts those before.
+    - `epochs`: how often the data are gone through, with those of a resumed run; for a model, updates, each with the loss before it.
     - `batch_size`: samples per update. The last batch of an epoch is completed with samples from its beginning.
     - `optimizer`: of optax; `optax.adam(1e-3)` by default.
     - `encoder`: from a batch of samples to a sequence, one of `train.encoders`. By default samples are shown in one step, `Direct(1)`, or as they are
@@ -118,9 +118,11 @@ class _Run:
                 if not (math.isfinite(row.loss) and finite(new.parameters)):
                     stopped = "diverged"
                     break
+                # Of a model the loss of a row is that of the numbers before the update.
+                measured = carry if self.train is None else new
                 carry, history = new, (*history, row)
                 if best_epoch == 0 or _score(row) > _score(history[best_epoch - 1]):
-                    best, best_epoch = carry, number + 1
+                    best, best_epoch = measured, number + 1
                 bar(row)
         if not history:
             raise ValueError(

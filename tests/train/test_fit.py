@@ -199,7 +199,8 @@ def test_a_model_is_trained_by_a_loss_of_its_own(biological):
     c = float(result.model.neurons["cells"].c)
     # With tau = 10 ms, v - v_rest = 100 pA tau/c (1 - e^-1) = 3 mV.
     assert c == pytest.approx(100 * 10 / 3 * (1 - np.exp(-1)), rel=2e-3)
-    assert result.history[result.best_epoch - 1].loss < 1e-3
+    assert result.best().loss < 1e-3
+    assert float(jax.jit(loss)(result.model, jr.key(0))) == pytest.approx(result.best().loss, rel=1e-5, abs=1e-9)
 
 
 def test_digits_are_read():
