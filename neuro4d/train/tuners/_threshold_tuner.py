@@ -32,7 +32,7 @@ class ThresholdTuner(eqx.Module):
     | `method` | is |
     |---|---|
     | `"percentile_based"` | one factor per layer (or one for all, with `"overall"`), found by bisection layer by layer from the input on, since later statistics depend on earlier thresholds. It begins at the percentile of the potential before the reset, which would be the answer if a threshold did not change when neurons are reset. Labels are not used |
-    | `"gradient"` | one factor per neuron, trained with Adam by the loss plus $\lambda\,(r/r^* - 1)^2$ of rates $r$ and their target $r^*$, through surrogates; then a common factor by bisection, as above, so that the target is met |
+    | `"gradient"` | one factor per neuron, trained with Adam, its rate falling to 0 along a cosine, by the loss plus $\lambda\,(r/r^* - 1)^2$ of rates $r$ and their target $r^*$, through surrogates; then a common factor by bisection, as above, so that the target is met |
 
     **Arguments:**
 
@@ -101,7 +101,8 @@ class ThresholdTuner(eqx.Module):
         check_thresholds(model, "optimize_thresholds")
         if method == "gradient":
             goal = Goal(self.loss, 1 - target_sparsity, self.penalty, self.scope == "layer")
-            model = trained_thresholds(model, batches, goal, optax.adam(self.learning_rate), self.updates, self.seed)
+            rate = optax.cosine_decay_schedule(self.learning_rate, self.updates)
+            model = trained_thresholds(model, batches, goal, optax.adam(rate), self.updates, self.seed)
         return self._met(model, batches, target_sparsity)
 
     def _met(self, net: Sequential, batches: Feed, target: float) -> Sequential:
