@@ -11,6 +11,9 @@ from neuro4d.train._check_gradient import GradientCheck as GradientCheck
 from neuro4d.train._check_gradient import check_gradient as check_gradient
 from neuro4d.train._check_gradient import compared as compared
 from neuro4d.train._check_gradient import slope_along as slope_along
+from neuro4d.train._choose_dt import StepRow as StepRow
+from neuro4d.train._choose_dt import TimeStep as TimeStep
+from neuro4d.train._choose_dt import choose_dt as choose_dt
 from neuro4d.train._delays import Delays as Delays
 from neuro4d.train._delays import Spread as Spread
 from neuro4d.train._differences import Differences as Differences

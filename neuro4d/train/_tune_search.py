@@ -212,11 +212,10 @@ class Search:
 
     def _at_bounds(self, base: Point) -> None:
         """Says which limits keep the targets out of reach, if it is they."""
-        stuck = [
-            lever for lever, x, low, high in zip(self.levers, base.c, self.low, self.high, strict=True) if x - low < 1e-6 or high - x < 1e-6
-        ]
+        ends = zip(self.levers, base.c.tolist(), self.low, self.high, strict=True)
+        stuck = [(lever, x) for lever, x, low, high in ends if x - low < 1e-6 or high - x < 1e-6]
         if stuck and np.any(np.abs(base.score) > 1):
-            where = ", ".join(f"{lever.name} at {lever.quantity(lever.value(float(base.c[self.levers.index(lever)])))}" for lever in stuck)
+            where = ", ".join(f"{lever.name} at {lever.value(x):.5g} {lever.unit}" for lever, x in stuck)
             raise Stopped(f"the targets lie beyond the bounds: {where}. Widen `bounds`, or move another parameter as well.")
 
     def _allowed(self, base: Point, step: np.ndarray) -> np.ndarray:
@@ -247,6 +246,8 @@ class Search:
     def _progress(self, base: Point) -> None:
         """Ends a search that comes no nearer."""
         self.idle = self.idle + 1 if self.best.cost > 0.8 * base.cost else 0
+        if self.idle >= PATIENCE // 4:
+            self._at_bounds(self.best)
         if self.idle == PATIENCE // 2 and base.cost > 1 and not self.probed:
             self._probe()
         if self.idle >= PATIENCE and base.cost > 1:

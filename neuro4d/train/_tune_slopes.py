@@ -17,11 +17,19 @@ REACH = (1.0, -1.0, 4.0, -4.0, 12.0, -12.0, 36.0, -36.0)
 """Natural steps at which an influence is looked for, one after the other."""
 
 
+MANY = 3
+"""Places from which on theory is asked first where there is one: below, a few runs cost less than to compile it."""
+
+
 def first_slopes(search: Search, gradient: AbstractGradient | None) -> None:
-    """Makes the prior of the search: what a gradient says, or differences of runs that share their random numbers."""
+    """Makes the prior of the search: what a gradient or theory says, or differences of runs that share their random numbers."""
     if gradient is not None:
         search.prior = _from_gradient(search, gradient)
         return
+    if len(search.levers) >= MANY:
+        with contextlib.suppress(TypeError):  # a model, a place or a statistic that the theory does not know
+            search.prior = _from_gradient(search, MeanField())
+            return
     start = search.points[0]
     slope = np.zeros((len(search.targets), len(search.levers)))
     for number in range(len(search.levers)):

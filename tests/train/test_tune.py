@@ -51,3 +51,110 @@ def test_a_threshold_reaches_a_rate_and_fresh_seeds_agree(noisy):
     assert 0 < float(result.uncertainty["parameter"].to_decimal(u.mV)) < 0.5
     assert result.slopes["cells"]["parameter"] < 0
     assert result.updates == len(result.history) <= 40 and result.history[0].kind == "start" and result.history[-1].kind == "check"
+
+
+def test_two_targets_of_two_external_rates_from_theory(noisy):
+    """The slopes of the start come from the mean field, so no run is spent on them."""
+    where = {"a": n4.train.PoissonRate("outside"), "b": n4.train.PoissonRate("beyond")}
+    targets = {"cells": 10 * u.Hz, "other": 14 * u.Hz}
+    result = tuned(noisy, where, targets, gradient=n4.train.MeanField(), bounds={"a": (0.5 * u.kHz, None)})
+    assert result.converged, result.report
+    assert "probe" not in {update.kind for update in result.history}
+    for rate, wanted in zip(fresh(result.model, "cells", "other"), (10, 14), strict=True):
+        assert abs(rate / wanted - 1) < 0.14
+    moved = [float(where["a"](result.model)[0]), float(where["b"](result.model)[0])]
+    assert moved == pytest.approx([float(result.values[name].to_decimal(u.kHz)) for name in "ab"], rel=1e-5)
+
+
+def test_silence_is_left_and_a_bound_is_named(noisy):
+    silent = n4.set(noisy, v_th, -40 * u.mV)
+    result = tuned(silent, v_th, {"cells": 12 * u.Hz}, tolerance=0.15)
+    assert result.converged, result.report
+    stopped = tuned(noisy, v_th, {"cells": 60 * u.Hz}, bounds=(-52 * u.mV, None))
+    assert not stopped.converged and "beyond the bounds" in stopped.reason
+    assert float(stopped.values["parameter"].to_decimal(u.mV)) == pytest.approx(-52, abs=1e-3)
+
+
+def test_irregularity_is_a_target(noisy):
+    """With less input the fluctuations decide, and the cells become irregular."""
+    cv = n4.train.CV("other", 500 * u.ms, discard=100 * u.ms, min_isi=3)
+    result = tuned(noisy, n4.train.PoissonRate("beyond"), {"irregularity": (cv, 0.4)}, tolerance=0.06)
+    assert result.converged, result.report
+    measured = cv.measure([result.model], jax.random.split(jax.random.key(8), 8)).mean()
+    assert abs(measured / 0.4 - 1) < 0.12
+    assert result.slopes["irregularity"]["beyond"] < 0
+
+
+def test_the_spread_between_neurons_stays(noisy):
+    spread = n4.set(noisy, v_th, (-50 + np.linspace(-1, 1, 60)) * u.mV)
+    lever = n4.train._tune_places.levers(spread, v_th, None)[0]
+    moved = np.asarray(v_th(lever.written(spread, lever.coordinate(-48.0))))
+    np.testing.assert_allclose(moved, -48 + np.linspace(-1, 1, 60), atol=1e-5)
+
+
+def test_an_interruption_keeps_the_best(noisy, monkeypatch):
+    from neuro4d.train import _tune_search
+
+    honest, calls = _tune_search.measure, []
+
+    def interrupted(*given):
+        calls.append(given)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return honest(*given)
+
+    monkeypatch.setattr(_tune_search, "measure", interrupted)
+    result = tuned(noisy, v_th, {"cells": 12 * u.Hz})
+    assert not result.converged and result.reason.startswith("interrupted") and result.updates == 2
+    best = min(result.history, key=lambda update: abs(update.measured["cells"] - 12))
+    assert float(result.values["parameter"].to_decimal(u.mV)) == pytest.approx(best.values["parameter"])
+
+
+def test_a_result_prints_and_draws(noisy):
+    result = tuned(noisy, v_th, {"cells": 12 * u.Hz}, max_updates=2)
+    assert "max_updates" in result.reason and result.updates == 2
+    assert "mV" in result.report and "<table>" in result._repr_html_() and repr(result) == result.report
+    pytest.importorskip("matplotlib").use("agg")
+    assert result.plot().shape == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("where", "targets", "given", "error", "match"),
+    [
+        (v_th, {"cells": 8}, {}, n4.UnitError, "target 'cells'"),
+        (v_th, {}, {}, TypeError, "mapping from names"),
+        (v_th, {"cell": 8 * u.Hz}, {}, KeyError, "Did you mean 'cells'"),
+        (v_th, {"cells": -8 * u.Hz}, {}, ValueError, "below 0 Hz"),
+        (v_th, {"cells": 8 * u.Hz}, {"tolerance": 0}, ValueError, "more than 0"),
+        (v_th, {"cells": 8 * u.Hz}, {"tolerance": {"cell": 0.1}}, ValueError, "no target"),
+        (v_th, {"cells": 8 * u.Hz}, {"trials": 1}, ValueError, "trials must be at least 2"),
+        (v_th, {"cells": 8 * u.Hz}, {"bounds": (-48 * u.mV, None)}, ValueError, "outside of its bounds"),
+        (v_th, {"cells": 8 * u.Hz}, {"bounds": -48 * u.mV}, TypeError, "are a pair"),
+        (v_th, {"cells": 8 * u.Hz}, {"confidence": 95}, ValueError, "between 0.5 and 1"),
+        (v_th, {"cells": 8 * u.Hz}, {"gradient": "theory"}, TypeError, "gradient is one of"),
+        (n4.train.PoissonRate("outsid"), {"cells": 8 * u.Hz}, {}, KeyError, "no constant Poisson input"),
+        (n4.train.PoissonRate("drive"), {"cells": 8 * u.Hz}, {}, TypeError, "no Poisson input"),
+        (n4.train.PoissonRate("outside"), {"cells": 8 * u.Hz}, {"bounds": (None, 90 * u.kHz)}, ValueError, "cannot go above"),
+        (lambda m: m.layout, {"cells": 8 * u.Hz}, {}, TypeError, "float array"),
+    ],
+)
+def test_what_is_refused(noisy, where, targets, given, error, match):
+    with pytest.raises(error, match=match):
+        tuned(noisy, where, targets, **given)
+
+
+def test_steps_stay_in_their_box_and_the_quantile_is_students():
+    """Least squares between bounds against every choice of active bounds; quantiles of Student's t from tables."""
+    from neuro4d.train._tune_solver import least_squares_in_box, student_quantile
+
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        matrix, right = rng.normal(size=(4, 3)), 3 * rng.normal(size=4)
+        low, high = -rng.uniform(0, 1, 3), rng.uniform(0, 1, 3)
+        x = least_squares_in_box(matrix, right, low, high)
+        assert np.all(x >= low - 1e-12) and np.all(x <= high + 1e-12)
+        grid = np.stack(np.meshgrid(*(np.linspace(a, b, 12) for a, b in zip(low, high, strict=True))), -1).reshape(-1, 3)
+        best = np.min(np.sum((grid @ matrix.T - right) ** 2, axis=1))
+        assert np.sum((matrix @ x - right) ** 2) <= best + 1e-9
+    assert student_quantile(0.975, 7) == pytest.approx(2.3646, abs=2e-4)
+    assert student_quantile(0.975, 1) == pytest.approx(12.706, abs=2e-3)
