@@ -204,6 +204,10 @@ def make_pathway(key: PathwayKey, group: Members, spec: BuildSpec, done: Callabl
 
 def _with_trained_delays(path: Pathway, member: Member, shape: Shape, spec: BuildSpec) -> Pathway:
     """A pathway with the delays of its only projection as floats: drawn once more, unrounded, in place of weights."""
+    if not member.resolved.rows.n_edges:
+        raise ValueError(
+            f"projection {member.projection.name!r} has no edges, so there are no delays to train: check its rule and its ends."
+        )
     given = member.resolved._replace(weight=member.resolved.delay, weight_address=member.resolved.delay_address)
     delays = sort_edges([given], shape, spec.dt, np.float64, "edge", False, lambda _: None).weight
     _, source, which, where = host_edges(path, 0, path.n_source)

@@ -171,6 +171,14 @@ def test_what_cannot_be_is_refused_with_what_would_work(make, text):
         make()
 
 
+def test_a_projection_without_edges_has_no_delays_to_train():
+    cells = n4.Population("cells", 2, n4.Relay(), {"in": n4.Delta()})
+    none = n4.EdgeList(np.zeros(0, int), np.zeros(0, int))
+    e = n4.Projection("e", cells, cells, "in", none, weight=1 * u.mV, delay=trained(5 * u.ms))
+    with pytest.raises(ValueError, match="no edges"):
+        n4.Network(cells, e).build(dt=DT * u.ms)
+
+
 def test_a_bare_number_and_another_unit_are_refused():
     with pytest.raises(n4.UnitError):
         n4.TrainableDelays(5, low=1 * u.ms, high=20 * u.ms)
