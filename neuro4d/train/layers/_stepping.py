@@ -21,7 +21,7 @@ def run_neurons(
     """
     if surrogate.moves or surrogate.reset == "attached":
         return _run_in_step(neuron, surrogate, constants, state, x, matrix)
-    if isinstance(neuron, LIF | PLIF):
+    if type(neuron) in (LIF, PLIF):  # a subclass may step otherwise
         return leaky_run(neuron, surrogate, constants, state, x, matrix)
     return _run(neuron, surrogate, constants, state, x, matrix)
 
