@@ -1,5 +1,6 @@
 """Loaders: tiny files of every format, written here and read back, whole and damaged."""
 
+import contextlib
 import importlib.util
 import sys
 import wave
@@ -362,3 +363,31 @@ def test_a_folder_of_sounds(tmp_path):
     centres = d.erb_centres(8, 400 * u.Hz, 3 * u.kHz)
     assert data.shape == (10, 8) and data.classes == ("high", "low")
     assert best.tolist() == [int(np.abs(centres - f).argmin()) for f in (2000, 500)]
+
+
+# --- anything at all ----------------------------------------------------------------------------------------------------------
+
+BEGINNINGS = {
+    "x.idx": (d.read_idx, [b"", b"\0\0\x08\x01", b"\0\0\x0d\x02\0\0", b"\x1f\x8b\x08\0"]),
+    "x.pgm": (d.read_image, [b"", b"P5 2 1 255 ", b"P2 1 1 9\n", b"P6\n#\n1 1 65535\n"]),
+    "x.png": (d.read_image, [b"", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"BM", b"GIF89a"]),
+    "x.npz": (
+        d.read_events,
+        [b"", b"PK\x03\x04", b"\x93NUMPY\x01\0", b"\x93NUMPY\x01\0F\0{'descr': '<i8', 'fortran_order': False, 'shape': (9"],
+    ),
+    "x.bin": (d.read_nmnist, [b"", bytes(5)]),
+    "x.wav": (d.read_wav, [b"", b"RIFF\x24\0\0\0WAVE", b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0"]),
+}
+
+
+@pytest.mark.parametrize("name", BEGINNINGS)
+@given(data=st.data(), rest=st.binary(max_size=60))
+def test_any_bytes_are_read_or_refused(tmp_path_factory, name, data, rest):
+    """Whatever a file holds, a loader gives an array or says that the format is wrong; nothing else is raised, nothing large is allocated."""
+    if name == "x.png" and importlib.util.find_spec("PIL") is None:
+        pytest.skip("Pillow is not installed")
+    read, beginnings = BEGINNINGS[name]
+    path = tmp_path_factory.mktemp("any") / name
+    path.write_bytes(data.draw(st.sampled_from(beginnings)) + rest)
+    with contextlib.suppress(d.DataFormatError):
+        read(path)

@@ -14,6 +14,8 @@ from neuro4d.train.data._files import FileSamples, files_by_class
 
 NATIVE = (".pgm", ".ppm")
 THROUGH_PILLOW = (".png", ".bmp", ".jpg", ".jpeg")
+FORMATS = ("PNG", "BMP", "JPEG")
+"""What Pillow may take a file for; it would open many more, whatever the name says."""
 MOST_PIXELS = 2**26
 _HEADER = re.compile(rb"\A(P[2356])" + rb"(?:\s|#[^\n]*\n)+(\d{1,9})" * 3 + rb"(?:#[^\n]*\n)?\s")
 
@@ -91,7 +93,7 @@ def _read_through_pillow(path: Path) -> np.ndarray:
         deep = image.mode == "I;16"
         try:
             values = np.asarray(image.convert("RGB") if image.mode == "P" else image).astype(np.float32)
-        except (OSError, SyntaxError) as error:
+        except (OSError, ValueError, SyntaxError) as error:
             raise DataFormatError(f"{str(path)!r} is a damaged image: {error}. Copy it again.") from error
     values = values if image.mode == "1" else values / np.float32(65535 if deep else 255)
     return values.reshape(*values.shape[:2], -1)
@@ -114,9 +116,10 @@ class _Opener:
         self._library = library
 
     def open(self, path: Path) -> Any:
+        library = self._library
         try:
-            return self._library.open(path)
-        except (OSError, self._library.DecompressionBombError) as error:
+            return library.open(path, formats=FORMATS)
+        except (OSError, ValueError, SyntaxError, library.DecompressionBombError, library.DecompressionBombWarning) as error:
             raise DataFormatError(f"{str(path)!r} is no image that Pillow reads: {error}.") from error
 
 
