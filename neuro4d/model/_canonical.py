@@ -35,7 +35,7 @@ def to_user(model: Model, state: State | None = None) -> Tree:
     - `"gaps"`, if there are any: conductances of gap junctions by name, `(k,)` in the order of `model.edges`, in nS.
     - `"state"`, if one is given: `"step"`, `"start"`, `"key"`, `"fault"`; `"variables"` by population and variable; `"alive"` by
       population where neurons may die; `"spikes"` by population, booleans `(depth, n)`, the last step first (`"soft"`: the same as
-      floats, in a model with a surrogate); `"stimuli"`: what those with a memory hold; `"edges"` by projection: weights that live in the
+      floats, `"near"`: who has a slope, in a model with a surrogate); `"stimuli"`: what those with a memory hold; `"edges"` by projection: weights that live in the
       state, and variables of the rule.
 
     !!! Example
@@ -73,14 +73,14 @@ def _parameters(model: Model, population: str) -> dict[str, np.ndarray]:
 
 def _state_tree(model: Model, state: State) -> Tree:
     tree: Tree = {name: np.asarray(getattr(state, name)) for name in ("step", "start", "key", "fault")}
-    tree["variables"], tree["spikes"], tree["alive"], tree["soft"] = {}, {}, {}, {}
+    tree["variables"], tree["spikes"], tree["alive"], tree["soft"], tree["near"] = {}, {}, {}, {}, {}
     for name, span in model.populations.items():
         here = slice(span.start, span.start + span.size)
         tree["variables"][name] = {v: np.asarray(x)[here] for v, x in state.variables(span.group).items()}
-        fired, soft = _past(state.history[span.group], int(state.step))
+        fired, soft, near = _past(state.history[span.group], int(state.step))
         tree["spikes"][name] = fired[:, here]
-        if soft is not None:
-            tree["soft"][name] = soft[:, here]
+        if soft is not None and near is not None:
+            tree["soft"][name], tree["near"][name] = soft[:, here], near[:, here]
         if span.alive is not None:
             tree["alive"][name] = np.asarray(state.alive[name])
     tree["stimuli"] = {name: np.asarray(x) for held in state.groups.values() for name, x in held.stimuli.items()}
@@ -88,15 +88,18 @@ def _state_tree(model: Model, state: State) -> Tree:
     return tree
 
 
-def _past(history: History, step: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """A ring as booleans `(depth, n)`, and as floats if it has them; row 0 is the last step that was done."""
+def _past(history: History, step: int) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+    """A ring as booleans `(depth, n)`, as floats, and who has a slope, if it has them; row 0 is the last step that was done."""
     ids, count = np.asarray(history.ids), np.asarray(history.count)
     depth, n = ids.shape
     fired = np.zeros((depth, n), bool)
     rows = (step - 1 - np.arange(depth)) % depth
     for age, row in enumerate(rows):
         fired[age, ids[row, : count[row]]] = True
-    return fired, None if history.soft is None else np.asarray(history.soft)[rows]
+    if history.soft is None or history.near is None:
+        return fired, None, None
+    bits = np.asarray(history.near)[rows][:, :, None] >> np.arange(32, dtype=np.uint32) & 1
+    return fired, np.asarray(history.soft)[rows], bits.reshape(depth, -1)[:, :n].astype(bool)
 
 
 def _edge_tree(model: Model, state: State, projection: str) -> Tree:
@@ -222,6 +225,7 @@ def _history_from(group: Group, empty: History, step: int, tree: Mapping[str, An
     """The ring of a group, from the pasts of its populations. What lies further back than a past reaches is silent."""
     fired = np.zeros((group.depth, group.n), bool)
     soft = None if empty.soft is None else np.zeros((group.depth, group.n), empty.soft.dtype)
+    near = np.ones((group.depth, group.n), bool)  # where a tree does not say who has a slope, all may
     for span in group.spans:
         here = slice(span.start, span.start + span.size)
         if span.name in tree["spikes"]:
@@ -230,19 +234,19 @@ def _history_from(group: Group, empty: History, step: int, tree: Mapping[str, An
         if soft is not None:
             floats = tree["soft"].get(span.name, tree["spikes"].get(span.name, np.zeros((0, span.size))))[: group.depth]
             soft[: len(floats), here] = floats
+            marked = tree.get("near", {}).get(span.name, np.ones((0, span.size), bool))[: group.depth]
+            near[: len(marked), here] = marked
     rows = (step - 1 - np.arange(group.depth)) % group.depth
     ids, count = np.zeros((group.depth, group.n), np.int32), np.zeros(group.depth, np.int32)
-    ring = None if soft is None else np.zeros_like(soft)
+    ring, marks = None if soft is None else np.zeros_like(soft), np.zeros_like(near)
     for age, row in enumerate(rows):
         found = np.flatnonzero(fired[age])
         ids[row, : len(found)], count[row] = found, len(found)
         if ring is not None and soft is not None:
-            ring[row] = soft[age]
+            ring[row], marks[row] = soft[age], near[age]
     if ring is None:
         return History(jnp.asarray(ids), jnp.asarray(count), None)
-    # Numbers do not say who had a slope, so all may have one.
-    near = jnp.broadcast_to(pack(jnp.ones(group.n, bool)), (group.depth, group.n_words))
-    return History(jnp.asarray(ids), jnp.asarray(count), jnp.asarray(ring), near)
+    return History(jnp.asarray(ids), jnp.asarray(count), jnp.asarray(ring), jax.vmap(pack)(jnp.asarray(marks)))
 
 
 def _edges_from(model: Model, pathway: str, fresh: EdgeState, tree: Mapping[str, Any]) -> EdgeState:

@@ -47,8 +47,6 @@ def obstacle(model: ModelFields, group: Group) -> str:
     trained = [name for name, path in model.pathways.items() if path.target == group.name and path.free is not None]
     if trained:
         return f"delays that are trained in {', '.join(trained)}"
-    if model.surrogate is not None:
-        return "spikes carry gradients (surrogate)"
     if model.dtype != np.float32:
         return f"the native pass computes in float32, the model in {np.dtype(model.dtype).name}"
     most = native_manifest().limits.ports

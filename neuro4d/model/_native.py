@@ -1,5 +1,6 @@
 """Steps of groups in one native call, with plain XLA as their oracle and their derivative."""
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -29,7 +30,7 @@ from neuro4d.model._choice import native_name
 from neuro4d.model._names import plain_step_once
 from neuro4d.model._stages import BankInput, GroupTask, Stepped, fire, push_own
 from neuro4d.model._state import GroupState
-from neuro4d.ops import History, Pathway, push
+from neuro4d.ops import History, Pathway, push, put_row, row_of, unpack
 
 Tasks = dict[str, GroupTask]
 Pasts = dict[str, History]
@@ -47,7 +48,13 @@ def native_step(tasks: Tasks, history: Pasts) -> tuple[dict[str, Stepped], Pasts
 
 @native_step.defjvp
 def _native_jvp(primals: tuple, tangents: tuple) -> Any:
-    return jax.jvp(_plain_and_push, primals, tangents)
+    plain, changes = jax.jvp(_plain_and_push, primals, tangents)
+    if all(task.surrogate is None for task in primals[0].values()):
+        return plain, changes
+    # Spikes decide what follows, so they are those of the simulation to the last bit; who has a slope, plain XLA alone knows.
+    after, history = native_step(*primals)
+    near = {name: dataclasses.replace(past, near=plain[1][name].near) for name, past in history.items()}
+    return (after, near), changes
 
 
 def native_steps(
@@ -145,8 +152,19 @@ def _one(tasks: Tasks, history: Pasts) -> tuple[dict[str, Stepped], Pasts]:
         if is_foreign(task):
             after[name], history[name] = _fire_foreign(task, out[name], history[name])
         else:
-            after[name] = Stepped(_state(task, out[name]), out[name].words[0], None, None, {})
+            words, soft = out[name].words[0], None
+            if task.surrogate is not None:
+                soft, history[name] = _remember_soft(task, words, history[name])
+            after[name] = Stepped(_state(task, out[name]), words, soft, None, {})
     return after, history
+
+
+def _remember_soft(task: GroupTask, words: Array, own: History) -> tuple[Array, History]:
+    """The spikes of a native step as numbers, in their row of the past. Nobody differentiates there, so nobody has a slope."""
+    soft, row = unpack(words, task.group.n).astype(task.dtype), row_of(own, task.clock.step)
+    if own.soft is None or own.near is None:
+        return soft, own
+    return soft, dataclasses.replace(own, soft=put_row(own.soft, soft, row), near=put_row(own.near, jnp.zeros_like(words), row))
 
 
 def is_foreign(task: GroupTask) -> bool:
@@ -159,7 +177,7 @@ def _fire_foreign(task: GroupTask, out: NativeStepped, own: History) -> tuple[St
     after = fire(task, Drive(**{name: out.cell[name] for name in _exerted(task)}))
     words, own = push(own, after.fired, after.soft, task.clock.step, task.backend, after.near)
     state = GroupState(after.neurons, _receptors(task, out), task.state.alive, task.state.stimuli | out.memories)
-    return Stepped(state, words, None, None, {}), own
+    return Stepped(state, words, after.soft, None, {}), own
 
 
 def _exerted(task: GroupTask) -> set[str]:
@@ -184,7 +202,7 @@ def _run(tasks: Tasks, history: Pasts, count: Array | int, length: int) -> tuple
     groups = [_group(task, rings) for task in tasks.values()]
     pasts = [NativeRing(history[name].ids, history[name].count) for name in order]
     out, after = run_native(count, NativeClock(clock.step, clock.start, clock.key), pasts, groups, length=length)
-    later = {name: History(ring.ids, ring.n_fired, None) for name, ring in zip(order, after, strict=True)}
+    later = {name: dataclasses.replace(history[name], ids=ring.ids, count=ring.n_fired) for name, ring in zip(order, after, strict=True)}
     return dict(zip(tasks, out, strict=True)), later
 
 

@@ -71,6 +71,8 @@ def many_obstacle(model: ModelFields, constants: Constants) -> str:
     without = [name for name, group in constants.groups.items() if group.native is None or group.native.neuron is None]
     if without:
         return f"groups without a native step: {', '.join(without)}"
+    if model.surrogate is not None:
+        return "spikes carry gradients (surrogate)"
     if model.layout.gaps:
         return f"gap junctions: {', '.join(model.layout.gaps_by_name)}"
     return f"plasticity: {', '.join(learning)}" if learning else ""

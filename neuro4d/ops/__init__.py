@@ -17,6 +17,7 @@ from neuro4d.ops._push import push as push
 from neuro4d.ops._ring import History as History
 from neuro4d.ops._ring import depth_for as depth_for
 from neuro4d.ops._ring import empty as empty
+from neuro4d.ops._ring import put_row as put_row
 from neuro4d.ops._ring import row_of as row_of
 from neuro4d.ops._rows import Visit as Visit
 from neuro4d.ops._rows import fold_rows as fold_rows

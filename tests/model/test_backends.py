@@ -32,10 +32,11 @@ def network(name):
 @needs_native
 @pytest.mark.parametrize("name", ["cuba", "coba", "brunel", "microcircuit"])
 def test_native_delivery_gives_the_spikes_of_plain_xla_bit_for_bit(name):
-    # With a surrogate the neurons are stepped by XLA in both models, so that only delivery differs.
+    # In double precision the neurons are stepped by XLA in both models, so that only delivery differs.
     net = n4.zoo.microcircuit(0.1) if name == "microcircuit" else network(name)
-    built = [net.build(dt=0.1 * u.ms, seed=0, surrogate=n4.SuperSpike(), backend=backend) for backend in BACKENDS]
-    first, second = (spikes(model) for model in built)
+    with jax.enable_x64(True):
+        built = [net.build(dt=0.1 * u.ms, seed=0, precision=jnp.float64, backend=backend) for backend in BACKENDS]
+        first, second = (spikes(model) for model in built)
     assert first.any()
     assert np.array_equal(first, second)
 

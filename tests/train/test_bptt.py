@@ -45,7 +45,7 @@ def slopes():
         yield plain, lambda **options: of(lambda m, s, keep: n4.train.scan(m, s, STEPS, keep, inputs, **options)), of, inputs
 
 
-@pytest.mark.parametrize("checkpoint", ["sqrt", 7, None])
+@pytest.mark.parametrize("checkpoint", ["sqrt", 7])
 def test_checkpoints_change_no_gradient(slopes, checkpoint):
     plain, run, _, _ = slopes
     (value, aux), gradient = run(checkpoint=checkpoint)
@@ -78,12 +78,10 @@ def test_truncation_cuts_the_state_between_pieces(slopes):
 
 def test_clipping_bounds_what_passes_to_an_earlier_block(slopes):
     plain, run, _, _ = slopes
-    (_, aux), loose = run(checkpoint=10, clip=1e9)
-    np.testing.assert_allclose(loose[1], plain[1][1], rtol=1e-10)
-    (_, clipped), tight = run(checkpoint=10, clip=1e-3)
-    assert same(clipped, aux)
+    (_, aux), tight = run(checkpoint=10, clip=1e-3)
+    assert same(aux, plain[0][1])
     # The initial potential acts through the first block alone, with a derivative of at most that norm.
-    assert 0 < np.linalg.norm(tight[2]) <= 1e-3 * (1 + 1e-9) < np.linalg.norm(loose[2])
+    assert 0 < np.linalg.norm(tight[2]) <= 1e-3 * (1 + 1e-9) < np.linalg.norm(plain[1][2])
 
 
 def test_memory_grows_with_the_square_root():
@@ -98,11 +96,8 @@ def test_memory_grows_with_the_square_root():
         compiled = jax.jit(jax.grad(loss)).lower(model.neurons["cells"].v_th).compile()
         return compiled.memory_analysis().temp_size_in_bytes
 
-    rows = 4 * 3
-    few, many = (bytes_of(steps, "sqrt") - rows * steps for steps in (400, 6400))
-    all_of_it = bytes_of(6400, None)
-    assert many < 6 * few  # 16 times the steps: 4 times the memory
-    assert all_of_it > 5 * many
+    # 6,400 steps, or 80 states and 80 steps: a fortieth, beside the input itself.
+    assert bytes_of(6400, None) > 15 * (bytes_of(6400, "sqrt") - 4 * 3 * 6400)
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,7 @@ def everything():
     return built, final, words
 
 
+@pytest.mark.full
 def test_slopes_are_finite_and_the_forward_pass_is_that_of_the_hard_threshold(everything):
     """The shape of every surrogate, per step and per crossing, with every neuron and every receptor: two programs in all."""
     model, hard, hard_words = everything
