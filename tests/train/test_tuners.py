@@ -282,6 +282,8 @@ def test_a_sample_leaves_where_the_table_says(trained, digits, score):
         apart = exits.compacted(x, every=2)
         assert np.array_equal(loop.steps, apart.steps) and np.allclose(loop.output, apart.output, atol=1e-5)
         assert np.array_equal(loop.spikes, apart.spikes)
+        steps = jax.jit(jax.vmap(lambda limit: t.EarlyExit(trained, limit)(x).steps))(jnp.array([0.0, limit, 1.0]))
+        assert np.array_equal(steps, [np.ones(12), loop.steps, np.full(12, 8)])
     assert len(np.unique(loop.steps)) > 2
     row = table.row((4, 7))
     assert np.mean(loop.steps) == pytest.approx(row.mean_steps, abs=1 / 12)

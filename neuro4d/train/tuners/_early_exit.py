@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from neuro4d._base import check_count
+from neuro4d._base import check_count, is_traced
 from neuro4d.train.layers import Readout, Sequential
 from neuro4d.train.tuners._cumulative import certainty, confidence, split_readout
 from neuro4d.train.tuners._stepwise import Steps, stepwise
@@ -45,7 +45,7 @@ class EarlyExit(eqx.Module):
     | `"confidence"` | the largest probability of the softmax |
     | `"entropy"` | $1 - H/\ln K$ for the entropy $H$ of the softmax over $K$ classes |
 
-    Called with a batch it runs in one compiled loop, which ends with the slowest sample; works under `jit` and `vmap`. `compacted` goes on
+    Called with a batch it runs in one compiled loop, which ends with the slowest sample; works under `jit` and `vmap`, also over thresholds. `compacted` goes on
     with those who have not left, in ever smaller batches, so that every sample costs only its own steps.
 
     **Arguments:** `net`: ends with a `Readout`, or gives logits in every step, whose mean counts; `threshold`: from 0 to 1; `steps`: at
@@ -67,17 +67,18 @@ class EarlyExit(eqx.Module):
     """
 
     net: Sequential
-    threshold: float
+    threshold: Float[Array, ""]
     steps: int | None = eqx.field(static=True)
     score: str = eqx.field(static=True)
 
-    def __init__(self, net: Sequential, threshold: float, *, steps: int | None = None, score: str = "confidence"):
+    def __init__(self, net: Sequential, threshold: Any, *, steps: int | None = None, score: str = "confidence"):
         if score not in SCORES:
             raise ValueError(f'EarlyExit: score is "confidence" or "entropy"; got {score!r}.')
-        if not 0 <= threshold <= 1:
+        if not is_traced(threshold) and not 0 <= threshold <= 1:
             raise ValueError(f"EarlyExit: threshold lies between 0 and 1, for example 0.9; got {threshold!r}.")
         self.steps = None if steps is None else check_count(steps, "EarlyExit: steps")
-        self.net, self.threshold, self.score = net, float(threshold), score
+        self.net, self.score = net, score
+        self.threshold = jnp.asarray(threshold, jnp.result_type(float))  # an array: another threshold compiles nothing anew
         stepwise(split_readout(net)[0])  # refuses what cannot be stepped
 
     def __call__(self, x: Float[Array, "time batch ..."]) -> Exited:
