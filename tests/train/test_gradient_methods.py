@@ -56,6 +56,7 @@ def test_without_damping_it_is_the_derivative_of_jax_bit_for_bit_forward(coupled
     assert float(cut) == pytest.approx(float(eprop.estimate(coupled, THRESHOLD, rate, KEY).gradient["threshold"]), rel=1e-4)
 
 
+@pytest.mark.full  # python -m pytest -m full tests/train/test_gradient_methods.py: a program of its own, 6 s
 def test_a_clip_bounds_what_would_explode(coupled):
     _, clipped = slope(coupled, 2000, damping=1, truncate=None, clip=1e-3)
     assert np.isfinite(clipped) and abs(clipped) < 1e6
@@ -145,5 +146,3 @@ def test_one_measured_direction_gives_the_size(coupled):
     ratios = {name: float(found.gradient[name] / truth.gradient[name]) for name in places}
     assert ratios["threshold"] == pytest.approx(1, abs=0.15)
     assert 0.3 < ratios["drive"] < 3
-    raw = eprop.estimate(coupled, places, statistic, KEY)
-    assert abs(float(raw.gradient["threshold"] / truth.gradient["threshold"])) > 5
