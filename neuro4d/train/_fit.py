@@ -170,9 +170,8 @@ class _Run:
 
 def alike(a: Any, b: Any) -> bool:
     """Whether two trees have the same structure and the same shapes."""
-    return jax.tree.structure(a) == jax.tree.structure(b) and all(
-        x.shape == y.shape for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b))
-    )
+    (leaves, structure), (others, other) = jax.tree.flatten(a), jax.tree.flatten(b)
+    return bool(structure == other) and all(x.shape == y.shape for x, y in zip(leaves, others))
 
 
 @jax.jit
