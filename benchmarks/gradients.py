@@ -128,22 +128,17 @@ def estimated(name: str, method: str) -> dict[str, Any]:
     if method == "ScoreFunction":  # another network, with a slope of its own
         model, statistic = n4.train.with_escape_noise(model, rate=1 * u.kHz, width=1 * u.mV), rate(case, True)
         own = n4.train.Differences(32, most=32, entries=1).estimate(model, n4.train.places(case.places), statistic, jr.key(1))
-    gradient, rows = methods()[method](large), {}
-    try:
-        found = gradient.estimate(model, n4.train.places(case.places), statistic, jr.key(2))
-        rows = {place: row(model, case, found, own, place) for place in case.places}
-    except ValueError:
-        for place, at in case.places.items():
-            rows[place] = alone(model, case, gradient, statistic, place, at, own)
+    gradient, rows, left = methods()[method](large), {}, dict(case.places)
+    while left:
+        try:
+            found = gradient.estimate(model, n4.train.places(left), statistic, jr.key(2))
+            rows |= {place: row(model, case, found, own, place) for place in left}
+            break
+        except ValueError as refusal:  # it names the place that it does not know
+            unknown = [place for place in left if repr(place) in str(refusal)] or list(left)
+            rows |= {place: {"refused": str(refusal)} for place in unknown}
+            left = {place: at for place, at in left.items() if place not in unknown}
     return {"rows": rows, "seconds": round(time.perf_counter() - began, 1)}
-
-
-def alone(model: n4.Model, case: Case, gradient: Any, statistic: Any, place: str, at: Any, own: Any) -> dict[str, Any]:
-    """The same for one place, where not all are known to a gradient."""
-    try:
-        return row(model, case, gradient.estimate(model, n4.train.places({place: at}), statistic, jr.key(2)), own, place)
-    except ValueError as refusal:
-        return {"refused": str(refusal)}
 
 
 def row(model: n4.Model, case: Case, found: Any, own: Any, place: str) -> dict[str, Any]:
