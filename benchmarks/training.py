@@ -7,7 +7,7 @@
 Every library is a process of its own that stays up; they take turns, A B C D A B C D, so that a machine that becomes slower does so for all. The
 network, what is computed and what differs is described in `peers/_training.py` and in each worker. In the same run it is checked that
 they compute the same: the spikes of the first forward pass, its loss and the gradient of the first weights. Peak memory is that of the
-whole process; what a library needs without a network (imports, compiler) is listed beside it.
+whole process during updates; what it held after its imports is listed beside it.
 """
 
 import argparse
@@ -36,7 +36,7 @@ COLUMNS = (
     Column("milliseconds", "ms per update", ".1f"),
     Column("slower", "times neuro4d", ".2f"),
     Column("peak_mb", "peak MB", ".0f"),
-    Column("baseline_mb", "of it before", ".0f"),
+    Column("baseline_mb", "after imports", ".0f"),
     Column("first_s", "first update s", ".1f"),
     Column("same", "equal spikes"),
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from _training import RATE, serve
+from _training import RATE, peak_mb, serve
 
 
 def torch_worker(job: dict, given: dict, net: torch.nn.Module, first_weight: Any, spikes_of: Callable, name: str, version: str) -> None:
@@ -13,6 +13,7 @@ def torch_worker(job: dict, given: dict, net: torch.nn.Module, first_weight: Any
 
     `net(x)` gives the output spikes `(time, batch, 20)`; `spikes_of(x)` those of all three layers.
     """
+    baseline_mb = peak_mb()
     torch.set_num_threads(job["threads"])
     x, y = torch.from_numpy(given["x"]), torch.from_numpy(given["y"]).long()
     optimizer = torch.optim.Adam(net.parameters(), lr=RATE, fused=True)
@@ -34,7 +35,9 @@ def torch_worker(job: dict, given: dict, net: torch.nn.Module, first_weight: Any
         optimizer.step()
         return loss.item()
 
-    serve(update, name=name, version=version, with_=f"torch {torch.__version__}" + (", compiled" if job.get("compiled") else ""))
+    serve(
+        update, baseline_mb, name=name, version=version, with_=f"torch {torch.__version__}" + (", compiled" if job.get("compiled") else "")
+    )
 
 
 def linear(weight: np.ndarray, factor: float = 1.0) -> torch.nn.Linear:

@@ -1,6 +1,6 @@
 """neuro4d in `benchmarks/training.py`. See `_training.py` for what goes in and out."""
 
-from _training import RATE, TAU, read_job, serve
+from _training import RATE, TAU, peak_mb, read_job, serve
 
 JOB = read_job()
 
@@ -15,6 +15,7 @@ import optax  # noqa: E402
 import neuro4d as n4  # noqa: E402
 
 T = n4.train
+BASELINE = peak_mb()
 
 
 def network(given: dict) -> T.Sequential:
@@ -78,4 +79,4 @@ def update() -> float:
     return float(jax.block_until_ready((carry, value))[1])
 
 
-serve(update, name="neuro4d", version=n4.__version__, with_=f"jax {jax.__version__}")
+serve(update, BASELINE, name="neuro4d", version=n4.__version__, with_=f"jax {jax.__version__}")

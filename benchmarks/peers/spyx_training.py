@@ -4,7 +4,7 @@ Its LIF fires from the potential of the step before and subtracts the threshold,
 the others, and only rates are compared; a step does the same work. Weights are scaled by 1/TAU, b = 1 - 1/TAU.
 """
 
-from _training import RATE, TAU, read_job, serve
+from _training import RATE, TAU, peak_mb, read_job, serve
 
 JOB = read_job()
 
@@ -17,6 +17,7 @@ import spyx.nn as snn  # noqa: E402
 from flax import nnx  # noqa: E402
 from spyx import axn  # noqa: E402
 
+BASELINE = peak_mb()
 given = dict(np.load(JOB["inputs"]))
 rngs = nnx.Rngs(0)
 spike = axn.custom(lambda x: 1 / (1 + (jnp.pi * x) ** 2))
@@ -71,4 +72,4 @@ def update() -> float:
     return float(value)
 
 
-serve(update, name="Spyx", version=spyx.__version__, with_=f"jax {jax.__version__}")
+serve(update, BASELINE, name="Spyx", version=spyx.__version__, with_=f"jax {jax.__version__}")
