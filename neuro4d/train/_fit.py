@@ -170,8 +170,8 @@ class _Run:
 
 def alike(a: Any, b: Any) -> bool:
     """Whether two trees have the same structure and the same shapes."""
-    (leaves, structure), (others, other) = jax.tree.flatten(a), jax.tree.flatten(b)
-    return bool(structure == other) and all(x.shape == y.shape for x, y in zip(leaves, others))
+    structures: list[Any] = [jax.tree.structure(tree) for tree in (a, b)]
+    return structures[0] == structures[1] and all(x.shape == y.shape for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b)))
 
 
 @jax.jit
