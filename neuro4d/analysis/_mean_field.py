@@ -111,10 +111,10 @@ def mean_field(model: Any, *, sample: int = 1000) -> Stationary:
         >>> import brainunit as u, neuro4d as n4
         >>> lif = n4.LIF(tau=20*u.ms, c=250*u.pF, v_rest=0*u.mV, v_th=20*u.mV, v_reset=10*u.mV, t_ref=2*u.ms)
         >>> cells = n4.Population("cells", 10, lif, {"in": n4.Delta()})
-        >>> noise = n4.Poisson("noise", cells, "in", rate=9*u.kHz, weight=0.1*u.mV)
+        >>> noise = n4.Poisson("noise", cells, "in", rate=10*u.kHz, weight=0.1*u.mV)
         >>> theory = n4.analysis.mean_field(n4.Network(cells, noise).build(dt=0.1*u.ms, seed=0))
-        >>> 5 < float(theory.rate("cells").to_decimal(u.Hz)) < 25
-        True
+        >>> print(round(float(theory.rate("cells").to_decimal(u.Hz)), 1))
+        16.0
     """
     given = equations(model, sample)
     fixed = jax.lax.stop_gradient(given)

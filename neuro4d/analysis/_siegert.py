@@ -63,7 +63,7 @@ def siegert(mu: Any, sigma: Any, tau: Any, v_th: Any, v_reset: Any, t_ref: Any, 
         >>> import brainunit as u, neuro4d as n4
         >>> rate = n4.analysis.siegert(15*u.mV, 5*u.mV, 20*u.ms, 20*u.mV, 10*u.mV, 2*u.ms)
         >>> print(round(float(rate.to_decimal(u.Hz)), 2))
-        18.56
+        9.46
     """
     given = {"mu": (mu, u.mV), "sigma": (sigma, u.mV), "tau": (tau, u.ms), "v_th": (v_th, u.mV), "v_reset": (v_reset, u.mV)}
     given |= {"t_ref": (t_ref, u.ms), "tau_syn": (tau_syn, u.ms)}
