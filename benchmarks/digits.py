@@ -29,8 +29,8 @@ RATE = 5e-3
 def network(key: jax.Array, steps: int = STEPS) -> T.Sequential:
     """A convolution and two full layers; neurons whose time constant is learnt, which begins at two steps."""
     k1, k2, k3 = jr.split(key, 3)
-    image = T.Conv2d(1, 16, 3, key=k1, bias=False), T.BatchNorm(16), T.Hold(steps), T.Spiking(n4.PLIF())
-    hidden = T.MaxPool2d(2), T.Flatten(), T.Dense(256, 128, key=k2, bias=False), T.BatchNorm(128), T.Spiking(n4.PLIF())
+    image = T.Conv2d(1, 32, 3, key=k1, bias=False), T.BatchNorm(32), T.Hold(steps), T.Spiking(n4.PLIF())
+    hidden = T.MaxPool2d(2), T.Flatten(), T.Dense(512, 128, key=k2, bias=False), T.BatchNorm(128), T.Spiking(n4.PLIF())
     return T.Sequential(*image, *hidden, T.Dropout(0.3), T.Dense(128, 10, key=k3), T.Readout("mean"))
 
 
@@ -62,7 +62,7 @@ def learn(seed: int, epochs: int, steps: int = STEPS) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="A spiking network learns to read digits.")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--steps", type=int, default=STEPS, help="time steps for each image")
     parser.add_argument("--json", type=Path, help="also write the numbers into this file")
     options = parser.parse_args()
