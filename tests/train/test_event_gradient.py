@@ -75,7 +75,14 @@ def test_statistics_are_what_they_say(model):
     assert rate == pytest.approx(np.mean([1000 / np.diff(t).mean() for t in times]))
 
 
-def test_a_rate_is_read_from_intervals_and_has_the_slope_of_the_closed_form(model):
+def test_a_rate_is_read_from_intervals():
+    found = train._event_gradient._on_spike_times(train.Rate("cells", 60 * u.ms, discard=10 * u.ms))
+    assert isinstance(found, train.IntervalRate)
+    assert (found.population, found.observed, found.discard) == ("cells", 60 * u.ms, 10 * u.ms)
+
+
+@pytest.mark.full
+def test_a_rate_has_the_slope_of_the_closed_form(model):
     alone = n4.set(model, n4.Weights("e"), 0 * u.pA)
     got = estimate(alone, train.Rate("cells", 60 * u.ms))
     steady = TAU / C * CURRENT
@@ -94,6 +101,7 @@ def test_what_is_missing_counts_and_has_no_slope(model):
     assert float(slopes["threshold"]) == 0 and float(np.sum(slopes["drive"])) != 0  # the potential still moves with the drive
 
 
+@pytest.mark.full
 def test_noise_gives_trials_and_their_error():
     lif = n4.LIF(tau=TAU * u.ms, c=C * u.pF, v_rest=0 * u.mV, v_th=TH * u.mV, v_reset=0 * u.mV)
     cells = n4.Population("cells", 5, lif, {"in": n4.ExpCurrent(tau=3 * u.ms)})

@@ -12,7 +12,7 @@ import neuro4d as n4
 pytestmark = pytest.mark.usefixtures("x64")
 
 KEY = 0
-DELAYS = np.random.default_rng(5).integers(1, 9, 400)  # whole milliseconds, on every grid of the tests
+DELAYS = np.random.default_rng(5).integers(1, 9, 400) + 0.3  # between the steps of the coarse grids
 
 
 def lif(v_th=10 * u.mV, t_ref=2 * u.ms):
@@ -32,7 +32,7 @@ def recurrent(dt=0.5, n=20):
         "exc",
         n4.EdgeList(pre, post),
         weight=rng.uniform(20, 60, len(pre)) * u.pA,
-        delay=DELAYS[: len(pre)] * u.ms,
+        delay=n4.TrainableDelays(DELAYS[: len(pre)] * u.ms, low=1 * u.ms, high=10 * u.ms),
     )
     i = n4.Projection("i", cells[15:], cells, "inh", n4.FixedProb(0.4), weight=-30 * u.pA, delay=3 * u.ms)
     drive = n4.Clamp("drive", cells, np.linspace(95, 160, n) * u.pA)
@@ -79,7 +79,7 @@ def test_the_grid_simulation_comes_closer_with_the_step(strength):
     late = {}
     for dt in (0.1, 0.05):
         model = recurrent(dt=dt)
-        model = eqx.tree_at(lambda m: m.pathways["cells->cells"].weight, model, replace_fn=lambda w: strength * w)
+        model = eqx.tree_at(lambda m: [path.weight for path in m.pathways.values()], model, replace_fn=lambda w: strength * w)
         exact = run(model, 60 * u.ms)
         _, fired = n4.scan(model, model.init(jax.random.key(KEY)), round(60 / dt), lambda _, spikes: spikes["cells"])
         row, neuron = np.nonzero(np.asarray(fired))
@@ -170,7 +170,9 @@ PLACES = {
     "drive": lambda m: m.sources["drive"].amplitude,
     "exc.tau": lambda m: m.receptors["cells"]["exc"].tau,
     "inh.tau": lambda m: m.receptors["cells"]["inh"].tau,
-    "weights": lambda m: m.pathways["cells->cells"].weight,
+    "weights": lambda m: m.pathways["cells->cells (trained delays)"].weight,
+    "inhibition": lambda m: m.pathways["cells->cells"].weight,
+    "delays": n4.train.Delays("e"),
 }
 
 
