@@ -32,7 +32,7 @@ class Net(torch.nn.Module):
     def _cells(self, k: int) -> torch.nn.Module:
         if f"v{k}" not in given:
             return snn.Leaky(**MANNER)
-        cells = snn.RLeaky(linear_features=256, **MANNER)
+        cells = snn.RLeaky(linear_features=given[f"v{k}"].shape[0], **MANNER)
         cells.recurrent = linear(given[f"v{k}"], 1 / TAU)
         return cells
 
