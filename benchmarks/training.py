@@ -2,6 +2,7 @@
 
     benchmarks/peers/setup.sh torch && benchmarks/peers/setup.sh spyx
     python benchmarks/training.py --json benchmarks/results/training.json
+    python benchmarks/training.py --threads 1              # torch with small operations is often faster so; on a busy machine always
     python benchmarks/training.py --quick                  # does it work? says nothing about speed
 
 Every library is a process of its own that stays up; they take turns, A B C D A B C D, so that a machine that becomes slower does so for all. The
