@@ -158,3 +158,22 @@ def test_steps_stay_in_their_box_and_the_quantile_is_students():
         assert np.sum((matrix @ x - right) ** 2) <= best + 1e-9
     assert student_quantile(0.975, 7) == pytest.approx(2.3646, abs=2e-4)
     assert student_quantile(0.975, 1) == pytest.approx(12.706, abs=2e-3)
+
+
+@pytest.mark.full
+def test_coba_from_20_to_8_hz():
+    """4,000 neurons; `benchmarks/tune.py` has this from five starting points, and the other published networks."""
+    model = n4.zoo.coba(drive=300 * u.pA).build(dt=0.1 * u.ms, seed=0)
+    result = n4.train.tune(model, v_th, {"cells": 8 * u.Hz}, tolerance=0.3 * u.Hz, key=KEY)
+    assert result.converged and result.updates <= 40, result.report
+    runs = n4.batch(result.model, jax.random.split(jax.random.key(77), 16), 1 * u.second, n4.Counts(), discard=200 * u.ms)
+    rates = [float(run.rate("cells").to_decimal(u.Hz)) for run in runs]
+    assert abs(np.mean(rates) - 8) < 0.3 + 3 * np.std(rates, ddof=1) / 4
+
+
+@pytest.mark.full
+def test_a_state_that_does_not_exist_is_named():
+    """With 200 pA the network falls silent before its threshold brings it below 9 Hz."""
+    model = n4.zoo.coba().build(dt=0.1 * u.ms, seed=0)
+    result = n4.train.tune(model, v_th, {"cells": 8 * u.Hz}, tolerance=0.3 * u.Hz, key=KEY)
+    assert not result.converged and ("jumps between" in result.reason or "silent" in result.reason), result.report
