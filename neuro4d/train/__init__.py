@@ -72,8 +72,8 @@ from neuro4d.train.layers import Residual as Residual
 from neuro4d.train.layers import Sequential as Sequential
 from neuro4d.train.layers import Spiking as Spiking
 from neuro4d.train.tuners import EarlyExit as EarlyExit
-from neuro4d.train.tuners import ExitLoss as ExitLoss
 from neuro4d.train.tuners import Exited as Exited
+from neuro4d.train.tuners import ExitLoss as ExitLoss
 from neuro4d.train.tuners import ModelRow as ModelRow
 from neuro4d.train.tuners import ModelTable as ModelTable
 from neuro4d.train.tuners import Operating as Operating

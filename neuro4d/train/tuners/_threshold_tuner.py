@@ -4,7 +4,6 @@ from typing import Any
 
 import equinox as eqx
 import numpy as np
-import optax
 
 from neuro4d._base import check_count, check_seed
 from neuro4d.train.layers import Sequential
@@ -101,6 +100,8 @@ class ThresholdTuner(eqx.Module):
         check_thresholds(model, "optimize_thresholds")
         if method == "gradient":
             goal = Goal(self.loss, 1 - target_sparsity, self.penalty, self.scope == "layer")
+            import optax  # here, so that `import neuro4d` stays light
+
             rate = optax.cosine_decay_schedule(self.learning_rate, self.updates)
             model = trained_thresholds(model, batches, goal, optax.adam(rate), self.updates, self.seed)
         return self._met(model, batches, target_sparsity)
