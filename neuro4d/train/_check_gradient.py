@@ -150,7 +150,7 @@ def check_gradient(
     loss: Any,
     *,
     gradient: AbstractGradient | None = None,
-    key: Any,
+    key: Any = None,
     trials: int = 64,
     step: Any = None,
 ) -> GradientCheck:
@@ -164,7 +164,7 @@ def check_gradient(
     - `loss`: a statistic, or a function `(model, key) -> scalar`; for gradients that make their steps in a way of their own
       `(model, key, loop) -> scalar`, with `loop.total`.
     - `gradient`: by default what `n4.train.recommended` says.
-    - `key`: a typed random key; the gradient and the measurement get different ones.
+    - `key`: a typed random key, by default `jax.random.key(0)`; the gradient and the measurement get different ones.
     - `trials`: pairs of runs that the slope is measured with; they do not meet the noise of the gradient.
     - `step`: as for `n4.train.Differences`, of the measurement.
 
@@ -187,7 +187,7 @@ def check_gradient(
     because = ""
     if gradient is None:
         gradient, because = recommended(model, known)
-    own, other = jax.random.split(key)
+    own, other = jax.random.split(jax.random.key(0) if key is None else key)
     measure = Differences(check_count(trials, "trials"), step, most=trials, entries=1)
     measured = measure.estimate(model, known, statistic, other)
     return compared(model, known, gradient, gradient.estimate(model, known, statistic, own), measured, statistic.unit, because)
