@@ -164,12 +164,14 @@ class Search:
                 return True
             if not np.all(off <= TOO_FAR * tolerance):
                 return False
-            needed = n * float(np.max(margin / (tolerance - off))) ** 2
+            needed = n * float(np.max(margin / tolerance)) ** 2
             if needed > MOST_CHECKS * self.trials:
                 raise Stopped(
                     f"the noise hides whether the targets are met: it would take {needed:.0f} trials of this length. "
                     f"Give `trials={max(self.trials, math.ceil(needed / 4))}`, a longer `duration`, or a wider `tolerance`."
                 )
+            if n * float(np.max(margin / (tolerance - off))) ** 2 > MOST_CHECKS * self.trials:
+                return False  # a setting nearer to the targets takes fewer trials than certainty about this one
 
     def interval(self, c: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
         """Mean of the fresh trials at a setting, half the width of its interval, for all targets together (Bonferroni), and their number."""
