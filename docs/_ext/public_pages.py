@@ -33,6 +33,18 @@ def page(title: str, text: str, names: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def packages() -> list[str]:
+    """Public packages by name, and those inside them, `train.losses`, that offer what the outer one does not."""
+    found = []
+    for _, name, _ in pkgutil.iter_modules(neuro4d.__path__):
+        if name.startswith("_"):
+            continue
+        outer = importlib.import_module(f"neuro4d.{name}")
+        inner = [sub for _, sub, is_package in pkgutil.iter_modules(getattr(outer, "__path__", [])) if is_package and not sub.startswith("_")]
+        found += [name, *(f"{name}.{sub}" for sub in inner if sub in vars(outer) and not set(exports(vars(outer)[sub])) <= set(exports(outer)))]
+    return found
+
+
 def package_page(package: str, top: dict[int, str]) -> str | None:
     """The page of a package, or None where it offers nothing. `top` holds the names in neuro4d by object."""
     module = importlib.import_module(f"neuro4d.{package}")
@@ -49,7 +61,7 @@ def write_pages(app, config) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     top = {id(getattr(neuro4d, name)): name for name in exports(neuro4d)}
-    pages = {name: package_page(name, top) for _, name, _ in pkgutil.iter_modules(neuro4d.__path__) if not name.startswith("_")}
+    pages = {name: package_page(name, top) for name in packages()}
     # What neuro4d exports from its private base has no package of its own to be listed in.
     loose = [name for name in sorted(top.values()) if getattr(neuro4d, name).__module__.startswith("neuro4d._base")]
     pages["values"] = page("values and errors", "Distributions, and what can go wrong.", [f"neuro4d.{name}" for name in loose])
