@@ -2,6 +2,7 @@
 
     python benchmarks/backward.py                   # both
     python benchmarks/backward.py --only delivery   # the operation alone, native and in plain XLA, at 0.1, 1 and 10 % activity
+    python benchmarks/backward.py --json benchmarks/results/backward.json
     python benchmarks/backward.py --only coba       # time and peak memory of a whole gradient, in a process of its own
 
 Delivery: the pathway of COBA-4000 with one weight per synapse. Activity of 1 % means that 1 % of the sources fired and, independently, 1 % have a
@@ -19,6 +20,7 @@ import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import brainunit as u
@@ -29,6 +31,7 @@ import jax.random as jr
 import numpy as np
 
 import neuro4d as n4
+from neuro4d.bench._machine import machine, versions
 from neuro4d.ops import Backend, History, deliver, pack
 from neuro4d.ops._dense import dense_spread
 
@@ -151,15 +154,22 @@ def main() -> None:
     parser.add_argument("--only", choices=("delivery", "coba"))
     parser.add_argument("--repeats", type=int, default=200)
     parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--json", type=Path, help="also write the numbers into this file")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
         coba_gradient(given.steps)
         return
+    results: dict[str, Any] = {"command": "python benchmarks/backward.py", "machine": machine(), "versions": versions()}
     if given.only != "coba":
-        delivery(given.repeats)
+        results["delivery"] = delivery(given.repeats)
     if given.only != "delivery":
-        subprocess.run([sys.executable, __file__, "--child", "--steps", str(given.steps)], check=True)
+        child = [sys.executable, __file__, "--child", "--steps", str(given.steps)]
+        said = subprocess.run(child, check=True, stdout=subprocess.PIPE, text=True).stdout
+        print(said, end="")
+        results["coba"] = json.loads(said)
+    if given.json:
+        given.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
