@@ -29,7 +29,7 @@ class Stationary(eqx.Module):
 
     **Fields:** by population, bare: `rates_hz`; `mean_mv`: the potential to which the mean input leads, and `noise_mv`, the strength of its
     fluctuations (`sigma` of `siegert`), both averaged over neurons; `feedback` `(P, P)`: how the rate that a population sends changes with the
-    rates that all receive; `converged`: whether the iteration found a fixed point.
+    rates that all receive; `converged`: whether the iteration found a fixed point. If not, the numbers are where it ended, no answer.
     """
 
     names: tuple[str, ...] = eqx.field(static=True)
@@ -57,15 +57,21 @@ class Stationary(eqx.Module):
         columns = (self.rates_hz, self.mean_mv, self.noise_mv)
         return [(name, *(f"{float(column[i]):.4g}" for column in columns)) for i, name in enumerate(self.names)]
 
+    def _title(self) -> str:
+        return "mean field" if self.converged else "mean field: no fixed point was found; these rates are where the iteration ended"
+
     def __repr__(self) -> str:
         if is_traced(self):
             return f"Stationary({', '.join(self.names)})"
         rows = [("population", "rate (Hz)", "mean input (mV)", "noise (mV)"), *self._rows()]
         widths = [max(len(row[i]) for row in rows) for i in range(4)]
-        return "\n".join("  ".join(cell.ljust(widths[0]) if not i else cell.rjust(widths[i]) for i, cell in enumerate(row)) for row in rows)
+        head = "" if self.converged else f"{self._title()}\n"
+        return head + "\n".join(
+            "  ".join(cell.ljust(widths[0]) if not i else cell.rjust(widths[i]) for i, cell in enumerate(row)) for row in rows
+        )
 
     def _repr_html_(self) -> str:
-        return card("mean field", html_table(("population", "rate (Hz)", "mean input (mV)", "noise (mV)"), self._rows()))
+        return card(self._title(), html_table(("population", "rate (Hz)", "mean input (mV)", "noise (mV)"), self._rows()))
 
 
 class Field(NamedTuple):
@@ -120,7 +126,9 @@ def mean_field(model: Any, *, sample: int = 1000) -> Stationary:
     fixed = jax.lax.stop_gradient(given)
     rates, feedback, found = _solve(fixed)
     # One Newton step of the equations with their derivative, from their solution without it: the implicit function theorem.
-    rates = rates + jnp.linalg.solve(jnp.eye(len(rates)) - feedback, _sent(given, rates) - rates)
+    # Where no solution was found it would lead anywhere.
+    whole = jnp.eye(len(rates), dtype=rates.dtype) - jnp.where(found, feedback, 0)
+    rates = rates + jnp.where(found, jnp.linalg.solve(whole, _sent(given, rates) - rates), 0)
     field = _field(given, rates)
     return Stationary(given.names, 1e3 * rates, given.means(field.mean), given.means(field.noise), feedback, found)
 
@@ -175,4 +183,4 @@ def _solve(given: Equations) -> tuple[Float[Array, " P"], Float[Array, "P P"], B
 
     begin = (0, jnp.zeros(n, dtype), jnp.zeros((n, n), dtype), jnp.asarray(0.3, dtype), jnp.asarray(jnp.inf, dtype))
     number, rates, slopes, *_ = jax.lax.while_loop(goes_on, body, begin)
-    return rates, slopes, jnp.asarray(number < STEPS)
+    return rates, slopes, (number < STEPS) & jnp.all(jnp.isfinite(rates))

@@ -28,7 +28,8 @@ class MeanField(AbstractGradient):
 
     **Arguments:** `sample`: neurons of a population that are looked at, at most.
 
-    **Raises:** `TypeError` for a statistic other than `Rate`, and for models that `analysis.mean_field` does not know.
+    **Raises:** `TypeError` for a statistic other than `Rate`, and for models that `analysis.mean_field` does not know; `ValueError` where the theory
+    has no stationary state.
 
     **Source:** N. Brunel, J. Comput. Neurosci. 8, 183 (2000); J. Schuecker et al., PLoS Comput. Biol. 13, e1005179 (2017).
 
@@ -54,18 +55,26 @@ class MeanField(AbstractGradient):
         return Estimate(float(rates[row]), {name: each[row] for name, each in slopes.items()}, None, 0)
 
     def all_rates(self, model: Model, where: Mapping[str, Any]) -> tuple[np.ndarray, dict[str, Array]]:
-        """Rates of all populations, and their slopes `(P, ...)` with respect to the numbers at some places; bare, in Hz."""
+        """Rates of all populations, and their slopes `(P, ...)` with respect to the numbers at some places; bare, in Hz.
+
+        **Raises:** `ValueError` where the theory has no stationary state.
+        """
         numbers = {
             name: jnp.asarray(place(model)) if isinstance(place, PoissonRate) else read(model, {name: place})[name]
             for name, place in where.items()
         }
 
-        def rates(values: Mapping[str, Array]) -> tuple[Array, Array]:
-            found = mean_field(_moved(model, where, values), sample=self.sample).rates_hz
-            return found, found
+        def rates(values: Mapping[str, Array]) -> tuple[Array, tuple[Array, Array]]:
+            found = mean_field(_moved(model, where, values), sample=self.sample)
+            return found.rates_hz, (found.rates_hz, found.converged)
 
         few = sum(np.size(each) for each in numbers.values()) <= 2 * len(model.populations)
-        slopes, value = (jax.jacfwd if few else jax.jacrev)(rates, has_aux=True)(numbers)
+        slopes, (value, converged) = (jax.jacfwd if few else jax.jacrev)(rates, has_aux=True)(numbers)
+        if not converged:
+            raise ValueError(
+                "MeanField: no fixed point was found, so there is no slope: the rates of the theory run away or jump. Start from weaker excitation, "
+                "or measure the slopes: `n4.train.Differences()`."
+            )
         return np.asarray(value), slopes
 
 

@@ -1,6 +1,7 @@
 """Theory of stationary rates: the integral, its limits, its derivative, and simulations."""
 
 import brainunit as u
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -165,6 +166,22 @@ def test_published_networks():
     """Brunel (2000), model A in state C: theory 38.0 Hz there, without steps; 37.2 to 37.8 Hz in simulations."""
     model = n4.zoo.brunel("C", 0.1).build(dt=0.1 * u.ms, seed=0)
     assert float(n4.analysis.mean_field(model, sample=50).rate("exc").to_decimal(u.Hz)) == pytest.approx(37.5, rel=0.02)
+
+
+def test_a_state_that_was_not_found_is_no_answer():
+    """Neurons that excite each other without a limit to their rate: the more they get, the more they send."""
+    cells = n4.Population("cells", 20, neuron(t_ref=0 * u.ms), {"in": n4.Delta()})
+    e = n4.Projection("e", cells, cells, "in", n4.AllToAll(), weight=1 * u.mV, delay=1 * u.ms)
+    model = n4.Network(cells, e, n4.Poisson("noise", cells, "in", rate=10 * u.kHz, weight=0.15 * u.mV)).build(dt=0.1 * u.ms, seed=0)
+    theory = n4.analysis.mean_field(model)
+    assert not theory.converged and theory.rates_hz[0] >= 0
+    assert "no fixed point was found" in repr(theory) and "no fixed point was found" in theory._repr_html_()
+    with pytest.raises(ValueError, match="no fixed point"):
+        n4.train.MeanField().estimate(
+            model, n4.train.places(lambda m: m.neurons["cells"].v_th), n4.train.Rate("cells", 1 * u.second), jax.random.key(0)
+        )
+    broken = eqx.tree_at(lambda m: m.neurons["cells"].tau, model, model.neurons["cells"].tau * jnp.nan)
+    assert not n4.analysis.mean_field(broken).converged
 
 
 def test_what_the_theory_does_not_know():
