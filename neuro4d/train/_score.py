@@ -24,6 +24,9 @@ from neuro4d.train._surrogate_gradient import with_surrogate
 from neuro4d.train._synapses import first_traces, of_synapses
 from neuro4d.train._tangents import Changes, Numbers, Shadow, arriving, first_tangent, floats, local, ports_of, variables
 
+SURE = 60.0
+"""Widths above threshold from which on a spike counts as sure: e^60 is still a float32, and what follows from it is 0 in any case."""
+
 
 class Excess(AbstractSurrogate):
     """Not a bump: the distance to threshold itself, with its derivative."""
@@ -225,7 +228,8 @@ def _slopes(model: Model, shadow: Shadow, spikes: StepSpikes) -> dict[str, Array
             continue
         own = shadow.constants.groups[group.name].of_neuron
         distance = shadow.out.soft[group.name] + shifts(model, own, group, shadow.state)
-        expected = own.rate_dt * jnp.exp(distance / own.width)
+        # Far above threshold a spike is sure, and its score is 0: the limit keeps infinity over infinity away.
+        expected = own.rate_dt * jnp.exp(jnp.minimum(distance / own.width, SURE))
         fired = spikes.fired(group.name)
         safe = jnp.where(fired, expected, 1)
         found[group.name] = (jnp.where(fired, safe / jnp.expm1(safe), -expected) / own.width)[None]

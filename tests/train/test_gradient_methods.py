@@ -115,6 +115,17 @@ def test_scores_of_a_network_agree_with_differences(coupled):
     assert found.estimate.gradient["e"].shape == (len(model.edges("e")),)
 
 
+def test_a_jump_far_over_the_threshold_has_a_finite_score():
+    """25 mV in one step with a width of 0.1 mV: e^150 and more spikes would be expected, which no float32 holds."""
+    lif = n4.LIF(tau=20 * u.ms, c=200 * u.pF, v_rest=-60 * u.mV, v_th=-50 * u.mV, v_reset=-60 * u.mV)
+    cells = n4.Population("cells", 3, n4.train.escape_noise(lif, rate=1 * u.kHz, width=0.1 * u.mV), {"in": n4.Delta()})
+    jumps = n4.Poisson("jumps", cells, "in", rate=500 * u.Hz, weight=25 * u.mV)
+    model = n4.Network(cells, jumps).build(dt=0.5 * u.ms, seed=0)
+    found = n4.train.ScoreFunction(2).estimate(model, THRESHOLD, n4.train.Rate("cells", 20 * u.ms), KEY)
+    assert found.value > 100
+    assert np.isfinite(found.gradient["threshold"]) and np.isfinite(found.stderr["threshold"])
+
+
 def test_without_noise_there_is_no_score(coupled):
     with pytest.raises(ValueError, match="with_escape_noise"):
         n4.train.ScoreFunction().estimate(coupled, THRESHOLD, n4.train.Rate("cells", 10 * u.ms), KEY)
