@@ -180,7 +180,8 @@ class SpikeDistance(AbstractSpikeStatistic):
     In closed form, so spikes pull at each other at any distance of a few $\tau$. A spike too many counts 1/2. A long $\tau$ widens the basin in
     which a gradient leads to the wanted times; take it back in the course of training.
 
-    **Arguments:** `population`; `wanted`: times `(n, k)`, infinite where there is none [time]; `tau` [time]; `duration` of the run [time].
+    **Arguments:** `population`; `wanted`: times `(n, k)`, infinite where there is none [time]; `tau` [time]; `duration` of the run [time];
+    `max_spikes` of a neuron in it: if one fires more often, the distance is not a number, and `EventBased` says so.
 
     **Raises:** `ValueError` for a `tau` that is not positive, or wanted times that are no matrix.
 
@@ -216,7 +217,8 @@ class SpikeDistance(AbstractSpikeStatistic):
         times = run.times[self.population]
         if times.shape[0] != self.wanted.shape[0]:
             raise ValueError(f"SpikeDistance.wanted has a row for each of {times.shape[0]} neurons; got {self.wanted.shape[0]}.")
-        return spike_distance(times, jnp.asarray(self.wanted, times.dtype), self.tau)
+        complete = jnp.all(run.counts[self.population] <= times.shape[1])
+        return jnp.where(complete, spike_distance(times, jnp.asarray(self.wanted, times.dtype), self.tau), jnp.nan)
 
 
 def spike_distance(times: Float[Array, "n k"], wanted: Float[Array, "n l"], tau: Any) -> Float[Array, ""]:

@@ -101,6 +101,14 @@ def test_what_is_missing_counts_and_has_no_slope(model):
     assert float(slopes["threshold"]) == 0 and float(np.sum(slopes["drive"])) != 0  # the potential still moves with the drive
 
 
+def test_a_distance_that_misses_spikes_is_no_number(model):
+    run = train.spike_times(model, jax.random.key(0), SPAN)
+    most = int(np.max(run.counts["cells"]))
+    fits = train.SpikeDistance("cells", WANTED, tau=5 * u.ms, duration=SPAN, max_spikes=most)
+    short = run._replace(times={"cells": run.times["cells"][:, : most - 1]})
+    assert np.isfinite(fits.of(run, model)) and np.isnan(fits.of(short, model))
+
+
 @pytest.mark.full
 def test_noise_gives_trials_and_their_error():
     lif = n4.LIF(tau=TAU * u.ms, c=C * u.pF, v_rest=0 * u.mV, v_th=TH * u.mV, v_reset=0 * u.mV)
