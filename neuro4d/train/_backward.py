@@ -1,5 +1,6 @@
 """Steps that are differentiated backwards in time, and what keeps that derivative finite."""
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -36,7 +37,7 @@ class Backward(AbstractLoop):
 
         def one(carry: Any, number: Array) -> Any:
             state, total = carry
-            before = state if self.clip is None else _clipped(state, self.clip)
+            before = state if self.clip is None else clipped(state, self.clip)
             after, spikes = advance(model, constants, before, None)
             after = _with_resets(after, spikes, resets)
             after = after if self.damping == 1 else _damped(after, before.step, self.damping)
@@ -106,8 +107,8 @@ def _with_v(state: State, group: str, v: Array) -> State:
     return eqx.tree_at(lambda s: s.groups[group].neurons.v, state, v)
 
 
-def _clipped(state: State, most: float) -> State:
-    """The state, whose cotangent is made shorter where its norm is above `most`."""
+def clipped(state: State, most: float) -> State:
+    """The state, whose cotangent is made shorter where its norm is above `most`, and 0 where an entry of it is not finite."""
     floats, rest = eqx.partition(state, eqx.is_inexact_array)
     return eqx.combine(_clip(most, floats), rest)
 
@@ -121,9 +122,17 @@ def _clip(most: float, floats: Any) -> Any:
         return x, None
 
     def backward(_: None, given: Any) -> Any:
-        norm = jnp.sqrt(sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(given)))
-        share = jnp.where(norm > most, most / norm, 1)
-        return (jax.tree.map(lambda leaf: jnp.where(jnp.isfinite(share), leaf * share.astype(leaf.dtype), 0), given),)
+        leaves = jax.tree.leaves(given)
+        top = functools.reduce(jnp.maximum, [jnp.max(jnp.abs(leaf), initial=0) for leaf in leaves], jnp.zeros(()))
+        finite = jnp.isfinite(top)
+        size = jnp.where(finite & (top > 0), top, 1)  # squares of what is divided by it do not overflow
+        norm = jnp.sqrt(sum(jnp.sum(jnp.square(leaf / size)) for leaf in leaves))
+
+        def shorter(leaf: Array) -> Array:
+            short = (leaf / size) * (most / jnp.maximum(norm, 1))
+            return jnp.where(finite, jnp.where(size * norm > most, short, leaf), 0).astype(leaf.dtype)
+
+        return (jax.tree.map(shorter, given),)
 
     same.defvjp(forward, backward)
     return same(floats)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from neuro4d._base import check_count, check_quantity, steps_of
 from neuro4d.model import Model, State, StepSpikes
 from neuro4d.simulate import scan as plain_scan
-from neuro4d.train._backward import _clipped
+from neuro4d.train._backward import clipped
 
 Keep = Callable[[State, StepSpikes], Any]
 
@@ -39,7 +39,8 @@ def scan(
     - `truncate`: after how much time the derivative with respect to the state is cut; a multiple of the time step. A loss then sees what
       happened since the last cut, and nothing before. [time] `None` cuts nothing.
     - `clip`: the largest Euclidean norm, over all floats of the state in internal units, with which the derivative passes from a block to the
-      one before; longer ones are scaled down. [a number above 0] With it only reverse mode works. `None` clips nothing.
+      one before; longer ones are scaled down. [a number above 0] With it only reverse mode works. A derivative with
+      an entry that is not finite has no direction: all of it is replaced by 0, so that blocks before are not learnt from. `None` clips nothing.
 
     **Returns:** the final state and the stacked results.
 
@@ -66,7 +67,7 @@ def scan(
     block = min(_block(checkpoint, window), window)
 
     def some(length: int, state: State, rows: Any) -> tuple[State, Any]:
-        state = state if clip is None else _clipped(state, float(clip))
+        state = state if clip is None else clipped(state, float(clip))
         return plain_scan(model, state, length, keep, rows)
 
     def blocks(length: int, state: State, rows: Any) -> tuple[State, Any]:

@@ -31,7 +31,8 @@ class Surrogate(AbstractGradient):
       usual choice, which explodes in a recurrent network once a spike has more than one bump's worth of consequences.
     - `reset`: `"detached"` leaves the derivative of the reset out, `"through"` keeps it.
     - `truncate`: steps after which the derivative is cut, or `None`.
-    - `clip`: the largest norm that the derivative with respect to the state may have in a step, or `None`.
+    - `clip`: the largest norm that the derivative with respect to the state may have in a step, or `None`. A derivative with an entry that
+      is not finite is replaced by 0 as a whole: what came before that step then counts for nothing.
     - `checkpoint`: whether the steps of a block are made again in the backward pass instead of kept: memory then grows with the square
       root of their number.
 

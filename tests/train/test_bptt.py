@@ -9,6 +9,7 @@ import pytest
 from core.networks import KEY, lif, same
 
 import neuro4d as n4
+from neuro4d.train._backward import clipped
 
 STEPS = 103  # no multiple of any block
 INPUT = np.linspace(600, 1500, 3 * STEPS).reshape(STEPS, 3)
@@ -118,3 +119,16 @@ def test_wrong_options_are_refused(options, error, text):
     model = network(jnp.float32)
     with pytest.raises(error, match=text):
         n4.train.scan(model, model.init(KEY), **{"steps": STEPS, "inputs": {"drive": INPUT}} | options)
+
+
+@pytest.mark.parametrize("size", [1e-3, 1e19, 3e38])
+def test_clipping_holds_for_every_finite_size(size):
+    given = jnp.array([3.0, -4.0]) / 4 * size
+    (clipped_,) = jax.vjp(lambda x: clipped(x, 0.25), jnp.zeros(2))[1](given)
+    np.testing.assert_allclose(clipped_, np.array([0.15, -0.2]) if size > 1 else given, rtol=1e-6)
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+def test_clipping_replaces_what_is_not_finite(bad):
+    (clipped_,) = jax.vjp(lambda x: clipped(x, 1.0), jnp.zeros(2))[1](jnp.array([bad, 0.5]))
+    assert clipped_.tolist() == [0, 0]
