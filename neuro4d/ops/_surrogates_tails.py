@@ -87,9 +87,9 @@ class Sigmoid(AbstractSurrogate):
 class ATan(AbstractSurrogate):
     r"""The derivative of an arctangent: $1 / (\pi w (1 + (x/w)^2))$. Its integral is 1, its tails fall with the square of the distance.
 
-    The same name elsewhere: SpikingJelly `ATan(alpha)` is $\frac{\alpha}{2} / (1 + (\frac{\pi}{2}\alpha x)^2)$, this one with
-    $w = 2/(\pi\alpha)$, so 0.318 for its default of 2; snnTorch `atan(alpha)` is $\frac{1}{\pi} / (1 + (\frac{\pi}{2}\alpha x)^2)$, the
-    same width and $2/(\pi\alpha)$ of the height; spyx `arctan(k)` is $\frac{1}{\pi} / (1 + (\pi k x)^2)$. All in units of the threshold.
+    The same name elsewhere: SpikingJelly `ATan(alpha)` and snnTorch `atan(alpha)` are $\frac{\alpha}{2} / (1 + (\frac{\pi}{2}\alpha x)^2)$, this
+    one with $w = 2/(\pi\alpha)$, so 0.318 for their default of 2; the documentation of snnTorch prints $\frac{1}{\pi}$ in place of
+    $\frac{\alpha}{2}$. spyx `arctan(k)` is $\frac{1}{\pi} / (1 + (\pi k x)^2)$. All in units of the threshold.
 
     **Arguments:** `width` $w$: how far from threshold the slope has fallen to half. [voltage] By default 1 mV.
 

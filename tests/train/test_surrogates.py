@@ -30,7 +30,7 @@ SHAPES = {
 # What other libraries compute, in units of the threshold, as (ours, factor, theirs).
 ELSEWHERE = {
     "SpikingJelly ATan(2)": (n4.ATan(width=1 / np.pi * u.mV), 1, lambda x: 1 / (1 + (np.pi * x) ** 2)),
-    "snnTorch atan(2)": (n4.ATan(width=1 / np.pi * u.mV), 1 / np.pi, lambda x: 1 / np.pi / (1 + (np.pi * x) ** 2)),
+    "snnTorch atan(2)": (n4.ATan(width=1 / np.pi * u.mV), 1, lambda x: 2 / 2 / (1 + (np.pi / 2 * 2 * x) ** 2)),
     "snnTorch fast_sigmoid(25)": (n4.FastSigmoid(width=0.04 * u.mV), 2 / 25, lambda x: 1 / (25 * np.abs(x) + 1) ** 2),
     "spyx superspike(25)": (n4.SuperSpike(width=0.04 * u.mV), 1 / 25, lambda x: 1 / (25 * np.abs(x) + 1) ** 2),
     "SpikingJelly Sigmoid(4)": (n4.Sigmoid(width=0.25 * u.mV), 1, lambda x: 4 * np.exp(-4 * x) / (1 + np.exp(-4 * x)) ** 2),
