@@ -52,6 +52,7 @@ def test_delta_follows_a_series():
         (lambda: E.Rate(5, gain=0.0), "more than 0"),
         (lambda: E.Delta(-1.0), "more than 0"),
         (lambda: E.Delta(1.0)(jnp.ones(3)), "without time"),
+        (lambda: E.Delta(1.0, axis=-1), "axis must be at least 0"),
         (lambda: E.Direct(0), "at least 1"),
     ],
 )

@@ -4,6 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from neuro4d._base import check_count
 from neuro4d.train.encoders._constant import AbstractEncoder
 
 
@@ -17,7 +18,7 @@ class Delta(AbstractEncoder):
 
     Takes `(batch, time, ...)` and gives `(time, batch, ..., 2)`: up and down. The level starts at the first value, whose step has no spikes.
 
-    **Raises:** `ValueError` for a threshold that is not above 0 and for samples without time.
+    **Raises:** `ValueError` for a threshold that is not above 0, an axis that is not a whole number from 0 up, and for samples without time.
 
     **Source:** P. Lichtsteiner, C. Posch, T. Delbruck, IEEE J. Solid-State Circuits 43, 566 (2008): the pixel of event cameras.
 
@@ -37,7 +38,7 @@ class Delta(AbstractEncoder):
             raise ValueError(
                 f"encoders.Delta: threshold must be more than 0, in the unit of the series, for example 0.1; got {threshold!r}."
             )
-        self.threshold, self.axis = float(threshold), int(axis)
+        self.threshold, self.axis = float(threshold), check_count(axis, "encoders.Delta: axis", low=0)
 
     def __call__(self, x, key=None):
         if x.ndim < 2 + self.axis:
