@@ -21,6 +21,7 @@ from neuro4d.model._layout import StimulusSpan as StimulusSpan
 from neuro4d.model._model import Model as Model
 from neuro4d.model._plan import Plan as Plan
 from neuro4d.model._set import set_value as set_value
+from neuro4d.model._set import unit_at as unit_at
 from neuro4d.model._set import with_neurons as with_neurons
 from neuro4d.model._stages import GroupTask as GroupTask
 from neuro4d.model._stages import deliver_all as deliver_all

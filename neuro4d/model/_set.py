@@ -112,6 +112,11 @@ def _owner(model: Model, where: Callable[[Model], Any]) -> tuple[str, Any, int |
     return "value", None, None, None
 
 
+def unit_at(model: Model, where: Callable[[Model], Any]) -> Any:
+    """The unit of the leaf that `where` points at, or `None` where it has none of its own."""
+    return _owner(model, where)[1]
+
+
 def _unit_of_pathway(model: Model, pathway: str) -> Any:
     """The unit of all weights of a pathway, or `None` if they have several."""
     units = [unit_of(model, span.name) for span in model.layout.projections if span.pathway == pathway]

@@ -12,7 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from neuro4d._base import NUMBER, AbstractPart, field_units, internal_unit, strip
-from neuro4d.model import Weights
+from neuro4d.model import Model, Weights
+from neuro4d.ops import FreeDelays
+from neuro4d.train._parameters import bare_at, unit_of
 from neuro4d.train._trainable import AbstractTrainable
 from neuro4d.train.layers import Sequential
 
@@ -36,7 +38,8 @@ class Limits(eqx.Module):
 class Bounds:
     r"""Ranges of trained parameters. After every update of `fit` a parameter that left its range is set to the nearest value inside.
 
-    The ranges that parts declare always hold, also without `Bounds`: a time constant stays positive, a threshold above the reset. An end that is itself
+    The ranges that parts declare always hold, also without `Bounds`: a time constant stays positive, a threshold above the reset, a trained delay
+    between the `low` and `high` of its `TrainableDelays`. An end that is itself
     excluded, such as a time constant of 0, is kept away from by a thousandth of the distance at the beginning.
 
     **Arguments:** triples `(where, low, high)`: a function of the network or `n4.Weights(...)`, and two quantities, or `None` for no limit.
@@ -66,17 +69,18 @@ class Bounds:
         """What has to hold of the parameters that `chosen` takes."""
         marks = chosen.marks(model)
         low, high = declared(model, marks)
-        units = unit_tree(model)
+        units = None if isinstance(model, Model) else unit_tree(model)
         weights: dict[str, tuple[Any, Any]] = {}
         for where, below, above in self.triples:
             if isinstance(where, Weights):
-                weights[where.projection] = (_number(below, None, -np.inf), _number(above, None, np.inf))
+                unit = unit_of(model, where) if isinstance(model, Model) else None
+                weights[where.projection] = (_number(below, unit, -np.inf), _number(above, unit, np.inf))
                 continue
             if where(marks) is not True:
                 raise ValueError(
                     "Bounds of what is not trained: name one leaf that is, for example by `learn=` of its layer or `where=` of `fit`."
                 )
-            unit = where(units)
+            unit = unit_of(model, where) if isinstance(model, Model) else where(units)
             low = eqx.tree_at(where, low, replace_fn=partial(np.maximum, _number(below, unit, -np.inf)))
             high = eqx.tree_at(where, high, replace_fn=partial(np.minimum, _number(above, unit, np.inf)))
         return Limits(*(self._picked(chosen, tree, end, weights) for end, tree in enumerate((low, high))))
@@ -104,13 +108,16 @@ def declared(model: Any, marks: Any) -> tuple[Any, Any]:
 
 
 def _is_part(x: Any) -> bool:
-    return isinstance(x, AbstractPart)
+    return isinstance(x, AbstractPart | FreeDelays)
 
 
 def _ends(part: Any, marks: Any) -> tuple[Any, Any]:
     if not _is_part(part):
         return -np.inf, np.inf
     lows, highs = jax.tree.map(lambda _: -np.inf, part), jax.tree.map(lambda _: np.inf, part)
+    if isinstance(part, FreeDelays):
+        ends = lambda free: (free.delay, free.spread)  # noqa: E731
+        return eqx.tree_at(ends, lows, (part.low, 0.0)), eqx.tree_at(ends, highs, (part.high, part.widest))
     for name in field_units(part):
         if eqx.is_array(getattr(part, name)):
             low, high = _range(part, name)
@@ -147,7 +154,7 @@ def unit_tree(model: Any) -> Any:
 
 
 def _units(part: Any) -> Any:
-    if not _is_part(part):
+    if not isinstance(part, AbstractPart):
         return NUMBER
     tree = jax.tree.map(lambda _: NUMBER, part)
     for name, unit in field_units(part).items():
@@ -159,7 +166,7 @@ def _units(part: Any) -> Any:
 def _number(x: Any, unit: Any, missing: float) -> Any:
     if x is None:
         return missing
-    return strip(x, internal_unit(x) if unit is None else unit, "Bounds")
+    return strip(bare_at(x, None, "Bounds"), NUMBER, "Bounds") if unit is None else strip(x, unit, "Bounds")
 
 
 def declared_limits(model: Any, chosen: AbstractTrainable) -> Limits:

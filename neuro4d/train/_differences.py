@@ -1,19 +1,19 @@
 """Slopes of statistics of long runs, measured: differences between trials that share their random numbers."""
 
 from collections.abc import Mapping
+from numbers import Real
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import brainunit as u
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from neuro4d._base import check_count, strip
+from neuro4d._base import check_count
 from neuro4d.model import Model
 from neuro4d.train._estimate import AbstractGradient, Estimate, direction
-from neuro4d.train._parameters import Places, read, scales, unit_of, write
+from neuro4d.train._parameters import Places, bare_at, read, scales, unit_of, write
 from neuro4d.train._statistic import AbstractStatistic
 
 FIRST_STEP = 0.01
@@ -73,10 +73,10 @@ class Differences(AbstractGradient):
     - `most`: pairs at most for one slope, where the noise asks for more than `trials`.
     - `richardson`: runs half the step as well, $(4\,s(h/2) - s(h))/3$: the bias is then of order $h^4$, and the noise larger.
     - `entries`: how many numbers of a place are moved one by one.
-    - `lanes`: runs in one batch at most.
+    - `lanes`: runs in one batch at most, 2 or more: both sides of a pair run together.
 
-    **Raises:** `ValueError` for counts and steps out of range, for a number that is 0 and has no size, and where a moved model gives no
-    finite statistic.
+    **Raises:** `ValueError` for counts and steps out of range, for a number that is 0 and has no size, for a step that rounding swallows, and
+    where a moved model gives no finite statistic; `TypeError` for a step that is neither a number nor a mapping.
 
     **Source:** P. Glasserman, Monte Carlo Methods in Financial Engineering (2003), chapter 7.1.
 
@@ -114,13 +114,14 @@ class Differences(AbstractGradient):
         self.trials = check_count(trials, "Differences.trials")
         if self.trials < 2:
             raise ValueError("Differences.trials must be 2 or more: a single pair has no spread, so no standard error.")
-        if isinstance(step, int | float) and not 0 < step < 1:
+        _check_kind(step)
+        if isinstance(step, Real) and not 0 < step < 1:
             raise ValueError(f"Differences.step is a share of the number, above 0 and below 1, for example `step=0.02`; got {step}.")
         if not tolerance > 0:
             raise ValueError(f"Differences.tolerance is above 0, for example `tolerance=0.05`; got {tolerance}.")
         self.step = MappingProxyType(dict(step)) if isinstance(step, Mapping) else step
         self.most = max(check_count(most, "Differences.most"), self.trials)
-        self.lanes, self.entries = check_count(lanes, "Differences.lanes"), check_count(entries, "Differences.entries")
+        self.lanes, self.entries = check_count(lanes, "Differences.lanes", low=2), check_count(entries, "Differences.entries")
         self.tolerance, self.richardson = float(tolerance), bool(richardson)
 
     def estimate(self, model, where, statistic, key):
@@ -189,9 +190,19 @@ def _bends(near: Slope, far: Slope) -> bool:
     return change > 2 * float(np.hypot(near.stderr, far.stderr)) and change > CURVED * abs(far.mean)
 
 
+def _check_kind(step: Any) -> None:
+    if step is not None and (isinstance(step, bool) or not isinstance(step, Real | Mapping)):
+        raise TypeError(
+            f"Differences.step is a share of the number, `step=0.02`, or a mapping with a step for each place, `step={{'threshold': 0.2*u.mV}}`; "
+            f"got {step!r:.80}."
+        )
+
+
 def _absolute(step: Any, unit: Any, name: str) -> float:
-    bare = step if unit is None or not isinstance(step, u.Quantity) else strip(step, unit, f"Differences.step of {name!r}")
-    if not float(bare) > 0:
+    bare = np.asarray(bare_at(step, unit, f"Differences.step of {name!r}"))
+    if bare.ndim or bare.dtype.kind not in "fiu":
+        raise TypeError(f"Differences.step of {name!r} has to be one number, for example `{{{name!r}: 0.1}}`; got {step!r:.80}.")
+    if not bare > 0:
         raise ValueError(f"Differences.step of {name!r} has to be above 0; got {step}.")
     return float(bare)
 
@@ -205,8 +216,18 @@ class Runs:
         self.done, self.middle = 0, float("nan")
 
     def slopes(self, moves: list[Move], keys: Any) -> list[Slope]:
-        """The slope of every move, pair by pair. All moves of some trials run in one batch, as many as fit."""
+        """The slope of every move, pair by pair. As many moves and trials run in one batch as fit."""
+        spans = [self._span(move) for move in moves]
         sides = [self._model(move, sign) for move in moves for sign in (-1, 1)]
+        piece = max(self.lanes // 2, 1)
+        pairs = np.concatenate([self._pairs(sides, keys[i : i + piece]) for i in range(0, len(keys), piece)], axis=2)
+        self._check(moves, pairs)
+        self.done += pairs.size
+        self.middle = float(pairs.mean()) if np.isnan(self.middle) else self.middle
+        return [Slope((high - low) / span, move.step) for move, span, (low, high) in zip(moves, spans, pairs, strict=True)]
+
+    def _pairs(self, sides: list[Model], keys: Any) -> np.ndarray:
+        """The statistic of both sides of every move, `(moves, 2, trials)`, for trials of which a pair fits in a batch."""
         trials = len(keys)
         at_once = max(min(self.lanes, trials * len(sides)) // trials // 2 * 2, 2)  # models in one batch, both sides of a move together
         results = []
@@ -215,16 +236,27 @@ class Runs:
             lanes = [each for each in some for _ in range(trials)]
             values = self.statistic.measure(lanes, jnp.concatenate([keys] * len(some)))
             results.append(np.asarray(values, np.float64).reshape(len(some), trials))
-        pairs = np.concatenate(results).reshape(len(moves), 2, trials)
-        self._check(moves, pairs)
-        self.done += pairs.size
-        self.middle = float(pairs.mean()) if np.isnan(self.middle) else self.middle
-        return [Slope((high - low) / (2 * move.step), move.step) for move, (low, high) in zip(moves, pairs, strict=True)]
+        return np.concatenate(results).reshape(-1, 2, trials)
 
     def _model(self, move: Move, sign: int) -> Model:
         """Every place is written, so that all models have one structure."""
+        return write(self.model, self.where, self.values | {move.place: self._moved(move, sign)})
+
+    def _moved(self, move: Move, sign: int) -> np.ndarray:
+        """The numbers on one side, rounded as the model keeps them."""
         moved = np.asarray(self.values[move.place], np.float64) + sign * move.step * move.along
-        return write(self.model, self.where, self.values | {move.place: moved})
+        return moved.astype(self.model.dtype)
+
+    def _span(self, move: Move) -> float:
+        """How far apart both sides really are along the move: rounding moves them a little."""
+        low, high = (self._moved(move, sign).astype(np.float64) for sign in (-1, 1))
+        span = float(np.sum((high - low) * move.along) / np.sum(np.square(move.along)))
+        if not span > 0:
+            raise ValueError(
+                f"Differences.step: {move.step:.3g} (internal unit) is lost when the numbers at {move.place!r} are rounded to {self.model.dtype}. "
+                'Give a longer step, or build with `precision="float64"`.'
+            )
+        return span
 
     def _check(self, moves: list[Move], pairs: np.ndarray) -> None:
         for move, pair in zip(moves, pairs, strict=True):

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from neuro4d._base import attach, check_name, field_units, is_traced, lookup
-from neuro4d.model import Model, Weights, set_value
+from neuro4d._base import UnitError, attach, check_name, is_traced, lookup, strip
+from neuro4d.model import Model, Weights, set_value, unit_at
 
 Where = Callable[[Model], Any] | Weights
 Places = Mapping[str, Where]
@@ -100,11 +100,22 @@ def unit_of(model: Model, place: Where) -> Any:
     if isinstance(place, Weights):
         lookup(model.layout.projections_by_name, place.projection, "projection")
         return u.get_unit(model.weights(place.projection))
-    mark = object()
-    marked = eqx.tree_at(place, model, mark)
-    parts = [*marked.neurons.values(), *(part for ports in marked.receptors.values() for part in ports.values())]
-    found = [unit for part in parts for name, unit in field_units(part).items() if getattr(part, name) is mark]
-    return found[0] if found else None
+    return unit_at(model, place)
+
+
+def bare_at(x: Any, unit: Any, name: str) -> Any:
+    """A quantity as a bare number in the unit of a place; a bare number stays.
+
+    **Raises:** `UnitError` for another unit, and for any quantity where the place has no unit of its own.
+    """
+    if not isinstance(x, u.Quantity):
+        return x
+    if unit is None:
+        raise UnitError(
+            f"{name}: this leaf is kept as a bare number in its internal unit (`sources`, `banks`, weights that several units share), so give a "
+            f"bare number, for example `{np.ravel(u.get_mantissa(x))[0]:g}`; got {x}."
+        )
+    return strip(x, unit, name)
 
 
 def scales(model: Model, where: Places) -> dict[str, float]:

@@ -40,7 +40,9 @@ def recommended(model: Model, where: Where | Places) -> Recommended:
     number = sum(_degrees(np.asarray(value)) for value in read(model, known).values())
     if number <= FEW:
         what = "1 number" if number == 1 else f"{number} numbers"
-        return Recommended(Differences(), f"{what} to find the slope of: two runs for each are unbiased and come with a standard error")
+        return Recommended(
+            Differences(entries=FEW), f"{what} to find the slope of: two runs for each are unbiased and come with a standard error"
+        )
     return Recommended(
         EProp(),
         f"{number:,} numbers to find the slope of: eligibility gives all of them in one run, biased; `n4.train.check_gradient` says how much",

@@ -1,6 +1,7 @@
 """The tool that puts a gradient next to the measured slope, and the differences that it measures with."""
 
 import brainunit as u
+import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -63,7 +64,9 @@ def test_verdicts(clocks, measured, slope, verdict, sign):
 
 
 def test_the_measured_slope_is_that_of_the_formula_and_the_table_says_so(clocks, measured):
-    found = n4.train.compared(clocks, THRESHOLD, Says(3 * TRUTH), Estimate(72.0, {"threshold": jnp.asarray(3 * TRUTH)}, None, 1), measured, u.Hz)
+    found = n4.train.compared(
+        clocks, THRESHOLD, Says(3 * TRUTH), Estimate(72.0, {"threshold": jnp.asarray(3 * TRUTH)}, None, 1), measured, u.Hz
+    )
     assert abs(float(measured.gradient["threshold"]) - TRUTH) < 0.03 * abs(TRUTH)
     assert not found.agrees
     text = str(found)
@@ -86,6 +89,68 @@ def test_few_numbers_are_differences_and_many_eligibility(clocks):
     chosen = n4.train.recommended(many, n4.Weights("e"))
     assert isinstance(chosen.gradient, n4.train.EProp)
     assert "check_gradient" in chosen.because
+
+
+def test_what_is_recommended_gives_each_of_its_numbers_a_slope():
+    """Twelve different numbers: more than `Differences` moves one by one by default."""
+    cells = n4.Population("cells", 12, n4.LI(tau=20 * u.ms), {"in": n4.PulseCurrent()})
+    model = n4.Network(cells, n4.Clamp("drive", cells, np.arange(1.0, 13.0) * u.pA)).build(dt=0.1 * u.ms, seed=0)
+    chosen = n4.train.recommended(model, lambda m: m.sources["drive"].amplitude)
+    assert isinstance(chosen.gradient, n4.train.Differences) and chosen.because.startswith("12 numbers")
+    found = chosen.gradient.estimate(model, n4.train.places(lambda m: m.sources["drive"].amplitude), Amplitude(), KEY)
+    assert found.together == () and found.gradient["parameter"].shape == (12,)
+
+
+class Amplitude(n4.train.AbstractStatistic):
+    """The largest current of a model, a statistic that needs no run; `batches`: how many were measured together."""
+
+    batches: list = eqx.field(static=True, default_factory=list)
+
+    @property
+    def unit(self):
+        return None
+
+    def __call__(self, model, key):
+        raise NotImplementedError
+
+    def measure(self, models, keys):
+        assert len(models) == len(keys)
+        self.batches.append(len(models))
+        return np.array([float(np.max(model.sources["drive"].amplitude)) for model in models])
+
+
+def driven():
+    cells = n4.Population("cells", 2, n4.LI(tau=20 * u.ms), {"in": n4.PulseCurrent()})
+    return n4.Network(cells, n4.Clamp("drive", cells, 1000 * u.pA)).build(dt=0.1 * u.ms, seed=0)
+
+
+def test_a_batch_never_has_more_runs_than_lanes():
+    statistic, places = Amplitude(), n4.train.places(lambda m: m.sources["drive"].amplitude)
+    found = n4.train.Differences(10, 0.01, lanes=7).estimate(driven(), places, statistic, KEY)
+    assert statistic.batches == [6, 6, 6, 2] and found.trials == 20
+    assert float(found.gradient["parameter"]) == pytest.approx(1, rel=1e-6)
+
+
+def test_the_quotient_divides_by_the_distance_that_is_written():
+    """At 1000 a float32 keeps steps of 6e-5: h of 1e-4 becomes 1.2e-4 on a side."""
+    places = n4.train.places(lambda m: m.sources["drive"].amplitude)
+    found = n4.train.Differences(2, {"parameter": 1e-4}).estimate(driven(), places, Amplitude(), KEY)
+    assert float(found.gradient["parameter"]) == pytest.approx(1, rel=1e-6)
+    with pytest.raises(ValueError, match="rounded to float32"):
+        n4.train.Differences(2, {"parameter": 1e-6}).estimate(driven(), places, Amplitude(), KEY)
+
+
+def test_a_step_is_a_share_or_a_mapping_in_the_unit_of_the_place():
+    for step in (0.2 * u.mV, np.array([0.1, 0.2]), True, "a"):
+        with pytest.raises(TypeError, match="mapping"):
+            n4.train.Differences(step=step)
+    with pytest.raises(ValueError, match="2"):
+        n4.train.Differences(lanes=1)
+    places = n4.train.places({"drive": lambda m: m.sources["drive"].amplitude})
+    with pytest.raises(n4.UnitError, match="bare number, for example `5`"):
+        n4.train.Differences(step={"drive": 5 * u.pA}).estimate(driven(), places, Amplitude(), KEY)
+    with pytest.raises(TypeError, match="one number"):
+        n4.train.Differences(step={"drive": np.ones(2)}).estimate(driven(), places, Amplitude(), KEY)
 
 
 def test_differences_keep_the_shape_or_say_that_they_did_not(clocks):

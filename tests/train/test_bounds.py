@@ -1,0 +1,50 @@
+"""Ranges of numbers of a model that are trained: those that parts declare, those of the user, and their units."""
+
+import brainunit as u
+import numpy as np
+import optax
+import pytest
+
+import neuro4d as n4
+from neuro4d.train._bounds import declared_limits
+
+T = n4.train
+
+
+@pytest.fixture(scope="module")
+def delayed():
+    """A chain whose only spike reaches the second neuron after a trained delay."""
+    inputs = n4.Population("inputs", 1, n4.Relay(), {"in": n4.Delta()})
+    target = n4.Population("target", 1, n4.LI(tau=10 * u.ms), {"in": n4.ExpCurrent(tau=3 * u.ms)})
+    delay = n4.TrainableDelays(5.2 * u.ms, low=4 * u.ms, high=6 * u.ms)
+    e = n4.Projection("e", inputs, target, "in", n4.AllToAll(), weight=4 * u.pA, delay=delay)
+    given = n4.SpikeTimes("given", inputs, "in", times=[2.0] * u.ms, ids=np.array([0]), weight=1 * u.mV)
+    return n4.Network(inputs, target, e, given, n4.Clamp("drive", target, 1 * u.pA)).build(dt=0.5 * u.ms)
+
+
+def test_trained_delays_stay_between_low_and_high(delayed):
+    def loss(sign):
+        return lambda model, key: sign * n4.scan(model, model.init(key), 20)[0]["target", "v"][0]
+
+    models = [T.fit(delayed, loss=loss(sign), where=T.Delays("e"), epochs=1, optimizer=optax.sgd(1e5)).last for sign in (1.0, -1.0)]
+    assert [float(T.Delays("e")(model)[0]) for model in models] == [6.0, 4.0]
+    for model in models:
+        model.freeze()
+    limits = T.Bounds((T.Delays("e"), 1 * u.ms, 5.5 * u.ms)).limits(delayed, T.trainable(delayed, T.Delays("e")))
+    assert (limits.low, limits.high) == ({"parameter": 4.0}, {"parameter": 5.5})
+    limits = declared_limits(delayed, T.trainable(delayed, T.Spread("e")))
+    assert limits.low == {"parameter": 0.0}
+
+
+def test_bounds_have_the_unit_of_their_place(delayed):
+    weights, drive = T.trainable(delayed, n4.Weights("e")), lambda m: m.sources["drive"].amplitude
+    limits = T.Bounds((n4.Weights("e"), 1 * u.pA, 2 * u.nA)).limits(delayed, weights)
+    assert (limits.low["e"], limits.high["e"]) == (1, pytest.approx(2000))
+    for bound in (0 * u.mV, 0.0):
+        with pytest.raises(n4.UnitError, match="Bounds"):
+            T.Bounds((n4.Weights("e"), bound, None)).limits(delayed, weights)
+    with pytest.raises(n4.UnitError, match="Bounds"):
+        T.Bounds((T.Delays("e"), 1 * u.mV, None)).limits(delayed, T.trainable(delayed, T.Delays("e")))
+    assert T.Bounds((drive, 0.5, None)).limits(delayed, T.trainable(delayed, drive)).low == {"parameter": 0.5}
+    with pytest.raises(n4.UnitError, match="give a bare number, for example `5`"):
+        T.Bounds((drive, 5 * u.pA, None)).limits(delayed, T.trainable(delayed, drive))
