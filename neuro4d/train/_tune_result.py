@@ -47,7 +47,8 @@ class Tuned:
     - `reached`: by name of the target.
     - `slopes`: change of each target with each place, `slopes["cells"]["threshold"]`, bare.
     - `history`: every batch of runs, a tuple of `Update`.
-    - `converged`: whether fresh trials met all targets within their tolerances, with the stated `confidence`; `reason`: why it ended.
+    - `converged`: whether fresh trials met all targets within their tolerances, with the stated `confidence` for this setting, all targets and all
+      looks at its growing number of trials together; `reason`: why it ended.
     - `wall_s`: seconds.
     """
 

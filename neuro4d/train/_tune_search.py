@@ -174,10 +174,14 @@ class Search:
                 return False  # a setting nearer to the targets takes fewer trials than certainty about this one
 
     def interval(self, c: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-        """Mean of the fresh trials at a setting, half the width of its interval, for all targets together (Bonferroni), and their number."""
+        """Mean of the fresh trials at a setting, half the width of its interval, for all targets and all looks together, and their number.
+
+        Look k may err with a share 1/(k (k + 1)) of what the confidence leaves: over any number of looks these add to 1 (Bonferroni).
+        """
         values = self.checked[self.place_of(c)]
         n, q = values.shape
-        quantile = student_quantile(1 - (1 - self.confidence) / (2 * q), n - 1)
+        look = max(n // self.trials, 1)
+        quantile = student_quantile(1 - (1 - self.confidence) / (2 * q * look * (look + 1)), n - 1)
         return values.mean(axis=0), quantile * values.std(axis=0, ddof=1) / math.sqrt(n), n
 
     def _proposal(self, base: Point, line: Line) -> np.ndarray:

@@ -27,7 +27,7 @@ def first_slopes(search: Search, gradient: AbstractGradient | None) -> None:
         search.prior = _from_gradient(search, gradient)
         return
     if len(search.levers) >= MANY:
-        with contextlib.suppress(TypeError):  # a model, a place or a statistic that the theory does not know
+        with contextlib.suppress(TypeError, ValueError):  # what the theory does not know, or a state that it does not find
             search.prior = _from_gradient(search, MeanField())
             return
     start = search.points[0]
