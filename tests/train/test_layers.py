@@ -348,3 +348,31 @@ def test_smooth_paths_equal_differences(where, size):
 def test_errors_teach(make, error, words):
     with pytest.raises(error, match=words):
         make()
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("kind", ["spiking", "recurrent", "integrate"])
+def test_input_of_a_lower_precision_is_computed_in_that_of_the_layer(kind):
+    neuron = n4.ALIF(tau=5 * u.ms, tau_b=50 * u.ms, beta=1.8 * u.mV)
+    layer = {"spiking": T.Spiking(neuron), "recurrent": T.Recurrent(lif(), N, key=jr.key(0)), "integrate": T.Integrate(lif())}[kind]
+    x = jnp.ones((STEPS, BATCH, N), bool)
+    expected = out(layer, 4 * x.astype(jnp.float64))
+    for dtype in (jnp.float32, jnp.int32):
+        seen = out(layer, 4 * x.astype(dtype))
+        assert seen.dtype == jnp.float64
+        np.testing.assert_array_equal(seen, expected)
+    assert out(layer, x).dtype == jnp.float64
+
+
+def test_a_triangle_below_a_time_step_is_refused():
+    layer = T.Delayed(1, 1, longest=3 * u.ms, kernel="triangular", width=0.5 * u.ms, key=jr.key(0)).with_delays(1.5 * u.ms)
+    with pytest.raises(ValueError, match=r"at least one time step wide.*got 0.5 ms"):
+        T.Sequential(T.Residual(layer))
+    net = T.Sequential(T.Delayed(1, 1, longest=3 * u.ms, key=jr.key(0)))
+    with pytest.raises(ValueError, match="at least one time step wide"):
+        net.with_layer("0", layer)
+    with pytest.raises(ValueError, match="at least one time step wide"):
+        layer(jnp.ones((4, 1, 1)))
+    T.Sequential(T.Sequential(layer, dt=0.5 * u.ms))  # it has a time step of its own
+    taps = jax.jit(lambda width: eqx.tree_at(lambda d: d.width, layer, width).taps(1.0))(0.5)  # a traced width is held at one step
+    np.testing.assert_allclose((taps / layer.weight).ravel(), [0, 0.5, 0.5, 0], atol=1e-6)

@@ -362,3 +362,19 @@ def test_the_exit_loss_teaches_to_be_early(digits):
         result = t.fit(net, data, loss=loss, epochs=40, batch_size=256, optimizer=optax.adam(1e-2), progress=False)
         took.append(float(np.mean(t.EarlyExit(result.last, 0.9)(jnp.asarray(data.x)[None]).steps)))
     assert took[1] < took[0] - 0.5
+
+
+def test_one_sample_that_leaves_early_ends_the_run():
+    net = t.Sequential(t.Hold(4), t.Spiking(plif()), t.Readout("mean"))
+    seen = t.EarlyExit(net, threshold=0.0).compacted(jnp.ones((1, 1, 3)))
+    assert seen.steps.tolist() == [1]
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.int32, bool])
+def test_steps_take_the_precision_of_the_network(dtype):
+    net = t.Sequential(t.Spiking(plif()), t.Recurrent(plif(), 3, key=jr.key(0)), t.Readout("mean"))
+    x = jnp.ones((4, 2, 3), dtype)
+    seen = t.EarlyExit(net, threshold=1.0)(x)
+    assert seen.output.dtype == jnp.float64
+    np.testing.assert_allclose(seen.output, net(x), rtol=1e-12)

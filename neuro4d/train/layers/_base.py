@@ -88,8 +88,8 @@ class AbstractLayer(eqx.Module):
 
 
 def as_float(x: Array, like: Array) -> Array:
-    """Spikes given as booleans or whole numbers, as numbers that can be multiplied."""
-    return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(like.dtype)
+    """Spikes given as booleans, whole numbers or in a lower precision, as numbers that can be multiplied."""
+    return x.astype(jnp.result_type(x.dtype, like.dtype))
 
 
 def check_key(key: Any, where: str) -> Any:

@@ -7,9 +7,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+import numpy as np
 from jaxtyping import Array, Float
 
-from neuro4d._base import check_count, check_quantity, strip
+from neuro4d._base import check_count, check_quantity, is_traced, strip
 from neuro4d.train.layers._base import AbstractLayer, Passed, as_float, check_key, uniform_weights
 
 KERNELS = ("gaussian", "triangular")
@@ -70,15 +71,29 @@ class Delayed(AbstractLayer):
         """Whether every delay is a whole number of steps and no longer trained."""
         return self.width is None
 
-    def taps(self, dt: float) -> Float[Array, "steps inputs outputs"]:
-        """The weights by number of steps that a spike takes."""
+    def check(self, dt: float) -> None:
+        """Refuses a time step that does not suit the layer."""
         last = self.longest / dt
         if abs(last - round(last)) > 1e-6 * max(last, 1):
             raise ValueError(f"Delayed: longest must be a multiple of dt = {dt:g} ms; got {self.longest:g} ms.")
-        steps = jnp.arange(round(last) + 1, dtype=self.weight.dtype)[:, None, None]
+        if self.kernel == "gaussian" or self.width is None or is_traced(self.width):
+            return
+        width = np.min(np.asarray(self.width))  # numpy: concrete, also inside a compiled function
+        if not width >= dt * (1 - 1e-6):
+            raise ValueError(
+                f"Delayed: a triangle is at least one time step wide, dt = {dt:g} ms; got {width:g} ms. "
+                f'`width={dt:g}*u.ms` works, and so does `kernel="gaussian"`.'
+            )
+
+    def taps(self, dt: float) -> Float[Array, "steps inputs outputs"]:
+        """The weights by number of steps that a spike takes."""
+        self.check(dt)
+        steps = jnp.arange(round(self.longest / dt) + 1, dtype=self.weight.dtype)[:, None, None]
         if self.width is None:
             return jnp.where(steps == jnp.round(self.delay / dt), self.weight, 0)
-        away = (steps - self.delay / dt) / (self.width / dt)
+        # A triangle below one step can miss every step. `check` refuses that, except of a width that is itself traced.
+        width = jnp.maximum(self.width, dt) if self.kernel == "triangular" else self.width
+        away = (steps - self.delay / dt) / (width / dt)
         # Of a Gaussian the share, as a softmax: no sum of underflows can be 0.
         return self.weight * (jax.nn.softmax(-jnp.square(away) / 2, axis=0) if self.kernel == "gaussian" else _triangle(away))
 

@@ -145,9 +145,7 @@ class Sequential(AbstractContainer):
     def __init__(self, *layers: Any, dt: Any = 1 * u.ms):
         self.layers = check_layers("Sequential", layers)
         self.dt = check_step(dt, "Sequential: dt")
-        for _, layer in self.walk():
-            if isinstance(layer, AbstractDynamics):
-                layer.check(self.dt)
+        check_time_step(self.layers, self.dt)
 
     def apply(self, x, context):
         return self.chain(x, context._replace(dt=self.dt))
@@ -176,7 +174,9 @@ class Sequential(AbstractContainer):
     def with_layer(self, name: str, layer: Any) -> "Sequential":
         """The network with another layer at a place."""
         self.layer(name)
-        return self.replaced(name, layer)
+        changed = self.replaced(name, layer)
+        check_time_step(changed.layers, changed.dt, Delayed)
+        return changed
 
     def with_neurons(self, neuron: Any) -> "Sequential":
         """The network with other neurons in all its spiking layers; weights and surrogates stay.
@@ -232,6 +232,15 @@ def check_layers(where: str, layers: tuple[Any, ...]) -> tuple[Any, ...]:
             )
             raise TypeError(f"{where}: argument {number} is no layer; got {layer!r:.60}. {hint}")
     return layers
+
+
+def check_time_step(layers: tuple[Any, ...], dt: float, kinds: Any = AbstractDynamics | Delayed) -> None:
+    """Refuses a time step that does not suit one of the layers. A network inside has its own and was checked with it."""
+    for layer in layers:
+        if isinstance(layer, kinds):
+            layer.check(dt)
+        elif isinstance(layer, AbstractContainer) and not isinstance(layer, Sequential):
+            check_time_step(layer.layers, dt, kinds)
 
 
 def check_step(dt: Any, where: str) -> float:

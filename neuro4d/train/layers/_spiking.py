@@ -36,6 +36,10 @@ class AbstractDynamics(AbstractLayer):
         _check_shapes(self.neuron, x.shape[2:], type(self).__name__)
         return self.neuron.constants(dt)
 
+    def cast(self, x: Array) -> Array:
+        """The input in the precision of the numbers of the layer, or its own if that is higher: what a loop over time carries keeps its type."""
+        return x.astype(jnp.result_type(x.dtype, *map(jnp.asarray, jax.tree.leaves(self))))
+
     def initial(self, x: Array) -> Any:
         """The state at rest for a batch."""
         rest = self.neuron.rest()
@@ -102,7 +106,7 @@ class Spiking(AbstractDynamics):
         return 0.0
 
     def apply(self, x, context):
-        return Passed(*self.recorded(x, context.dt, None))
+        return Passed(*self.recorded(self.cast(x), context.dt, None))
 
     def recorded(self, x: Array, dt: float, matrix: Array | None) -> tuple[Array, tuple[Record, ...]]:
         """Spikes, and the record of them."""
@@ -164,7 +168,7 @@ class Recurrent(Spiking):
     def apply(self, x, context):
         if x.shape[2:] != self.weight.shape[:1]:
             raise ValueError(f"Recurrent of {len(self.weight)} neurons takes (time, batch, {len(self.weight)}); got {x.shape}.")
-        return Passed(*self.recorded(x, context.dt, self.matrix()))
+        return Passed(*self.recorded(self.cast(x), context.dt, self.matrix()))
 
 
 class Integrate(AbstractDynamics):
@@ -189,6 +193,7 @@ class Integrate(AbstractDynamics):
         self.names = check_learn(neuron, learn)
 
     def apply(self, x, context):
+        x = self.cast(x)
         constants = self.constants(x, context.dt)
 
         def step(state, i):

@@ -99,7 +99,9 @@ class EarlyExit(eqx.Module):
             for mine, its in zip(jax.tree.leaves(out), jax.tree.leaves(left)):
                 mine[who] = its[: len(who)]
             stay = np.flatnonzero(~np.asarray(progress.done)[: len(who)])
-            size = 1 << max(len(stay) - 1, 0).bit_length()
+            if not len(stay):
+                break
+            size = 1 << (len(stay) - 1).bit_length()
             if size < progress.done.shape[0]:
                 rows = jnp.asarray(np.concatenate([stay, np.zeros(size - len(stay), int)]).astype(np.int32))
                 x, progress = _kept(x, progress, rows, jnp.arange(size) >= len(stay))
@@ -119,8 +121,9 @@ class EarlyExit(eqx.Module):
     def _start(self, run: Steps) -> Progress:
         batch = run.batch
         output, spikes = run.shapes()
-        exited = Exited(jnp.zeros(output, run.dtype), jnp.zeros(batch, jnp.int32), jnp.zeros((batch, spikes), run.dtype))
-        return Progress(jnp.zeros((), jnp.int32), run.states, _nothing(self._readout(), output, run.dtype), jnp.zeros(batch, bool), exited)
+        exited = Exited(jnp.zeros(output.shape, output.dtype), jnp.zeros(batch, jnp.int32), jnp.zeros(spikes.shape, spikes.dtype))
+        gathered = _nothing(self._readout(), output.shape, output.dtype)
+        return Progress(jnp.zeros((), jnp.int32), run.states, gathered, jnp.zeros(batch, bool), exited)
 
     def _readout(self) -> Readout:
         return split_readout(self.net)[1]

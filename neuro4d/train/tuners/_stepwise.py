@@ -34,19 +34,18 @@ class Steps(NamedTuple):
     """A run of a network in single steps.
 
     **Fields:** `states`: at the beginning; `step(states, k)`: the states after step `k`, its output and the spikes of each layer and sample in
-    it; `steps`: how many there are; `batch`, `dtype`.
+    it; `steps`: how many there are; `batch`.
     """
 
     states: Any
     step: Callable[[Any, Any], tuple[Any, Array, Array]]
     steps: int
     batch: int
-    dtype: Any
 
-    def shapes(self) -> tuple[tuple[int, ...], int]:
-        """The shape of an output, and the number of spiking layers."""
+    def shapes(self) -> tuple[Any, Any]:
+        """Shape and type of an output, `(batch, ...)`, and of the spikes, `(batch, layers)`."""
         _, output, spikes = jax.eval_shape(self.step, self.states, jnp.zeros((), jnp.int32))
-        return output.shape, spikes.shape[-1]
+        return output, spikes
 
 
 class Stepwise(NamedTuple):
@@ -78,7 +77,7 @@ class Stepwise(NamedTuple):
             states, output, spikes = advance_all(self.after, states, now, context)
             return states, output, jnp.stack(spikes, axis=-1)
 
-        return Steps(states, step, steps, x.shape[1], jnp.result_type(x, float))
+        return Steps(states, step, steps, x.shape[1])
 
 
 def stepwise(net: Sequential) -> Stepwise:
@@ -126,11 +125,12 @@ def start(layer: Any, x: Array, context: Context) -> Any:
     if isinstance(layer, Sequential):
         return start_all(layer.layers, x, context)
     if isinstance(layer, Recurrent):
+        x = layer.cast(x)
         return layer.initial(x[None]), jnp.zeros_like(x)
     if isinstance(layer, Delayed):
         return jnp.zeros((x.shape[0], len(layer.taps(context.dt)), x.shape[1]), x.dtype)
     if isinstance(layer, AbstractDynamics):
-        return layer.initial(x[None])
+        return layer.initial(layer.cast(x)[None])
     return ()
 
 
@@ -155,6 +155,7 @@ def advance(layer: Any, state: Any, x: Array, context: Context) -> tuple[Any, Ar
         return past, jnp.einsum("bki,kio->bo", past, layer.taps(context.dt)), []
     if not isinstance(layer, AbstractDynamics):
         return (), layer.apply(x[None], context).output[0], []
+    x = layer.cast(x)
     constants = layer.constants(x[None], context.dt)
     if isinstance(layer, Recurrent):
         inner, before = state

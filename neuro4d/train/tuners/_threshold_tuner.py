@@ -36,7 +36,9 @@ class ThresholdTuner(eqx.Module):
     **Arguments:**
 
     - `scope`: `"layer"` or `"overall"`.
-    - `tolerance`: how near to the target on the calibration data.
+    - `tolerance`: how near to the target on the calibration data the search goes on to come. Where the share of silent
+      steps jumps over the target, because neurons are driven alike, the nearest that there is counts if it lies within 0.005; beyond that
+      it is a `ValueError`.
     - `encoder`: how samples without time become sequences, for example `n4.train.encoders.Direct(16)`; not needed with `Hold`.
     - `batch_size`: samples at once.
     - `energy`: `energy(net, spikes, steps)`; by default `synaptic_operations`.
