@@ -15,9 +15,10 @@ from neuro4d._base import check_count, progress_bar, watched
 from neuro4d.train._bounds import Bounds
 from neuro4d.train._fit_feed import Feed, epoch_order
 from neuro4d.train._fit_result import Epoch, FitResult, Resume
-from neuro4d.train._fit_update import Carry, Sums, Task, evaluate, update_model, update_network
+from neuro4d.train._fit_update import Carry, Sums, Task, evaluate, shape_of_output, update_model, update_network
 from neuro4d.train._trainable import as_arrays, trainable
 from neuro4d.train.layers import Sequential
+from neuro4d.train.losses import AbstractLoss, check_classes
 
 EVALUATION = 2**31 - 1
 """Where the keys of evaluation lie, far from those of updates."""
@@ -99,7 +100,17 @@ class _Run:
         self.train = Feed(data, "fit: data") if layered else None
         self.held_out = None if validation is None else Feed(validation, "fit: validation")
 
+    def _check_labels(self, task: Task) -> None:
+        """Compares labels with the classes of a loss that knows some. The network is traced once, and nothing is compiled."""
+        if self.train is None or not isinstance(task.loss, AbstractLoss) or not task.loss.classifies():
+            return
+        classes = shape_of_output(task, self.train.take(np.zeros(self.batch, int))[0])[-1]
+        for feed, where in ((self.train, "fit: data"), (self.held_out, "fit: validation")):
+            if feed is not None and np.issubdtype(feed.y.dtype, np.integer):  # the loss says what it thinks of other labels
+                check_classes(feed.y, classes, where)
+
     def go(self, task: Task, patience: int | None, progress: bool | None, resume: FitResult | None) -> FitResult:
+        self._check_labels(task)
         carry, best, history = self._begin(task, resume)
         best_epoch = 0 if resume is None else resume.best_epoch
         stopped = "epochs"
@@ -206,6 +217,8 @@ def _score(row: Epoch) -> tuple[float, float]:
 
 def _checked_key(key: Any, resume: FitResult | None) -> Any:
     if resume is None:
+        if key is not None and not (isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ()):
+            raise TypeError(f"fit: key is one random key of JAX, `key=jax.random.key(0)`; got {key!r:.80}.")
         return jr.key(0) if key is None else key
     if key is not None and not bool(jnp.all(jr.key_data(key) == jr.key_data(resume.state.key))):
         raise ValueError("fit: a resumed run goes on with the key it began with; leave `key` out.")

@@ -80,12 +80,22 @@ def update_network(shown: tuple[Task, Array, Array], carry: Carry) -> tuple[Carr
 def network_loss(parameters: Any, task: Task, statistics: Any, batch: tuple[Array, Array], key: Any) -> tuple[Array, Any]:
     """The loss of one batch in training, and what was seen."""
     x, y = batch
+    output, records, changed = run_in_training(task, task.network(parameters, statistics), x, key)
+    value = task.loss(output, y, records)
+    return value, (seen(value, output, y, records), jax.lax.stop_gradient(changed))
+
+
+def run_in_training(task: Task, network: Any, x: Array, key: Any) -> Any:
+    """Output, records and new statistics of a batch that is learnt from."""
     shift, code, draw = jr.split(key, 3)
     if task.augment is not None:
         x = task.augment(x, shift)
-    output, records, changed = task.network(parameters, statistics).run(task.encoder(x, code), key=draw, training=True)
-    value = task.loss(output, y, records)
-    return value, (seen(value, output, y, records), jax.lax.stop_gradient(changed))
+    return network.run(task.encoder(x, code), key=draw, training=True)
+
+
+def shape_of_output(task: Task, x: Any) -> tuple[int, ...]:
+    """The shape of what the network gives for a batch of samples, without running it."""
+    return jax.eval_shape(lambda x, key: run_in_training(task, task.model, x, key).output, x, task.key).shape
 
 
 def seen(value: Array, output: Array, y: Array, records: Any) -> Sums:

@@ -224,6 +224,7 @@ def test_digits_are_read():
         (lambda data: T.fit(network(), data, loss=ENTROPY, optimizer=0.1), TypeError, "optax"),
         (lambda data: T.fit(network(), data, loss=ENTROPY, where=lambda net: net.layers[0].steps), TypeError, "float arrays"),
         (lambda data: T.trainable(3), TypeError, "Sequential"),
+        (lambda data: T.fit(network(), data, loss=ENTROPY, key=0), TypeError, r"key=jax.random.key\(0\)"),
         (lambda data: T.Bounds((lambda net: net.layers[3].neuron.w, 2.0, 1.0)), ValueError, "below"),
         (lambda data: T.Bounds(3), TypeError, "triples"),
         (
@@ -243,3 +244,13 @@ def test_digits_are_read():
 def test_errors_teach(data, call, error, words):
     with pytest.raises(error, match=words):
         call(data)
+
+
+@pytest.mark.parametrize("label", [-1, 2])
+def test_labels_outside_the_classes_are_refused(data, label):
+    x, y = data[0], np.concatenate([data[1][:-1], [label]])
+    loss = ENTROPY + 0.1 * T.losses.RateTarget(0.05)
+    with pytest.raises(ValueError, match=f"fit: data: labels .* from 0 to 1.*got {label}"):
+        T.fit(network(), (x, y), loss=loss)
+    with pytest.raises(ValueError, match=f"fit: validation: labels .*got {label}"):
+        T.fit(network(), data, validation=(x, y), loss=loss)

@@ -13,6 +13,10 @@ from neuro4d.train.layers import Record
 class AbstractLoss(eqx.Module):
     """One number to be made small. Losses add and are multiplied by numbers: `CrossEntropy() + 0.1 * RateTarget(0.05)`."""
 
+    def classifies(self) -> bool:
+        """Whether labels are numbers of classes: `fit` then compares them with the width of the output."""
+        return False
+
     @abc.abstractmethod
     def __call__(self, output: Array, labels: Any, records: Sequence[Record] = ()) -> Float[Array, ""]:
         """The loss.
@@ -37,6 +41,9 @@ class Total(AbstractLoss):
     """A weighted sum of losses."""
 
     terms: tuple[tuple[Any, AbstractLoss], ...]
+
+    def classifies(self):
+        return any(loss.classifies() for _, loss in self.terms)
 
     def __call__(self, output, labels, records=()):
         return sum(weight * loss(output, labels, records) for weight, loss in self.terms)

@@ -5,8 +5,10 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
+from neuro4d._base import is_traced
 from neuro4d.train.losses._base import AbstractLoss
 
 
@@ -19,7 +21,7 @@ class CrossEntropy(AbstractLoss):
 
     Called with outputs `(batch, classes)`, from any `Readout`, and whole numbers `(batch,)`.
 
-    **Raises:** `ValueError` for other shapes, `TypeError` for labels that are no whole numbers.
+    **Raises:** `ValueError` for other shapes and labels outside the classes, `TypeError` for labels that are no whole numbers.
 
     !!! Example
 
@@ -36,6 +38,9 @@ class CrossEntropy(AbstractLoss):
             raise ValueError(f"CrossEntropy: smoothing lies between 0 and 1, 1 excluded, for example 0.1; got {smoothing!r}.")
         self.smoothing = float(smoothing)
 
+    def classifies(self):
+        return True
+
     def __call__(self, output, labels, records=()):
         check_logits(output, labels, 2, "CrossEntropy", '`(batch, classes)`: end the network with `train.Readout("mean")`')
         return jnp.mean(cross_entropy(output, labels, self.smoothing))
@@ -50,7 +55,7 @@ class TET(AbstractLoss):
 
     Called with outputs of every step, `(time, batch, classes)`: of a network without `Readout`.
 
-    **Raises:** `ValueError` for another shape or weight.
+    **Raises:** `ValueError` for another shape or weight and for labels outside the classes.
 
     **Source:** S. Deng, Y. Li, S. Zhang, S. Gu, ICLR (2022).
 
@@ -69,6 +74,9 @@ class TET(AbstractLoss):
         if not 0 <= weight <= 1:
             raise ValueError(f"TET: weight lies between 0 and 1, for example 0.05; got {weight!r}.")
         self.weight, self.target = float(weight), float(target)
+
+    def classifies(self):
+        return True
 
     def __call__(self, output, labels, records=()):
         check_logits(output, labels, 3, "TET", "`(time, batch, classes)`: leave `train.Readout` out")
@@ -92,3 +100,16 @@ def check_logits(output: Array, labels: Any, axes: int, where: str, advice: str)
         raise TypeError(f"{where}: labels are whole numbers, for example `y.astype(int)`; got {jnp.asarray(labels).dtype}.")
     if jnp.shape(labels) != output.shape[-2:-1]:
         raise ValueError(f"{where}: {output.shape[-2]} samples need as many labels; got {jnp.shape(labels)}.")
+    if not is_traced(labels):
+        check_classes(labels, output.shape[-1], where)
+
+
+def check_classes(labels: Any, classes: int, where: str) -> None:
+    """Refuses labels that are no number of a class."""
+    numbers = np.asarray(labels)  # concrete, also inside a compiled function
+    low, high = int(numbers.min(initial=0)), int(numbers.max(initial=-1))
+    if low < 0 or high >= classes:
+        raise ValueError(
+            f"{where}: labels are numbers of classes from 0 to {classes - 1}, for {classes} outputs; got {low if low < 0 else high}. "
+            "Leave samples without a class out, `x[y >= 0], y[y >= 0]`, number classes from 0, or make the last layer wider."
+        )

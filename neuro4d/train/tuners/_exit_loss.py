@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from neuro4d.train.losses import AbstractLoss
+from neuro4d.train.losses import AbstractLoss, check_logits
 from neuro4d.train.tuners._cumulative import confidence
 
 
@@ -41,7 +41,7 @@ class ExitLoss(AbstractLoss):
 
     Called with outputs of every step, `(time, batch, classes)`: of a network without `Readout`, or with a readout that is left out.
 
-    **Raises:** `ValueError` for numbers outside these ranges and outputs without time.
+    **Raises:** `ValueError` for numbers outside these ranges, outputs without time and labels outside the classes; `TypeError` for labels that are no whole numbers.
 
     **Source:** exits as in Y. Li et al., SEENN (2023); a chain of hazards as in A. Graves, Adaptive computation time (2016).
 
@@ -66,11 +66,11 @@ class ExitLoss(AbstractLoss):
             raise ValueError(f"ExitLoss: temperature is more than 0, for example 0.05; got {temperature!r}.")
         self.weight, self.threshold, self.temperature = float(weight), float(threshold), float(temperature)
 
+    def classifies(self):
+        return True
+
     def __call__(self, output, labels, records=()):
-        if output.ndim != 3:
-            raise ValueError(
-                f"ExitLoss takes outputs of every step, (time, batch, classes): leave `train.Readout` out; got {output.shape}."
-            )
+        check_logits(output, labels, 3, "ExitLoss", "of every step, (time, batch, classes): leave `train.Readout` out")
         steps = jnp.arange(1, len(output) + 1, dtype=output.dtype)
         logits = jnp.cumsum(output, axis=0) / steps[:, None, None]
         leaves = exit_probabilities(logits, self.threshold, self.temperature)

@@ -40,6 +40,11 @@ class Feed:
         """How many samples the set has."""
         return len(self._data)
 
+    @property
+    def labels(self) -> np.ndarray:
+        """The labels of all samples."""
+        return self._data.y
+
     def __len__(self) -> int:
         return (len(self._data) + self.size - 1) // self.size
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from neuro4d.train.layers import Record, Sequential
-from neuro4d.train.losses import AbstractLoss
+from neuro4d.train.losses import AbstractLoss, check_classes
 from neuro4d.train.tuners._feed import Feed
 from neuro4d.train.tuners._thresholds import scaled
 
@@ -24,11 +24,11 @@ class Goal(NamedTuple):
     per_layer: bool
 
 
-def trained_thresholds(
-    net: Sequential, batches: Feed, goal: Goal, optimizer: Any, updates: int, seed: int
-) -> Sequential:
+def trained_thresholds(net: Sequential, batches: Feed, goal: Goal, optimizer: Any, updates: int, seed: int) -> Sequential:
     """The network with one trained factor per neuron on its thresholds. Only factors move; they are logarithms, so they stay positive."""
-    shapes = jax.eval_shape(lambda n, x: n.trace(x)[1], net, next(iter(batches)).x)
+    output, shapes = jax.eval_shape(lambda n, x: n.trace(x), net, next(iter(batches)).x)
+    if goal.loss.classifies():
+        check_classes(batches.labels, output.shape[-1], "optimize_thresholds")
     logs = tuple(jnp.zeros(record.spikes.shape[2:], jnp.result_type(float)) for record in shapes)
     state, done = optimizer.init(logs), 0
     while done < updates:
