@@ -51,7 +51,8 @@ def tune(
     - `key`: of all trials; by default `jax.random.key(0)`. `max_updates`: batches of trials at most.
     - `tolerance`: a share of each target, a quantity, or either by name.
     - `duration`, `discard`: of the runs that rates are measured in [time]; `trials`: runs in a batch, 2 or more.
-    - `confidence`: of the final check. `gradient`: gives the first slopes; by default the mean field, for three places and more, or measurements.
+    - `confidence`: of the final check at a setting, for all targets and looks together.
+    - `gradient`: gives the first slopes; by default the mean field, for three places and more, or measurements.
     - `progress`: a bar; by default where a person can see it.
 
     **Returns:** a `Tuned`, also after Ctrl-C or where the targets cannot be reached: `converged` and `reason` say what happened.

@@ -179,7 +179,7 @@ def test_where_theory_has_no_state_the_slopes_are_measured(monkeypatch):
 
 def test_looking_again_keeps_the_confidence():
     """A mean at its tolerance, so that every confirmation is wrong: by simulation of up to 12 looks at 8 trials, in at most 5 % of all
-    searches. With the quantile of a single look it would be 17 %. 2,000 searches: the standard error is 0.5 %."""
+    searches. With the quantile of a single look it would be 18 %. 2,000 searches: the standard error is 0.5 %."""
     from neuro4d.train._tune_search import Search
 
     search = SimpleNamespace(checked={}, trials=8, confidence=0.9, place_of=lambda c: 0)
