@@ -51,7 +51,10 @@ def _kernel(free: FreeDelays, dtype: jnp.dtype) -> tuple[Int32[Array, "e taps"],
     side = free.side
     lags = whole[:, None] + jnp.arange(-side, side + 2, dtype=jnp.int32)
     width = 1 + jnp.clip(free.spread.astype(dtype) / free.dt, 0, side)
-    share = jnp.maximum(0, 1 - jnp.abs(lags - exact[:, None]) / width)
+    # Written without a corner: on the grid the slope is that towards a longer delay, and what some steps gain the others lose.
+    sign = jnp.where(jnp.arange(-side, side + 2) <= 0, 1, -1).astype(dtype)
+    distance = sign * (exact[:, None] - lags)
+    share = jnp.where(distance <= width, 1 - distance / width, 0)
     if not side:
         return lags, share
     share = jnp.where(lags >= 1, share, 0)

@@ -51,15 +51,14 @@ def tune(
     - `key`: of all trials; by default `jax.random.key(0)`. `max_updates`: batches of trials at most.
     - `tolerance`: a share of each target, a quantity, or either by name.
     - `duration`, `discard`: of the runs that rates are measured in [time]; `trials`: runs in a batch, 2 or more.
-    - `confidence`: of the final check at a setting, for all targets and looks together.
+    - `confidence`: of the check at a setting, all targets and looks together. `progress`: a bar; by default where a person can see it.
     - `gradient`: gives the first slopes; by default the mean field, for three places and more, or measurements.
-    - `progress`: a bar; by default where a person can see it.
 
     **Returns:** a `Tuned`, also after Ctrl-C or where the targets cannot be reached: `converged` and `reason` say what happened.
 
     **Raises:** `TypeError`, `UnitError`, `ValueError`, `UnknownNameError` for arguments that do not fit, before anything is compiled.
 
-    **Source:** C. G. Broyden, Math. Comput. 19, 577 (1965); J. Nocedal, S. J. Wright, Numerical Optimization (2006), chapter 4.
+    **Source:** C. E. Rasmussen, C. K. I. Williams, Gaussian Processes for Machine Learning (2006); J. Nocedal, S. J. Wright, Numerical Optimization (2006), chapter 4.
 
     !!! Example
 

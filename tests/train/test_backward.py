@@ -101,7 +101,7 @@ def test_both_directions_are_those_of_the_dense_derivative(path, kind, dtype, ba
         np.testing.assert_allclose(found, expected, rtol=tolerance, atol=10 * tolerance, err_msg=name)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", [pytest.param("plain", marks=pytest.mark.full), "native"])
 def test_batches_of_derivatives(path, backend, x64):
     """`vmap` of `grad` over states and over weights, and `grad` of `vmap` with weights that lanes share, are loops over lanes."""
     path = of_kind(path, "edge", "float64")
@@ -122,6 +122,7 @@ def test_batches_of_derivatives(path, backend, x64):
     np.testing.assert_allclose(shared, alone, rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.full
 def test_second_derivatives(path, x64):
     """Forward over reverse, of weights with spikes; reverse over reverse says what to write instead."""
     path = of_kind(path, "source", "float64")

@@ -46,7 +46,7 @@ def slopes():
         yield plain, lambda **options: of(lambda m, s, keep: n4.train.scan(m, s, STEPS, keep, inputs, **options)), of, inputs
 
 
-@pytest.mark.parametrize("checkpoint", ["sqrt", 7])
+@pytest.mark.parametrize("checkpoint", ["sqrt", pytest.param(7, marks=pytest.mark.full)])
 def test_checkpoints_change_no_gradient(slopes, checkpoint):
     plain, run, _, _ = slopes
     (value, aux), gradient = run(checkpoint=checkpoint)
@@ -56,6 +56,7 @@ def test_checkpoints_change_no_gradient(slopes, checkpoint):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12 * np.abs(b).max())
 
 
+@pytest.mark.full
 def test_truncation_cuts_the_state_between_pieces(slopes):
     _, run, of, inputs = slopes
 

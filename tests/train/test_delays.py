@@ -114,12 +114,18 @@ def test_the_gradient_of_a_delay_is_the_difference(spread):
     model = n4.Network(inputs, target, e, given).build(dt=DT * u.ms, precision="float64")
     loss = jax.jit(lambda d: quiet(model, d))
     at = Delays("e")(model)
-    gradient = np.asarray(jax.jit(jax.grad(lambda d: quiet(model, d)))(at))
+    slope = jax.jit(jax.grad(lambda d: quiet(model, d)))
+    gradient = np.asarray(slope(at))
     for edge in range(0, 24, 5):
         h = 1e-5 * jnp.zeros(24).at[edge].set(1)
         want = float(loss(at + h) - loss(at - h)) / 2e-5
         assert gradient[edge] == pytest.approx(want, rel=1e-6, abs=1e-9)
     assert np.abs(gradient).min() > 1e-6
+    # On the grid the function has a corner: its slope is that towards a longer delay.
+    at = jnp.round(at / DT) * DT
+    h = 0.01 * jnp.zeros(24).at[3].set(1)  # wider than what counts as on the grid
+    want = float(loss(at + h) - loss(at)) / 0.01
+    assert float(slope(at)[3]) == pytest.approx(want, rel=0.02)
 
 
 def test_gradients_with_respect_to_delays_weights_and_spikes_are_finite(soft):
@@ -182,6 +188,7 @@ def test_delays_are_drawn_unrounded_in_the_order_of_edges_and_reported(soft):
     assert "delays that are trained" in str(soft.plan())
 
 
+@pytest.mark.full
 def test_known_delays_are_found_and_the_closed_network_fires_the_spikes_of_its_teacher():
     """The small version of `benchmarks/delays.py`, which says what is done."""
     where = Path(__file__).resolve().parents[2] / "benchmarks" / "delays.py"

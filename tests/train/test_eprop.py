@@ -86,6 +86,7 @@ def test_without_recurrence_it_is_the_derivative(fed, program):
             np.testing.assert_allclose(found.gradient[name], slope, rtol=1e-6, atol=1e-10)
 
 
+@pytest.mark.full
 def test_below_threshold_it_is_the_difference_quotient(fed, program):
     with jax.enable_x64(True):
         quiet = write(fed, PLACES, read(fed, PLACES) | {"threshold": jnp.zeros(10)})
@@ -106,6 +107,7 @@ def small():
     return n4.Network(cells, synapses, n4.Clamp("drive", cells, 120 * u.pA)).build(dt=0.5 * u.ms, seed=0)
 
 
+@pytest.mark.full
 def test_memory_does_not_grow_with_time_and_the_slope_of_a_rate_is_steady(small):
     """With recurrence, over 10,000 steps: what would explode is cut."""
     where = n4.train.places({"threshold": lambda m: m.neurons["cells"].v_th, "e": n4.Weights("e")})

@@ -53,6 +53,7 @@ def estimate(model, statistic, where=None, trials=1):
     return train.EventBased(trials=trials).estimate(model, where or PLACES, statistic, jax.random.key(0))
 
 
+@pytest.mark.full
 def test_the_slopes_of_all_statistics_are_those_of_differences(model):
     got = estimate(model, FunctionStatistic(every))
     compiled = jax.jit(lambda values: every(train._parameters.write(model, PLACES, values), jax.random.key(0)))

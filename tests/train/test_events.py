@@ -74,6 +74,7 @@ def test_the_result_does_not_depend_on_the_grid(network):
     np.testing.assert_allclose(coarse.v["cells"], fine.v["cells"][1::2], rtol=0, atol=1e-7)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("strength", [0.0, 0.3])
 def test_the_grid_simulation_comes_closer_with_the_step(strength):
     late = {}
