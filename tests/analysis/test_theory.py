@@ -168,6 +168,7 @@ def test_published_networks():
     assert float(n4.analysis.mean_field(model, sample=50).rate("exc").to_decimal(u.Hz)) == pytest.approx(37.5, rel=0.02)
 
 
+@pytest.mark.full
 def test_a_state_that_was_not_found_is_no_answer():
     """Neurons that excite each other without a limit to their rate: the more they get, the more they send."""
     cells = n4.Population("cells", 20, neuron(t_ref=0 * u.ms), {"in": n4.Delta()})

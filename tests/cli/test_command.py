@@ -88,12 +88,13 @@ def test_same_seed_same_spikes_for_any_number_of_threads(command, tmp_path):
 
 def test_compiled_programs_are_kept(command, tmp_path):
     args = ("run", "cuba", "--scale", "0.05", "--duration", "5 ms", "--no-progress", "--out")
+    kept = []
     for out in ("first", "second"):
         done = command(*args, str(tmp_path / out), store=tmp_path / "cache")
         assert done.returncode == 0, done.stderr
-    assert any((tmp_path / "cache" / "neuro4d" / "xla").iterdir())
-    first, second = (json.loads((tmp_path / out / "summary.json").read_text())["compile_s"] for out in ("first", "second"))
-    assert second < first
+        kept.append({path.name for path in (tmp_path / "cache" / "neuro4d" / "xla").iterdir()})
+    assert kept[0]
+    assert kept[1] == kept[0]  # nothing had to be compiled again
 
 
 def test_run_a_file(command, tmp_path):

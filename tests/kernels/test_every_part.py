@@ -186,6 +186,7 @@ def test_derivatives_are_those_of_differences():
             assert abs(slope - difference) <= 1e-5 * abs(difference) + 1e-5, (name, field, slope, difference)
 
 
+@pytest.mark.full
 def test_derivatives_through_spikes_are_finite():
     """I16: with a surrogate, for every float leaf, with equal time constants of membrane and synapse."""
     model = network().build(dt=0.1 * u.ms, seed=1, surrogate=n4.SuperSpike())

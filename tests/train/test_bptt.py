@@ -78,6 +78,7 @@ def test_truncation_cuts_the_state_between_pieces(slopes):
     assert not np.allclose(gradient[0], slopes[0][1][0], rtol=1e-3)
 
 
+@pytest.mark.full
 def test_clipping_bounds_what_passes_to_an_earlier_block(slopes):
     plain, run, _, _ = slopes
     (_, aux), tight = run(checkpoint=10, clip=1e-3)
@@ -86,6 +87,7 @@ def test_clipping_bounds_what_passes_to_an_earlier_block(slopes):
     assert 0 < np.linalg.norm(tight[2]) <= 1e-3 * (1 + 1e-9) < np.linalg.norm(plain[1][2])
 
 
+@pytest.mark.full
 def test_memory_grows_with_the_square_root():
     model = network(jnp.float32)
 

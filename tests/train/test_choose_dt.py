@@ -14,6 +14,7 @@ def net(delay=1.0):
     return n4.Network(cells, noise, back)
 
 
+@pytest.mark.full
 def test_steps_that_are_too_long_are_told_apart():
     """In steps of 1 ms three jumps and more arrive at once, and the rate is a quarter higher."""
     given = {"duration": 500 * u.ms, "discard": 100 * u.ms, "trials": 4}

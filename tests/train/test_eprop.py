@@ -124,6 +124,7 @@ def test_memory_does_not_grow_with_time_and_the_slope_of_a_rate_is_steady(small)
         assert float(jnp.sum(slopes[1][name])) == pytest.approx(float(jnp.sum(slopes[0][name])), rel=0.3)
 
 
+@pytest.mark.full
 def test_ottt_is_eprop_where_all_targets_are_alike_and_silent(small):
     """Below threshold every target is the typical one; above, both point in one direction."""
     place = n4.train.places({"e": n4.Weights("e")})

@@ -39,6 +39,7 @@ def test_defaults_stay_finite_over_2000_steps_where_the_usual_surrogate_explodes
     assert np.isfinite(ours) and -1e4 < ours < 0
 
 
+@pytest.mark.full
 def test_without_damping_it_is_the_derivative_of_jax_bit_for_bit_forward(coupled):
     soft, values = with_surrogate(coupled, BUMP), read(coupled, THRESHOLD)
     rate = n4.train.Rate("cells", 30 * u.ms, discard=10 * u.ms)
@@ -101,6 +102,7 @@ def test_coins_fall_as_often_as_they_should_and_the_score_knows_their_slope(esca
     assert abs(float(found.gradient["threshold"]) - truth) < 4 * error
 
 
+@pytest.mark.full
 def test_scores_of_a_network_agree_with_differences(coupled):
     """Threshold and synapses of a recurrent network, within four standard errors of both: by chance 1.3e-4 of all seeds fail."""
     model = n4.train.with_escape_noise(coupled, rate=1 * u.kHz, width=2 * u.mV)

@@ -55,6 +55,7 @@ def test_a_threshold_reaches_a_rate_and_fresh_seeds_agree(noisy):
     assert result.updates == len(result.history) <= 40 and result.history[0].kind == "start" and result.history[-1].kind == "check"
 
 
+@pytest.mark.full
 def test_two_targets_of_two_external_rates_from_theory(noisy):
     """The slopes of the start come from the mean field, so no run is spent on them."""
     where = {"a": n4.train.PoissonRate("outside"), "b": n4.train.PoissonRate("beyond")}
