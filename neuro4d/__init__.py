@@ -1,9 +1,11 @@
 """neuro4d: spiking neural networks on a four-dimensional lattice, in JAX."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from neuro4d import analysis as analysis
 from neuro4d import integrators as integrators
 from neuro4d import io as io
-from neuro4d import train as train
 from neuro4d import zoo as zoo
 from neuro4d._base import Constant as Constant
 from neuro4d._base import Drive as Drive
@@ -106,3 +108,13 @@ from neuro4d.stimuli import Waveform as Waveform
 from neuro4d.stimuli import WhiteNoise as WhiteNoise
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from neuro4d import train as train
+else:
+
+    def __getattr__(name: str) -> Any:
+        """`n4.train` is loaded when it is first used: most scripts simulate and train nothing."""
+        if name == "train":
+            return importlib.import_module("neuro4d.train")
+        raise AttributeError(f"module 'neuro4d' has no attribute {name!r}")
