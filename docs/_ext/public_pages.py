@@ -48,7 +48,8 @@ def packages() -> list[str]:
 def package_page(package: str, top: dict[int, str]) -> str | None:
     """The page of a package, or None where it offers nothing. `top` holds the names in neuro4d by object."""
     module = importlib.import_module(f"neuro4d.{package}")
-    names = exports(module)
+    outer = package.rpartition(".")[0]
+    names = [name for name in exports(module) if not outer or name not in exports(importlib.import_module(f"neuro4d.{outer}"))]
     if not names:
         return None
     full = [f"neuro4d.{top.get(id(getattr(module, name)), f'{package}.{name}')}" for name in names]
