@@ -41,6 +41,7 @@ from neuro4d._base._random import uniform as uniform
 from neuro4d._base._random import uniform_jax as uniform_jax
 from neuro4d._base._random import words as words
 from neuro4d._base._random import words_jax as words_jax
+from neuro4d._base._table import table as table
 from neuro4d._base._units import COHERENT as COHERENT
 from neuro4d._base._units import NUMBER as NUMBER
 from neuro4d._base._units import attach as attach

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from neuro4d._base import card, html_table, is_traced
+from neuro4d._base import card, html_table, is_traced, table
 from neuro4d.analysis._inputs import Equations, equations
 from neuro4d.analysis._siegert import ALPHA, siegert_rate
 
@@ -22,6 +22,8 @@ r"""$|\zeta(1/2)|/\sqrt{2\pi}$: by how many standard deviations of a step a thre
 
 STEPS = 400
 """Iterations of the fixed point at most."""
+
+_HEAD = ("population", "rate (Hz)", "mean input (mV)", "noise (mV)")
 
 
 class Stationary(eqx.Module):
@@ -63,15 +65,10 @@ class Stationary(eqx.Module):
     def __repr__(self) -> str:
         if is_traced(self):
             return f"Stationary({', '.join(self.names)})"
-        rows = [("population", "rate (Hz)", "mean input (mV)", "noise (mV)"), *self._rows()]
-        widths = [max(len(row[i]) for row in rows) for i in range(4)]
-        head = "" if self.converged else f"{self._title()}\n"
-        return head + "\n".join(
-            "  ".join(cell.ljust(widths[0]) if not i else cell.rjust(widths[i]) for i, cell in enumerate(row)) for row in rows
-        )
+        return ("" if self.converged else f"{self._title()}\n") + table(_HEAD, self._rows())
 
     def _repr_html_(self) -> str:
-        return card(self._title(), html_table(("population", "rate (Hz)", "mean input (mV)", "noise (mV)"), self._rows()))
+        return card(self._title(), html_table(_HEAD, self._rows()))
 
 
 class Field(NamedTuple):

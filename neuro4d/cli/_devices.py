@@ -4,10 +4,9 @@ import platform
 
 import jax
 
-from neuro4d._base import n_cores
+from neuro4d._base import n_cores, table
 from neuro4d.cli._machine import cache_folder, granted_cores
 from neuro4d.cli._run import package_version
-from neuro4d.cli._table import table
 from neuro4d.kernels import native_status
 
 

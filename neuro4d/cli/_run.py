@@ -10,12 +10,11 @@ import brainunit as u
 import jax
 import numpy as np
 
-from neuro4d._base import did_you_mean
+from neuro4d._base import did_you_mean, table
 from neuro4d.cli._arguments import Run
 from neuro4d.cli._machine import peak_memory_gb, prepare
 from neuro4d.cli._output import claim, write_arrays, write_json, write_raster
 from neuro4d.cli._quantity import UserError, parse_time
-from neuro4d.cli._table import table
 from neuro4d.io import load_config
 from neuro4d.network import Network
 from neuro4d.recorders import Counts, Spikes, Trace

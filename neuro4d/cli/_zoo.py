@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from neuro4d.cli._table import table
+from neuro4d._base import table
 from neuro4d.zoo import ZooEntry, get, names
 
 

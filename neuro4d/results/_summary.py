@@ -4,7 +4,7 @@ import dataclasses
 import math
 from typing import Any, NamedTuple
 
-from neuro4d._base import card, html_table
+from neuro4d._base import card, html_table, table
 
 
 class PopulationSummary(NamedTuple):
@@ -70,16 +70,7 @@ class Summary:
         return card(self._title(), self.html())
 
     def __repr__(self) -> str:
-        rows = [_HEAD, *self._cells()]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
-        lines = [
-            "  ".join(
-                cell.ljust(width) if column == 0 else cell.rjust(width)
-                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-            )
-            for row in rows
-        ]
-        return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:], self._footer()])
+        return f"{table(_HEAD, self._cells())}\n{self._footer()}"
 
     def _cells(self) -> list[tuple[str, ...]]:
         return [

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from neuro4d._base import card, check_count, html_table
+from neuro4d._base import card, check_count, html_table, lookup, table
 from neuro4d.model import Model
 from neuro4d.train._differences import Differences
 from neuro4d.train._estimate import AbstractGradient, Estimate, along, direction
@@ -97,10 +97,7 @@ class GradientCheck(NamedTuple):
 
     def __getitem__(self, place):  # type: ignore[override]
         """The row of a place."""
-        for row in self.rows:
-            if row.place == place:
-                return row
-        raise KeyError(f"no place {place!r}; there are {', '.join(repr(row.place) for row in self.rows)}.")
+        return lookup({row.place: row for row in self.rows}, place, "place")
 
     @property
     def agrees(self) -> bool:
@@ -119,9 +116,7 @@ class GradientCheck(NamedTuple):
 
     def __str__(self):
         head, rows = self.table()
-        widths = [max(len(line[i]) for line in [head, *rows]) for i in range(len(head))]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in [head, *rows]]
-        return "\n".join([self.title, *([self.because] if self.because else []), *lines])
+        return "\n".join([self.title, *([self.because] if self.because else []), table(head, rows, left=len(head))])
 
     def __repr__(self):
         return str(self)

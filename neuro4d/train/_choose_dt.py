@@ -9,7 +9,7 @@ import brainunit as u
 import jax
 import numpy as np
 
-from neuro4d._base import attach, card, check_count, check_name, html_table, strip
+from neuro4d._base import attach, card, check_count, check_name, html_table, strip, table
 from neuro4d.model import Model
 from neuro4d.network import Network
 from neuro4d.train._statistic import Rate, as_statistic
@@ -57,10 +57,8 @@ class TimeStep:
         return ("time step", *self.tolerance, "agrees")
 
     def __repr__(self) -> str:
-        table = [self._head(), *self._rows()]
-        widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
-        return "\n".join([f"largest time step that agrees: {self.dt}", *lines])
+        head = self._head()
+        return f"largest time step that agrees: {self.dt}\n{table(head, self._rows(), left=len(head))}"
 
     def _repr_html_(self) -> str:
         return card(f"largest time step that agrees: {self.dt}", html_table(self._head(), self._rows()))

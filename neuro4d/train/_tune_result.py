@@ -4,7 +4,7 @@ import dataclasses
 import importlib
 from typing import Any, NamedTuple
 
-from neuro4d._base import NUMBER, card, html_table
+from neuro4d._base import NUMBER, card, html_table, table
 from neuro4d.model import Model
 
 
@@ -72,10 +72,7 @@ class Tuned:
     @property
     def report(self) -> str:
         """The report that is printed."""
-        head, rows = self._targets()
-        places, found = self._places()
-        lines = [self._title(), "", _text(places, found), "", _text(head, rows)]
-        return "\n".join(lines)
+        return "\n".join([self._title(), "", table(*self._places()), "", table(*self._targets())])
 
     def plot(self) -> Any:
         """Targets and places over the updates. Returns matplotlib axes; needs `pip install "neuro4d[plot]"`."""
@@ -122,12 +119,3 @@ def _bare(value: Any, unit: Any) -> float:
 
 def _shown(value: float, unit: Any) -> str:
     return f"{value:.5g}" + ("" if unit == NUMBER else f" {unit}")
-
-
-def _text(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    table = [head, *rows]
-    widths = [max(len(row[column]) for row in table) for column in range(len(head))]
-    lines = [
-        "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))) for row in table
-    ]
-    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])

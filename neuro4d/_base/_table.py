@@ -1,4 +1,4 @@
-"""Plain tables for a terminal."""
+"""Plain text tables."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> 
 
     !!! Example
 
-        >>> from neuro4d.cli._table import table
+        >>> from neuro4d._base import table
         >>> print(table(("name", "n"), [("cells", "4000")]))
         name      n
         -----  ----
