@@ -53,9 +53,9 @@ def _last_name(where: str) -> str:
     return re.split(r"[.\s]", where)[-1]
 
 
-def check_quantity(x: Any, unit, where: str, *, low=None) -> Any:
+def check_quantity(x: Any, unit, where: str, *, low=None, open_low=False) -> Any:
     """What a field declared with `quantity` does, for an argument that is stored by hand."""
-    converter = _Converter(unit, low, None, False, False)
+    converter = _Converter(unit, low, None, open_low, False)
     converter.where = where
     return converter(x)
 

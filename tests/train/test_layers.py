@@ -180,6 +180,28 @@ def test_a_network_shows_its_spiking_layers(net, x):
     assert net.layer("2.1").neuron is net.layers[2].layers[1].neuron
 
 
+def test_a_spike_goes_both_ways_around_a_residual():
+    """The first layer reaches 8 synapses on the way through, and on the way past 8 of the shortcut or the 3 that come after."""
+    dense = T.Dense(8, 8, key=jr.key(0))
+    for more, expected in (({"shortcut": dense}, (16.0, 3.0)), ({}, (11.0, 3.0))):
+        block = T.Residual(dense, T.Spiking(n4.PLIF()), **more)
+        net = T.Sequential(T.Spiking(n4.PLIF()), T.Sequential(block), T.Dense(8, 3, key=jr.key(1)))
+        assert net.fan_outs() == expected
+
+
+def test_a_network_inside_keeps_its_own_time_step():
+    delayed = T.Delayed(1, 1, longest=3 * u.ms, key=jr.key(0)).with_delays(1.5 * u.ms)
+    fine = lif(t_ref=0.5 * u.ms)
+    net = T.Sequential(T.Sequential(delayed, T.Spiking(lif()), dt=0.5 * u.ms), T.Spiking(lif()))
+    assert float(net.freeze().layer("0.0").delay.item()) == 1.5
+    assert float(net.with_layer("0.1", T.Spiking(fine)).layer("0.1").neuron.t_ref) == 0.5
+    inner = T.Sequential(T.Sequential(T.Spiking(lif()), dt=0.5 * u.ms))
+    assert float(inner.with_neurons(fine).layer("0.0").neuron.t_ref) == 0.5
+    for changed in (lambda: net.with_layer("1", T.Spiking(fine)), lambda: net.with_neurons(fine)):
+        with pytest.raises(ValueError, match="multiple of dt"):
+            changed()
+
+
 def test_other_neurons_in_the_same_network(net, x):
     other = net.with_neurons(NEURONS["AdLIF"])
     assert [type(other.layer(name).neuron).__name__ for name in other.spiking_layers] == ["AdLIF"] * 3

@@ -78,6 +78,7 @@ def test_losses_add():
         (lambda: n4.train.ExitLoss()(jnp.ones((4, 2, 3)), jnp.ones(2)), TypeError, "whole numbers"),
         (lambda: L.TET()(jnp.ones((2, 3)), jnp.zeros(2, int)), ValueError, "time, batch"),
         (lambda: L.VanRossum(tau=5.0), n4.UnitError, "u.ms"),
+        (lambda: L.VanRossum(tau=0 * u.ms), ValueError, "VanRossum: tau must be more than 0 ms.*tau=20"),
         (lambda: L.VanRossum(tau=5 * u.ms)(jnp.ones((5, 2, 1)), jnp.ones((5, 2, 1))), ValueError, "batch, time"),
         (lambda: L.RateTarget(20.0), ValueError, "from 0 to 1"),
         (lambda: L.RateTarget(0.2)(None, None), ValueError, "net.trace"),

@@ -1,7 +1,7 @@
 """The protocol of a layer: sequences in, sequences out, and what else is worth seeing on the way."""
 
 import abc
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import brainunit as u
 import equinox as eqx
@@ -50,9 +50,6 @@ class AbstractLayer(eqx.Module):
     A layer sees all of time at once, so that what does not depend on its order is computed in one piece.
     """
 
-    fixed: ClassVar[tuple[str, ...]] = ()
-    """Fields that are numbers and are not trained by default."""
-
     @abc.abstractmethod
     def apply(self, x: Array, context: Context) -> Passed:
         """The output, the records of spiking layers, and the new running statistics."""
@@ -68,7 +65,7 @@ class AbstractLayer(eqx.Module):
 
     def kept(self) -> tuple[str, ...]:
         """Fields that are numbers and are not trained by default."""
-        return self.fixed
+        return ()
 
     def ranges(self) -> dict[str, tuple[float, float]]:
         """Lowest and highest value of fields that have one."""
@@ -77,6 +74,14 @@ class AbstractLayer(eqx.Module):
     def fan_out(self) -> float | None:
         """Synapses that one spike at its input reaches, on average; `None` for a layer without weights, which passes spikes on."""
         return None
+
+    def fans(self, ahead: float) -> tuple[float, tuple[float, ...]]:
+        """Synapses that one spike at the input reaches, and those that one spike of each spiking layer inside reaches.
+
+        **Arguments:** `ahead`: how many a spike at the output reaches.
+        """
+        own = self.fan_out()
+        return ahead if own is None else own, ()
 
     def __call__(self, x: Array, *, dt: Any = 1 * u.ms, key: Any = None, training: bool = False) -> Array:
         """The output alone.

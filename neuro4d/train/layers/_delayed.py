@@ -10,7 +10,7 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Float
 
-from neuro4d._base import check_count, check_quantity, is_traced, strip
+from neuro4d._base import check_count, check_quantity, is_traced, steps_of, strip
 from neuro4d.train.layers._base import AbstractLayer, Passed, as_float, check_key, uniform_weights
 
 KERNELS = ("gaussian", "triangular")
@@ -73,9 +73,7 @@ class Delayed(AbstractLayer):
 
     def check(self, dt: float) -> None:
         """Refuses a time step that does not suit the layer."""
-        last = self.longest / dt
-        if abs(last - round(last)) > 1e-6 * max(last, 1):
-            raise ValueError(f"Delayed: longest must be a multiple of dt = {dt:g} ms; got {self.longest:g} ms.")
+        steps_of(self.longest, dt, "Delayed: longest")
         if self.kernel == "gaussian" or self.width is None or is_traced(self.width):
             return
         width = np.min(np.asarray(self.width))  # numpy: concrete, also inside a compiled function
@@ -140,7 +138,4 @@ def _triangle(away: Array) -> Array:
 
 
 def _positive(x: Any, where: str) -> float:
-    value = float(check_quantity(x, u.ms, where))
-    if not value > 0:
-        raise ValueError(f"{where} must be more than 0 ms; got {x}.")
-    return value
+    return float(check_quantity(x, u.ms, where, low=0, open_low=True))

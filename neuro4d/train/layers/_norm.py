@@ -1,6 +1,6 @@
 """Normalisation over time and batch."""
 
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -52,8 +52,6 @@ class BatchNorm(AbstractLayer):
     momentum: float = eqx.field(static=True)
     epsilon: float = eqx.field(static=True)
 
-    fixed: ClassVar = ("moments",)
-
     def __init__(self, features: int, *, scale: float = 1.0, momentum: float = 0.1, epsilon: float = 1e-5):
         features = check_count(features, "BatchNorm: features")
         if not 0 < momentum <= 1:
@@ -79,6 +77,9 @@ class BatchNorm(AbstractLayer):
     def _normal(self, x: Array, moments: Moments) -> Array:
         factor = self.gain * jax.lax.rsqrt(moments.variance + self.epsilon)
         return x * factor + (self.shift - moments.mean * factor)
+
+    def kept(self):
+        return ("moments",)
 
     def statistics(self):
         return self.moments

@@ -1,6 +1,6 @@
 """From a sequence to one vector per sample."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import brainunit as u
 import equinox as eqx
@@ -43,15 +43,16 @@ class Readout(AbstractLayer):
     kind: str = eqx.field(static=True)
     temperature: Float[Array, ""] | None
 
-    fixed: ClassVar = ("temperature",)
-
     def __init__(self, kind: str, *, temperature: Any = None):
         if kind not in KINDS:
             raise ValueError(f"Readout: kind is one of {', '.join(KINDS)}; got {kind!r}.")
         if (kind == "first") != (temperature is not None):
             raise ValueError('Readout: `temperature` belongs to "first", for example `Readout("first", temperature=2*u.ms)`.')
         self.kind = kind
-        self.temperature = None if temperature is None else _positive(temperature)
+        self.temperature = None
+        if temperature is not None:
+            above_zero = check_quantity(temperature, u.ms, "Readout: temperature", low=0, open_low=True)
+            self.temperature = jnp.asarray(above_zero, jnp.result_type(float))
 
     def apply(self, x, context):
         return Passed(self._read(x, context.dt))
@@ -68,14 +69,37 @@ class Readout(AbstractLayer):
                 return x[-1]
         return jnp.mean(x, axis=0)
 
+    def kept(self):
+        return ("temperature",)
+
+    def nothing(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """What is gathered before the first step: one array, or for first spikes who has not fired and a sum."""
+        if self.kind == "first":
+            return jnp.ones(shape, dtype), jnp.zeros(shape, dtype)
+        return jnp.full(shape, -jnp.inf if self.kind == "max" else 0, dtype)
+
+    def gather(self, gathered: Any, output: Float[Array, "batch n"], step: Array, dt: float) -> tuple[Any, Float[Array, "batch n"]]:
+        """What is gathered after one more step, and what the readout would give if the run ended with it.
+
+        **Arguments:** `output`: of this step; `step`: how many there were with it; `dt`: in ms.
+        """
+        match self.kind:
+            case "sum":
+                total = gathered + output
+                return total, total
+            case "max":
+                most = jnp.maximum(gathered, output)
+                return most, most
+            case "last":
+                return output, output
+            case "first":
+                silent = gathered[0] * (1 - output)
+                total = gathered[1] + silent
+                return (silent, total), -dt * total / jnp.asarray(self.temperature)
+        total = gathered + output
+        return total, total / step.astype(total.dtype)
+
 
 def first_spike(spikes: Float[Array, "time ..."], dt: float) -> Float[Array, "..."]:
     """Time of the first spike in ms after the beginning, the length of the run where there is none; linear in every spike."""
     return dt * jnp.sum(jnp.cumprod(1 - spikes, axis=0), axis=0)
-
-
-def _positive(temperature: Any) -> Array:
-    value = check_quantity(temperature, u.ms, "Readout: temperature")
-    if not value > 0:
-        raise ValueError(f"Readout: temperature must be more than 0 ms; got {temperature}.")
-    return jnp.asarray(value, jnp.result_type(float))

@@ -1,6 +1,6 @@
 """Layers one after the other: a network."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import brainunit as u
@@ -39,8 +39,8 @@ class AbstractContainer(AbstractLayer):
         changed = tuple(layer if new is None else layer.with_statistics(new) for layer, new in zip(self.layers, statistics, strict=True))
         return eqx.tree_at(lambda net: net.layers, self, changed)
 
-    def fan_out(self):
-        return next((fan for fan in (layer.fan_out() for layer in self.layers) if fan is not None), None)
+    def fans(self, ahead):
+        return chain_fans(self.layers, ahead)
 
     def walk(self, prefix: str = "") -> Iterator[tuple[str, Any]]:
         """Every layer that holds no others, with its name: its number, or numbers joined by points where layers hold layers."""
@@ -57,6 +57,11 @@ class AbstractContainer(AbstractLayer):
         number = int(first)
         new = self.layers[number].replaced(rest, layer) if rest else layer
         return eqx.tree_at(lambda net: net.layers[number], self, new, is_leaf=lambda x: x is None)
+
+    def mapped(self, change: Callable[[Any, float], Any], dt: float) -> Any:
+        """Every layer that holds no others as `change(layer, dt)` gives it; `dt` is the time step that the layer is run with."""
+        changed = (layer.mapped(change, dt) if isinstance(layer, AbstractContainer) else change(layer, dt) for layer in self.layers)
+        return eqx.tree_at(lambda net: net.layers, self, tuple(changed))
 
 
 class Residual(AbstractContainer):
@@ -98,6 +103,12 @@ class Residual(AbstractContainer):
                 "make them alike, or give `shortcut=` a layer that does."
             )
         return Passed(y + past.output, records + past.records, statistics)
+
+    def fans(self, ahead):
+        inner = self.layers[:-1] if self.has_shortcut else self.layers
+        through, counts = chain_fans(inner, ahead)
+        past, more = self.layers[-1].fans(ahead) if self.has_shortcut else (ahead, ())
+        return through + past, counts + more
 
 
 class Chain(AbstractContainer):
@@ -145,7 +156,7 @@ class Sequential(AbstractContainer):
     def __init__(self, *layers: Any, dt: Any = 1 * u.ms):
         self.layers = check_layers("Sequential", layers)
         self.dt = check_step(dt, "Sequential: dt")
-        check_time_step(self.layers, self.dt)
+        check_time_step(self, self.dt)
 
     def apply(self, x, context):
         return self.chain(x, context._replace(dt=self.dt))
@@ -175,8 +186,11 @@ class Sequential(AbstractContainer):
         """The network with another layer at a place."""
         self.layer(name)
         changed = self.replaced(name, layer)
-        check_time_step(changed.layers, changed.dt, Delayed)
+        check_time_step(changed, changed.dt)
         return changed
+
+    def mapped(self, change, dt=None):
+        return super().mapped(change, self.dt)
 
     def with_neurons(self, neuron: Any) -> "Sequential":
         """The network with other neurons in all its spiking layers; weights and surrogates stay.
@@ -189,34 +203,29 @@ class Sequential(AbstractContainer):
             >>> type(net.with_neurons(lif).layers[0].neuron).__name__
             'LIF'
         """
-        net = self
-        for name in self.spiking_layers:
-            layer = net.layer(name).with_neuron(neuron)
-            layer.check(self.dt)
-            net = net.with_layer(name, layer)
-        return net
+        changed = self.mapped(lambda layer, dt: layer.with_neuron(neuron) if isinstance(layer, Spiking) else layer)
+        check_time_step(changed, changed.dt)
+        return changed
 
     def freeze(self) -> "Sequential":
         """The network with the delays of all `Delayed` layers at the nearest step, no longer trained."""
-        net = self
-        for name, layer in self.walk():
-            if isinstance(layer, Delayed):
-                net = net.with_layer(name, layer.freeze(dt=self.dt * u.ms))
-        return net
+        return self.mapped(lambda layer, dt: layer.freeze(dt=dt * u.ms) if isinstance(layer, Delayed) else layer)
 
     def fan_outs(self) -> tuple[float, ...]:
         """Synapses that one spike of each spiking layer reaches, on average: those of the next layer with weights, and recurrent ones.
 
-        Pooling in between is counted as if it passed every spike on, an upper bound.
+        At a `Residual` a spike goes both ways, and the synapses of both count. Pooling in between is counted as if it passed every spike on, an upper bound.
         """
-        layers = list(self.walk())
-        counts = []
-        for place, (_, layer) in enumerate(layers):
-            if isinstance(layer, Spiking):
-                own = layer.recurrent_fan_out()
-                ahead = next((fan for fan in (after.fan_out() for _, after in layers[place + 1 :]) if fan is not None), 0.0)
-                counts.append(own + ahead)
-        return tuple(counts)
+        return self.fans(0.0)[1]
+
+
+def chain_fans(layers: tuple[Any, ...], ahead: float) -> tuple[float, tuple[float, ...]]:
+    """`AbstractLayer.fans` of layers one after the other, found from the last one backwards."""
+    counts: tuple[float, ...] = ()
+    for layer in reversed(layers):
+        ahead, own = layer.fans(ahead)
+        counts = own + counts
+    return ahead, counts
 
 
 def check_layers(where: str, layers: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -234,18 +243,15 @@ def check_layers(where: str, layers: tuple[Any, ...]) -> tuple[Any, ...]:
     return layers
 
 
-def check_time_step(layers: tuple[Any, ...], dt: float, kinds: Any = AbstractDynamics | Delayed) -> None:
-    """Refuses a time step that does not suit one of the layers. A network inside has its own and was checked with it."""
-    for layer in layers:
-        if isinstance(layer, kinds):
-            layer.check(dt)
-        elif isinstance(layer, AbstractContainer) and not isinstance(layer, Sequential):
-            check_time_step(layer.layers, dt, kinds)
+def check_time_step(layer: Any, dt: float) -> None:
+    """Refuses a time step that does not suit one of the layers inside. A network has its own."""
+    if isinstance(layer, AbstractContainer):
+        for inner in layer.layers:
+            check_time_step(inner, layer.dt if isinstance(layer, Sequential) else dt)
+    elif isinstance(layer, AbstractDynamics | Delayed):
+        layer.check(dt)
 
 
 def check_step(dt: Any, where: str) -> float:
     """A time step in ms."""
-    value = float(check_quantity(dt, u.ms, where))
-    if not value > 0:
-        raise ValueError(f"{where} must be more than 0 ms; got {dt}. For example `dt=1*u.ms`.")
-    return value
+    return float(check_quantity(dt, u.ms, where, low=0, open_low=True))

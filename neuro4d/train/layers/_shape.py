@@ -1,5 +1,6 @@
 """Layers without numbers: shape, pooling, dropout, time."""
 
+import abc
 from typing import Any
 
 import equinox as eqx
@@ -106,8 +107,9 @@ class AbstractPool(AbstractLayer):
             raise ValueError(f"{name}: a square of {self.size} does not fit into an image of {x.shape[2]} by {x.shape[3]}.")
         return Passed(folded(self.pool, x))
 
+    @abc.abstractmethod
     def pool(self, x: Array) -> Array:
-        raise NotImplementedError
+        """The pooled images of one batch, `(batch, height, width, channels)`."""
 
     def windows(self, x: Array, start: float, reduce: Any) -> Array:
         """`reduce` over every square."""

@@ -1,6 +1,6 @@
 """Neurons of networks as layers: stepped over time, fed by currents."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import brainunit as u
 import equinox as eqx
@@ -81,8 +81,6 @@ class Spiking(AbstractDynamics):
     surrogate: AbstractSurrogate
     names: tuple[str, ...] | None = eqx.field(static=True)
 
-    fixed: ClassVar = ("surrogate",)
-
     def __init__(
         self,
         neuron: Any,
@@ -101,9 +99,15 @@ class Spiking(AbstractDynamics):
         changed = bare(drawn(check_neuron(neuron, type(self).__name__), shape, seed))
         return eqx.tree_at(lambda layer: layer.neuron, self, changed)
 
+    def kept(self):
+        return ("surrogate",)
+
     def recurrent_fan_out(self) -> float:
         """Synapses inside the layer that one spike reaches."""
         return 0.0
+
+    def fans(self, ahead):
+        return ahead, (self.recurrent_fan_out() + ahead,)
 
     def apply(self, x, context):
         return Passed(*self.recorded(self.cast(x), context.dt, None))

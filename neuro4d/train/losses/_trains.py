@@ -41,11 +41,8 @@ class VanRossum(AbstractLoss):
     dt: float = eqx.field(static=True)
 
     def __init__(self, *, tau: Any, dt: Any = 1 * u.ms):
-        values = {name: float(check_quantity(value, u.ms, f"VanRossum: {name}")) for name, value in {"tau": tau, "dt": dt}.items()}
-        for name, value in values.items():
-            if not value > 0:
-                raise ValueError(f"VanRossum: {name} must be more than 0 ms; got {value:g} ms.")
-        self.tau, self.dt = jnp.asarray(values["tau"], jnp.result_type(float)), values["dt"]
+        self.tau = jnp.asarray(check_quantity(tau, u.ms, "VanRossum: tau", low=0, open_low=True), jnp.result_type(float))
+        self.dt = float(check_quantity(dt, u.ms, "VanRossum: dt", low=0, open_low=True))
 
     def __call__(self, output, labels, records=()):
         wanted = jnp.moveaxis(jnp.asarray(labels, output.dtype), 1, 0)
