@@ -1,8 +1,9 @@
 """Whether trained delays find the true ones: a sparse recurrent network teaches another one of the same edges and weights.
 
-    python benchmarks/delays.py                        # 100 neurons, 800 edges, five seeds
-    python benchmarks/delays.py --seeds 1 --dt 0.1     # a finer step
-    python benchmarks/delays.py --method spikes --neurons 20 --fan-in 4 --updates 250 --seeds 1
+    python benchmarks/delays.py --json benchmarks/results/delays.json                            # 100 neurons, 800 edges, five seeds
+    python benchmarks/delays.py --method spikes --json benchmarks/results/delays-spikes.json     # 20 neurons, 80 edges
+    python benchmarks/delays.py --seeds 1 --dt 0.1                                               # a finer step
+    python benchmarks/delays.py --method spikes --seeds 1 --trials 8                             # less to learn from
 
 The first way, `potentials`: the teacher has delays from 2 ms to 15 ms on the grid, drawn by edge, and is driven by currents and by Poisson spikes that the student knows.
 The student begins with 8 ms everywhere and sees one run of the teacher: its spikes and its potentials. It is trained with teacher forcing: its
@@ -20,10 +21,10 @@ ten times or more in all trials together.
 """
 
 import argparse
-import json
+import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import brainunit as u
 import equinox as eqx
@@ -31,12 +32,45 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from finish import finish
 
 import neuro4d as n4
+from neuro4d.bench import Check, Column, Outcome
 
 INFLUENCE_MV = 0.02
 LOW, HIGH, BEGIN = 1.0, 20.0, 8.0
 HOLD_MS = 2.0
+COLUMNS = {
+    "potentials": (
+        Column("seed", "seed"),
+        Column("edges", "edges", "d"),
+        Column("with_influence", "with influence", "d"),
+        Column("within_a_step_at_first", "within a step before", ".1%"),
+        Column("within_a_step", "after", ".1%"),
+        Column("exact_when_frozen", "exact when frozen", ".1%"),
+        Column("median_error_ms", "median error ms", ".4f"),
+        Column("largest_error_ms", "largest ms", ".3f"),
+        Column("free_spikes_shared_at_first", "spikes shared before", ".1%"),
+        Column("free_spikes_shared", "after", ".1%"),
+        Column("seconds", "s", ".0f"),
+    ),
+    "spikes": (
+        Column("seed", "seed"),
+        Column("edges", "edges", "d"),
+        Column("with_influence", "with influence", "d"),
+        Column("within_1_ms_at_first", "within 1 ms before", ".1%"),
+        Column("within_1_ms", "after", ".1%"),
+        Column("within_0.1_ms", "within 0.1 ms", ".1%"),
+        Column("median_error_ms", "median error ms", ".4f"),
+        Column("largest_error_ms", "largest ms", ".3f"),
+        Column("seconds", "s", ".0f"),
+    ),
+}
+SIZES = {
+    "potentials": {"neurons": 100, "fan_in": 8, "updates": 400},
+    "spikes": {"neurons": 20, "fan_in": 4, "updates": 250},
+}
+"""What is measured without options."""
 
 
 class Wiring(NamedTuple):
@@ -239,28 +273,43 @@ def recover_from_spikes(n: int, fan_in: int, updates: int, rate: float, seed: in
     }
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--method", choices=("potentials", "spikes"), default="potentials")
-    parser.add_argument("--neurons", type=int, default=100)
-    parser.add_argument("--fan-in", type=int, default=8)
-    parser.add_argument("--dt", type=float, default=0.5, help="time step, ms")
-    parser.add_argument("--duration", type=float, default=2000.0, help="of the teacher's run, ms")
-    parser.add_argument("--updates", type=int, default=400)
+    parser.add_argument("--method", choices=tuple(SIZES), default="potentials")
+    parser.add_argument("--neurons", type=int, help="100, or 20 with spikes")
+    parser.add_argument("--fan-in", type=int, help="8, or 4 with spikes")
+    parser.add_argument("--updates", type=int, help="400, or 250 with spikes")
+    parser.add_argument("--dt", type=float, default=0.5, help="time step of `potentials`, ms")
+    parser.add_argument("--duration", type=float, default=2000.0, help="of the teacher's run for `potentials`, ms")
+    parser.add_argument("--trials", type=int, default=24, help="of 150 ms, for `spikes`")
     parser.add_argument("--rate", type=float, default=0.3, help="step of Adam at first, ms")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--out", type=Path, default=None, help="a file for the results as JSON")
-    a = parser.parse_args()
-    rows = []
+    parser.add_argument("--json", type=Path, help="also write the report into this file")
+    return parser.parse_args()
+
+
+def main() -> int:
+    a = arguments()
+    usual = SIZES[a.method]
+    n, fan_in, updates = (usual[name] if getattr(a, name) is None else getattr(a, name) for name in ("neurons", "fan_in", "updates"))
+    rows: list[dict[str, Any]] = []
     for seed in range(a.seeds):
         if a.method == "spikes":
-            rows.append(recover_from_spikes(a.neurons, a.fan_in, a.updates, a.rate, seed))
+            rows.append(recover_from_spikes(n, fan_in, updates, a.rate, seed, a.trials))
         else:
-            rows.append(recover(a.neurons, a.fan_in, a.dt, a.duration, a.updates, a.rate, seed))
-        print(json.dumps(rows[-1]), flush=True)
-    if a.out is not None:
-        a.out.write_text(json.dumps({"arguments": {k: str(x) for k, x in vars(a).items()}, "runs": rows}, indent=1), encoding="utf-8")
+            rows.append(recover(n, fan_in, a.dt, a.duration, updates, a.rate, seed))
+        print(rows[-1], file=sys.stderr, flush=True)
+    near = "within_1_ms" if a.method == "spikes" else "within_a_step"
+    least = min(row[near] for row in rows)
+    checks = [Check("95 % of the delays of edges with influence are found to a step", least >= 0.95, f"at least {100 * least:.1f} %")]
+    length = (
+        f"{a.trials} trials of 150 ms, steps of 1 ms" if a.method == "spikes" else f"one run of {a.duration:g} ms, steps of {a.dt:g} ms"
+    )
+    notes = (f"{n} neurons with {fan_in} inputs each, {length}, {updates} updates; all delays begin with {BEGIN:g} ms.",)
+    quick = n < usual["neurons"] or updates < usual["updates"]
+    name = "delays-spikes" if a.method == "spikes" else "delays"
+    return finish(name, Outcome(rows, checks, COLUMNS[a.method], notes), a.json, quick=quick)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

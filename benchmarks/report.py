@@ -42,7 +42,12 @@ TITLES = {
     "delivery": "Delivery",
     "events": "Cost follows events",
     "training": "A training step, next to snnTorch, SpikingJelly and Spyx",
+    "digits": "Handwritten digits",
     "tuners": "What tuners of thresholds and time steps save",
+    "tune": "Published networks, tuned",
+    "backward": "A backward pass that follows spikes",
+    "delays": "Delays that are known, found from potentials",
+    "delays-spikes": "Delays that are known, found from spike times",
 }
 TEXTS = {
     "networks": "Wall seconds per biological second at a time step of 0.1 ms; left of the dashed line a network runs faster than real time. "
@@ -59,7 +64,16 @@ TEXTS = {
     "events": "The time of a step of the same neurons, as silent synapses are added, as spikes are added, and as rows grow.",
     "training": "Forward, backward and update of two hidden layers of 256 LIF neurons, 700 inputs, 20 outputs, a batch of 128, 100 steps, single precision; "
     "libraries take turns. `equal spikes` by layer in the first forward pass with shared weights; Spyx has another neuron.",
+    "digits": "A convolution and two full layers of spiking neurons, on images of 8 by 8 pixels: 70 % to learn from, 10 % to choose the best epoch by, 20 % looked at "
+    "once. The time is that of the whole training, compilation included.",
     "tuners": "The classifier of `benchmarks/digits.py`, tuned without touching a weight, on test images that nothing was chosen by. Energy counts synaptic operations.",
+    "tune": "`n4.train.tune` from several starting points. Three networks of Vogels and Abbott, 4,000 neurons, to 8 Hz within 0.3 Hz: by one threshold, by the inhibition "
+    "of excitatory cells, by both thresholds of two populations. The microcircuit at scale 0.1: by eight external rates to the eight rates of the full circuit, within 4 %. "
+    "Fresh trials, 16, had no part in the search.",
+    "backward": "Slopes of delivery by active sources and targets alone, next to slopes over all synapses; and one whole gradient of COBA, in a process of its own.",
+    "delays": "A network with delays between 2 and 15 ms teaches another one of the same edges, which sees its spikes and potentials. An edge has influence if its removal "
+    "changes the potential of its target by 0.02 mV. Spikes shared with the teacher are those of networks that run freely with new input.",
+    "delays-spikes": "The same from spike times alone, of a network that runs freely, with delays between the steps. An edge has influence if its source fires ten times or more.",
 }
 INK, FAINT = "#333333", "#8a8a8a"
 HUES = ("#3d6ea5", "#c4583f", "#5a9367", "#8e6bb0", "#c29a3c", "#6b7a8f", "#a84f79", "#3f9c9c")

@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from finish import finish
 
-from neuro4d.bench import Check, Column, Report
-from neuro4d.bench._machine import machine, now, versions
+from neuro4d.bench import Check, Column, Outcome
+from neuro4d.bench._peers import ENVIRONMENT, environments
 
 PEERS = Path(__file__).resolve().parent / "peers"
-ENVIRONMENT = "NEURO4D_PEERS"
 WORKERS = {"neuro4d": "", "snntorch": "torch", "spikingjelly": "torch", "spyx": "spyx"}
 SIZES = (700, 256, 256, 20)
 SAME_SPIKES = ("snntorch", "spikingjelly")
@@ -79,11 +79,6 @@ class Worker:
             if line.startswith("{"):
                 return json.loads(line)
         sys.exit(f"{self.name} ended with code {self._process.wait()} and no answer; its messages are above.")
-
-
-def environments() -> Path:
-    """The folder with the environments of the peers."""
-    return Path(os.environ.get(ENVIRONMENT, PEERS.parents[1] / ".peers"))
 
 
 def inputs(network: str, batch: int, steps: int, seed: int = 0) -> dict[str, np.ndarray]:
@@ -211,12 +206,7 @@ def main() -> int:
         for network in options.networks.split(","):
             found, checked = measure(network, names, options, Path(folder))
             rows, made = rows + found, made + checked
-    command = "python " + " ".join(["benchmarks/training.py", *sys.argv[1:]])
-    report = Report("training", command, now(), options.quick, machine(), versions(), rows, made, COLUMNS, ())
-    print(report)
-    if options.json:
-        report.write(options.json)
-    return 0 if report.ok else 1
+    return finish("training", Outcome(rows, made, COLUMNS), options.json, quick=options.quick)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,14 @@
-"""Tuning of published networks, from five starting points each: updates, seconds, and what fresh trials then show.
+"""Tuning of published networks from several starting points: updates, seconds, and what fresh trials then show.
 
-    python benchmarks/tune.py                                    # everything, writes benchmarks/results/tune.json
-    python benchmarks/tune.py --cases threshold --starts 2       # a part; prints only
+    python benchmarks/tune.py --json benchmarks/results/tune.json    # everything
+    python benchmarks/tune.py --cases threshold --starts 2           # a part
 
-Cases: `threshold`, `inhibition`, `both` (networks of Vogels and Abbott, 4,000 neurons, from about 20 Hz to 8 Hz within 0.3 Hz), and
-`microcircuit` (scale 0.1, eight external rates to the eight rates of the full circuit within 4 %).
+Cases: `threshold`, `inhibition`, `both` (networks of Vogels and Abbott, 4,000 neurons, from about 20 Hz to 8 Hz within 0.3 Hz), from five starting
+points each, and `microcircuit` (scale 0.1, eight external rates to the eight rates of the full circuit within 4 %), from two.
 """
 
 import argparse
-import json
-import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,22 @@ from typing import Any
 import brainunit as u
 import jax
 import numpy as np
+from finish import finish
 
 import neuro4d as n4
+from neuro4d.bench import Check, Column, Outcome
+from neuro4d.zoo._potjans import FULL_RATES, POPULATIONS
 
-RESULTS = Path(__file__).parent / "results" / "tune.json"
-FULL_RATES = {"L23E": 0.903, "L23I": 2.965, "L4E": 4.414, "L4I": 5.876, "L5E": 7.569, "L5I": 8.633, "L6E": 1.105, "L6I": 7.829}
+COLUMNS = (
+    Column("case", "case"),
+    Column("start", "start", "d"),
+    Column("updates", "updates", "d"),
+    Column("seconds", "s", ".1f"),
+    Column("before", "before, Hz"),
+    Column("wanted", "wanted, Hz"),
+    Column("fresh", "fresh trials, Hz"),
+)
+STARTS = {"threshold": 5, "inhibition": 5, "both": 5, "microcircuit": 2}
 
 
 def coba_two(drive: float, seed: int) -> n4.Model:
@@ -68,8 +78,13 @@ def both(start: int) -> tuple[n4.Model, Any, dict[str, Any], dict[str, Any]]:
 def microcircuit(start: int) -> tuple[n4.Model, Any, dict[str, Any], dict[str, Any]]:
     """Eight external rates, eight targets; starts are drawings of the connections."""
     model = n4.zoo.microcircuit(0.1).build(dt=0.1 * u.ms, seed=start, progress=False)
-    where = {name: n4.train.PoissonRate(f"external-{name}") for name in FULL_RATES}
-    return model, where, {name: rate * u.Hz for name, rate in FULL_RATES.items()}, {"tolerance": 0.04, "discard": 300 * u.ms}
+    where = {name: n4.train.PoissonRate(f"external-{name}") for name in POPULATIONS}
+    return (
+        model,
+        where,
+        {name: rate * u.Hz for name, rate in zip(POPULATIONS, FULL_RATES, strict=True)},
+        {"tolerance": 0.04, "discard": 300 * u.ms},
+    )
 
 
 CASES = {"threshold": threshold, "inhibition": inhibition, "both": both, "microcircuit": microcircuit}
@@ -84,10 +99,13 @@ def run(case: str, start: int) -> dict[str, Any]:
     keys = jax.random.split(jax.random.key(10_000 + start), 16)
     runs = n4.batch(result.model, keys, 1 * u.second, n4.Counts(), discard=300 * u.ms, progress=False)
     fresh = {name: np.array([float(each.rate(name).to_decimal(u.Hz)) for each in runs]) for name in targets}
-    print(f"{case} {start}: {result.report}\n", flush=True)
+    print(f"{case} {start}: {result.report}\n", file=sys.stderr, flush=True)
     return {
         "case": case,
         "start": start,
+        "before": listed(result.history[0].measured),
+        "wanted": listed({name: float(x.to_decimal(u.Hz)) for name, x in targets.items()}),
+        "fresh": listed({name: float(x.mean()) for name, x in fresh.items()}),
         "converged": result.converged,
         "reason": result.reason,
         "updates": result.updates,
@@ -102,20 +120,39 @@ def run(case: str, start: int) -> dict[str, Any]:
     }
 
 
-def main() -> None:
+def listed(rates: dict[str, float]) -> str:
+    """Rates in the order of their populations, as a table shows them."""
+    return ", ".join(f"{float(rate):.2f}" for rate in rates.values())
+
+
+def checks(rows: list[dict[str, Any]]) -> list[Check]:
+    """What a search promises, and whether 16 trials that had no part in it agree: within the tolerance, or three standard errors beyond."""
+    missed = [f"{row['case']} {row['start']}" for row in rows if not row["converged"]]
+    off = [
+        f"{row['case']} {row['start']} {name}: {rate:.2f} Hz"
+        for row in rows
+        for name, rate in row["fresh_hz"].items()
+        if abs(rate - row["targets_hz"][name]) > row["tolerances_hz"][name] + 3 * row["fresh_stderr_hz"][name]
+    ]
+    return [
+        Check("every search converged", not missed, ", ".join(missed) or f"{len(rows)} searches"),
+        Check("fresh trials lie within the tolerances and three standard errors", not off, "; ".join(off) or "all"),
+    ]
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
-    parser.add_argument("--starts", type=int, default=5)
-    parser.add_argument("--out", type=Path, default=None, help="where to write; by default benchmarks/results/tune.json if everything runs")
+    parser.add_argument("--starts", type=int, default=5, help="starting points of a case; the microcircuit has two at most")
+    parser.add_argument("--json", type=Path, help="also write the report into this file")
     given = parser.parse_args()
-    rows = [run(case, start) for case in given.cases for start in range(given.starts if case != "microcircuit" else min(given.starts, 2))]
-    out = given.out or (RESULTS if len(given.cases) == len(CASES) and given.starts == 5 else None)
-    for row in rows:
-        print(row["case"], row["start"], row["converged"], row["updates"], row["seconds"], row["fresh_hz"])
-    if out is not None:
-        load = round(os.getloadavg()[0], 2)
-        out.write_text(json.dumps({"cores": os.cpu_count(), "load_at_end": load, "jax": jax.__version__, "rows": rows}, indent=1) + "\n")
+    rows = [run(case, start) for case in given.cases for start in range(min(given.starts, STARTS[case]))]
+    quick = len(given.cases) < len(CASES) or given.starts < max(STARTS.values())
+    notes = (
+        f"Rates of the microcircuit in the order {', '.join(POPULATIONS)}. Seconds are those of the whole search, compilation included.",
+    )
+    return finish("tune", Outcome(rows, checks(rows), COLUMNS, notes), given.json, quick=quick)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

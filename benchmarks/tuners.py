@@ -18,12 +18,11 @@ from typing import Any
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-import optax
-from digits import BATCH, RATE, STEPS, network, shifted
+from digits import STEPS, shifted, trained
+from finish import finish
 
 import neuro4d as n4
-from neuro4d.bench import Check, Column, Report
-from neuro4d.bench._machine import machine, now, versions
+from neuro4d.bench import Check, Column, Outcome
 
 T = n4.train
 COLUMNS = (
@@ -39,15 +38,6 @@ COLUMNS = (
     Column("seconds", "s", ".1f"),
 )
 METHODS = (("percentile_based", "layer"), ("percentile_based", "overall"), ("gradient", "layer"), ("gradient", "overall"))
-
-
-def learnt(seed: int, epochs: int, data: Any) -> Any:
-    """A classifier, trained as in `benchmarks/digits.py`."""
-    updates = epochs * -(-len(data.train) // BATCH)
-    optimizer = optax.adamw(optax.cosine_decay_schedule(RATE, updates), weight_decay=1e-2)
-    loss = T.losses.CrossEntropy(smoothing=0.1)
-    more = {"epochs": epochs, "batch_size": BATCH, "optimizer": optimizer, "augment": shifted, "key": jr.key(seed)}
-    return T.fit(network(jr.key(seed)), data.train, loss=loss, validation=data.validation, progress=False, **more).model
 
 
 def compared(seed: int, name: str, before: Any, after: Any, seconds: float, **more: Any) -> dict[str, Any]:
@@ -139,7 +129,7 @@ def main() -> int:
     rows: list[dict[str, Any]] = []
     for seed in range(options.seeds):
         data = T.data.digits(seed=seed, shape=(8, 8, 1))
-        net = learnt(seed, options.epochs, data)
+        net = trained(seed, options.epochs, data).model
         before = T.compare_models({"x": net}, data.test)["x"]
         rows += [
             compared(seed, "none", before, before, 0.0),
@@ -149,12 +139,7 @@ def main() -> int:
         print(f"seed {seed}: {rows[-6]['accuracy']:.2f} % before", file=sys.stderr, flush=True)
     means = summary(rows)
     notes = (f"{STEPS} steps for each image, {options.epochs} epochs.",)
-    command = "python " + " ".join(["benchmarks/tuners.py", *sys.argv[1:]])
-    report = Report("tuners", command, now(), options.epochs < 60, machine(), versions(), rows + means, checks(means, rows), COLUMNS, notes)
-    print(report)
-    if options.json:
-        report.write(options.json)
-    return 0 if report.ok else 1
+    return finish("tuners", Outcome(rows + means, checks(means, rows), COLUMNS, notes), options.json, quick=options.epochs < 60)
 
 
 if __name__ == "__main__":
