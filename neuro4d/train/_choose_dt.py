@@ -2,19 +2,19 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import brainunit as u
 import jax
 import numpy as np
 
-from neuro4d._base import attach, card, check_count, check_name, html_table, strip, table
+from neuro4d._base import card, check_count, check_name, html_table, strip, table
 from neuro4d.model import Model
 from neuro4d.network import Network
-from neuro4d.train._statistic import Rate, as_statistic
+from neuro4d.train._statistic import AbstractStatistic, Rate, as_statistic
 from neuro4d.train._tune_solver import student_quantile
-from neuro4d.train._tune_targets import Target, measure, read_targets
+from neuro4d.train._tune_targets import check_confidence, check_tolerance_names, measure, read_tolerance
 
 
 class StepRow(NamedTuple):
@@ -110,17 +110,19 @@ def choose_dt(
     if len(np.unique(sizes)) < 2 or not np.all(sizes > 0):
         raise ValueError(f"choose_dt: give two steps or more, for example `steps=[0.5, 0.2, 0.1]*u.ms`; got {steps}.")
     trials = check_count(trials, "choose_dt: trials", low=2)
-    if not 0.5 <= confidence < 1:
-        raise ValueError(f"choose_dt: confidence lies between 0.5 and 1, for example `confidence=0.95`; got {confidence}.")
+    check_confidence(confidence, "choose_dt")
     models = {float(dt): _built(network, float(dt), seed) for dt in sizes}
     reference = models[float(sizes[-1])]
     if not isinstance(reference, Model):
         raise ValueError(f"choose_dt: the shortest step, {sizes[-1]:g} ms, cannot be built: {reference}")
-    targets = _targets(reference, statistics, duration, discard)
+    looked_at = _statistics(reference, statistics, duration, discard)
+    check_tolerance_names(tolerance, looked_at, "choose_dt", "statistic")
     keys = jax.random.split(jax.random.key(0) if key is None else key, trials)
-    found = {dt: measure(targets, model, keys).values if isinstance(model, Model) else None for dt, model in models.items()}
-    bounds = _tolerances(reference, targets, found[float(sizes[-1])], tolerance)
-    table = tuple(_row(dt, models[dt], found, float(sizes[-1]), bounds, confidence) for dt in map(float, sizes))
+    found = {dt: measure(list(looked_at.values()), model, keys) for dt, model in models.items() if isinstance(model, Model)}
+    means = zip(looked_at.items(), found[float(sizes[-1])].mean(axis=0).tolist(), strict=True)
+    bounds = {name: read_tolerance(tolerance, name, x, statistic, "choose_dt") for (name, statistic), x in means}
+    quantile = student_quantile(1 - (1 - confidence) / (2 * len(bounds)), 2 * trials - 2)
+    table = tuple(_row(dt, models[dt], found, float(sizes[-1]), bounds, quantile) for dt in map(float, sizes))
     return _chosen(table, bounds)
 
 
@@ -139,35 +141,26 @@ def _built(network: Any, dt: float, seed: int) -> Model | str:
     return model
 
 
-def _targets(model: Model, statistics: Mapping[str, Any] | None, duration: Any, discard: Any) -> list[Target]:
-    """The statistics; as targets, whose values nobody asks for."""
+def _statistics(model: Model, statistics: Mapping[str, Any] | None, duration: Any, discard: Any) -> dict[str, AbstractStatistic]:
+    """The statistics by name."""
     if statistics is None:
-        return [Target(name, Rate(name, duration, discard=discard), 0.0, 1.0) for name in model.populations]
+        return {name: Rate(name, duration, discard=discard) for name in model.populations}
     if not isinstance(statistics, Mapping) or not statistics:
         raise TypeError(f"choose_dt: statistics have names, `{{'rate': n4.train.Rate('cells', 1*u.second)}}`; got {statistics!r:.80}.")
-    return [Target(check_name(name, "statistic"), as_statistic(each), 0.0, 1.0) for name, each in statistics.items()]
+    return {check_name(name, "statistic"): as_statistic(each) for name, each in statistics.items()}
 
 
-def _tolerances(model: Model, targets: Sequence[Target], values: Any, tolerance: Any) -> dict[str, float]:
-    """The tolerances, bare, relative to what the shortest step gives."""
-    means = zip(targets, values.mean(axis=0).tolist(), strict=True)
-    wanted = {target.name: (target.statistic, attach(x, target.unit)) for target, x in means}
-    return {target.name: target.tolerance for target in read_targets(model, wanted, tolerance, 1 * u.ms, 0 * u.ms)}
-
-
-def _row(dt: float, model: Any, found: Mapping[float, Any], shortest: float, bounds: Mapping[str, float], confidence: float) -> StepRow:
+def _row(dt: float, model: Any, found: Mapping[float, Any], shortest: float, bounds: Mapping[str, float], quantile: float) -> StepRow:
     """The statistics of a step, and whether they agree with those of the shortest."""
-    values, other = found[dt], found[shortest]
-    if values is None:
+    if dt not in found:
         return StepRow(dt, {}, {}, None, str(model))
+    values, other = found[dt], found[shortest]
     n, names = len(values), list(bounds)
     mean, stderr = (dict(zip(names, x.tolist(), strict=True)) for x in (values.mean(axis=0), values.std(axis=0, ddof=1) / math.sqrt(n)))
     if dt == shortest:
         return StepRow(dt, mean, stderr, True)
     off = np.abs(values.mean(axis=0) - other.mean(axis=0))
-    margin = student_quantile(1 - (1 - confidence) / (2 * len(names)), 2 * n - 2) * np.sqrt(
-        (values.var(axis=0, ddof=1) + other.var(axis=0, ddof=1)) / n
-    )
+    margin = quantile * np.sqrt((values.var(axis=0, ddof=1) + other.var(axis=0, ddof=1)) / n)
     limit = np.array(list(bounds.values()))
     if np.all(off + margin <= limit):
         return StepRow(dt, mean, stderr, True)

@@ -74,9 +74,11 @@ def record(models: Sequence[Model], keys: Any, statistics: Sequence[AbstractRunS
     """One run per trial, from which several statistics with one duration can be read.
 
     **Arguments:** `models`: one for all, or one per key.
+
+    **Raises:** `KeyboardInterrupt` for runs that Ctrl-C has cut short.
     """
     first = statistics[0]
-    return batch(
+    runs = batch(
         models[0] if len(models) == 1 else list(models),
         keys,
         first.duration,
@@ -84,6 +86,10 @@ def record(models: Sequence[Model], keys: Any, statistics: Sequence[AbstractRunS
         discard=first.discard,
         progress=False,
     )
+    # After the first Ctrl-C `batch` gives what was done so far. A statistic of that is a number like any other, only wrong.
+    if not all(run.completed for run in runs):
+        raise KeyboardInterrupt("the runs of a measurement were interrupted; nothing is read from a part of them.")
+    return runs
 
 
 def merged(recorders: Sequence[AbstractRecorder]) -> tuple[AbstractRecorder, ...]:

@@ -17,7 +17,7 @@ from neuro4d.train._tune_result import Reached, Tuned
 from neuro4d.train._tune_search import Effort, Search, Stopped
 from neuro4d.train._tune_slopes import first_slopes
 from neuro4d.train._tune_solver import deviation, fit_line
-from neuro4d.train._tune_targets import Target, read_targets
+from neuro4d.train._tune_targets import Target, check_confidence, read_targets
 
 
 def tune(
@@ -73,7 +73,7 @@ def tune(
         True
     """
     check_settings(model, confidence, gradient)
-    wanted = read_targets(model, targets, tolerance, duration, discard)
+    wanted = read_targets(model, targets, tolerance, duration, discard, "tune")
     effort = Effort(check_count(trials, "tune: trials", low=2), check_count(max_updates, "tune: max_updates"), confidence)
     search = Search(model, levers(model, where, bounds), wanted, jax.random.key(0) if key is None else key, effort)
     began = time.perf_counter()
@@ -86,8 +86,7 @@ def check_settings(model: Any, confidence: float, gradient: Any) -> None:
     """Refuses what is no model, no probability, no gradient."""
     if not isinstance(model, Model):
         raise TypeError(f"tune: expected a model from `net.build(...)`; got {type(model).__name__}.")
-    if not 0.5 <= confidence < 1:
-        raise ValueError(f"tune: confidence lies between 0.5 and 1, for example `confidence=0.95`; got {confidence}.")
+    check_confidence(confidence, "tune")
     if gradient is not None and not isinstance(gradient, AbstractGradient):
         raise TypeError(f"tune: gradient is one of neuro4d, for example `n4.train.Differences()`; got {gradient!r:.80}.")
 

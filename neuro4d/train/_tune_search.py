@@ -89,14 +89,12 @@ class Search:
         began = time.perf_counter()
         number = len(self.history)
         keys = jax.random.split(jax.random.fold_in(self.key, number if key_of is None else key_of), self.trials)
-        found = measure(self.targets, self.written(c), keys)
-        if not found.completed:
-            raise Stopped("interrupted; the best so far is kept.")
-        self._note(kind, c, found.values, time.perf_counter() - began)
+        values = measure([target.statistic for target in self.targets], self.written(c), keys)
+        self._note(kind, c, values, time.perf_counter() - began)
         if kind == "check":
             before = self.checked.get(self.place_of(c))
-            self.checked[self.place_of(c)] = found.values if before is None else np.vstack([before, found.values])
-        return self._joined(c, found.values)
+            self.checked[self.place_of(c)] = values if before is None else np.vstack([before, values])
+        return self._joined(c, values)
 
     def place_of(self, c: np.ndarray) -> int:
         """The number of the point at some coordinates, or of the next one."""
@@ -180,7 +178,7 @@ class Search:
         """
         values = self.checked[self.place_of(c)]
         n, q = values.shape
-        look = max(n // self.trials, 1)
+        look = n // self.trials
         quantile = student_quantile(1 - (1 - self.confidence) / (2 * q * look * (look + 1)), n - 1)
         return values.mean(axis=0), quantile * values.std(axis=0, ddof=1) / math.sqrt(n), n
 
@@ -264,7 +262,8 @@ class Search:
         self.probed, self.idle, base = True, 0, self.best
         for number in range(len(self.levers)):
             c = base.c.copy()
-            c[number] += 1.0 if c[number] + 1 <= self.high[number] else -1.0
+            up, down = min(self.high[number] - c[number], 1.0), min(c[number] - self.low[number], 1.0)
+            c[number] += up if up >= down else -down
             with contextlib.suppress(ValueError):
                 self.run(c, "probe")
         self.radius = max(self.radius, 1.0)

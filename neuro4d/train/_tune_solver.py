@@ -124,7 +124,9 @@ def bounded_step(line: Line, low: np.ndarray, high: np.ndarray) -> Float[np.ndar
     size, along = np.linalg.eigh(line.doubt)
     root = np.sqrt(CAUTION * np.maximum(size, 0) + least)[:, None] * along.T
     matrix = np.vstack([line.slope, root])
-    return least_squares_in_box(matrix, np.concatenate([-line.level, np.zeros(p)]), np.minimum(low, 0), np.maximum(high, 0))
+    # Where a base lies at a bound, rounding may have put it an ulp outside.
+    low, high = np.minimum(low, 0), np.maximum(high, 0)
+    return least_squares_in_box(matrix, np.concatenate([-line.level, np.zeros(p)]), low, high)
 
 
 def least_squares_in_box(matrix: np.ndarray, right: np.ndarray, low: np.ndarray, high: np.ndarray) -> Float[np.ndarray, " p"]:
@@ -177,9 +179,6 @@ def bracket(points: list[Point]) -> tuple[Point, Point] | None:
 
 def deviation(point: Point, slope: np.ndarray, tolerance: np.ndarray) -> Float[np.ndarray, " p"]:
     """Standard errors of the coordinates, from the noise of the statistics there and the slopes."""
-    n = len(point.values)
-    if n < 2:
-        return np.full(slope.shape[1], np.nan)
-    covariance = np.atleast_2d(np.cov(point.values / tolerance, rowvar=False)) / n
+    covariance = np.atleast_2d(np.cov(point.values / tolerance, rowvar=False)) / len(point.values)
     back = np.linalg.pinv(slope)
     return np.sqrt(np.diag(back @ covariance @ back.T))

@@ -1,6 +1,6 @@
 """What a tuned network has to reach: statistics, the values wanted, how near is near enough, and their common measurement."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import brainunit as u
@@ -41,36 +41,55 @@ class Target(NamedTuple):
         return (1 + FLOOR) * self.value / self.tolerance / (max(measured, 0) + FLOOR * self.value)
 
 
-def read_targets(model: Model, given: Any, tolerance: Any, duration: Any, discard: Any) -> list[Target]:
-    """What a user wrote for `targets` and `tolerance`, checked.
+def check_confidence(confidence: float, caller: str) -> float:
+    """A probability that an interval can have."""
+    if not 0.5 <= confidence < 1:
+        raise ValueError(f"{caller}: confidence lies between 0.5 and 1, for example `confidence=0.95`; got {confidence}.")
+    return confidence
+
+
+def read_targets(model: Model, given: Any, tolerance: Any, duration: Any, discard: Any, caller: str) -> list[Target]:
+    """What a user wrote for `targets` and `tolerance`, checked. `caller`: the function whose arguments these are.
 
     **Raises:** `TypeError`, `UnitError`, `ValueError`, `UnknownNameError`, each with a line that works.
     """
     example = "`{'cells': 8*u.Hz}`, or `{'irregularity': (n4.train.CV('cells', 1*u.second), 0.8)}`"
     if not isinstance(given, Mapping) or not given:
-        raise TypeError(f"tune: targets are a mapping from names to values, for example {example}; got {given!r:.80}.")
-    check_span("tune", duration, discard)
+        raise TypeError(f"{caller}: targets are a mapping from names to values, for example {example}; got {given!r:.80}.")
+    check_span(caller, duration, discard)
+    check_tolerance_names(tolerance, given, caller)
     out = []
     for name, wanted in given.items():
         check_name(name, "target")
         if isinstance(wanted, tuple | list):
             if len(wanted) != 2:
                 raise TypeError(
-                    f"tune: the target {name!r} is a pair of a statistic and a value, for example {example}; got {wanted!r:.80}."
+                    f"{caller}: the target {name!r} is a pair of a statistic and a value, for example {example}; got {wanted!r:.80}."
                 )
             statistic, value = as_statistic(wanted[0]), wanted[1]
         else:
             lookup(model.populations, name, "population")
             statistic, value = Rate(name, duration, discard=discard), wanted
-        bare = _bare(value, statistic, f"tune: target {name!r}")
+        bare = _bare(value, statistic, f"{caller}: target {name!r}")
         if statistic.unit == u.Hz and bare < 0:
-            raise ValueError(f"tune: the target {name!r} is a rate and cannot be below 0 Hz; got {value}.")
-        out.append(Target(name, statistic, bare, _tolerance(tolerance, name, bare, statistic)))
-    if isinstance(tolerance, Mapping):
-        for name in tolerance:
-            if name not in given:
-                raise ValueError(f"tune: a tolerance for {name!r}, which is no target.{did_you_mean(name, given)}")
+            raise ValueError(f"{caller}: the target {name!r} is a rate and cannot be below 0 Hz; got {value}.")
+        out.append(Target(name, statistic, bare, read_tolerance(tolerance, name, bare, statistic, caller)))
     return out
+
+
+def check_tolerance_names(tolerance: Any, names: Collection[str], caller: str, what: str = "target") -> None:
+    """Tolerances by name belong to all targets, and to nothing else."""
+    if not isinstance(tolerance, Mapping):
+        return
+    for name in tolerance:
+        if name not in names:
+            raise ValueError(f"{caller}: a tolerance for {name!r}, which is no {what}.{did_you_mean(name, names)}")
+    missing = [name for name in names if name not in tolerance]
+    if missing:
+        raise ValueError(
+            f"{caller}: there is no tolerance for the {what} {missing[0]!r}; give one for each, for example `tolerance={{{missing[0]!r}: 0.03, ...}}`, "
+            "or one for all, `tolerance=0.03`."
+        )
 
 
 def _bare(value: Any, statistic: AbstractStatistic, where: str) -> float:
@@ -81,9 +100,10 @@ def _bare(value: Any, statistic: AbstractStatistic, where: str) -> float:
     return float(bare)
 
 
-def _tolerance(given: Any, name: str, target: float, statistic: AbstractStatistic) -> float:
-    where = f"tune: tolerance of {name!r}"
-    mine = given.get(name, 0.03) if isinstance(given, Mapping) else given
+def read_tolerance(given: Any, name: str, target: float, statistic: AbstractStatistic, caller: str) -> float:
+    """The tolerance of a target, bare in the unit of its statistic."""
+    where = f"{caller}: tolerance of {name!r}"
+    mine = given[name] if isinstance(given, Mapping) else given
     try:
         relative = float(strip(mine, NUMBER, where))
     except UnitError:
@@ -99,28 +119,20 @@ def _tolerance(given: Any, name: str, target: float, statistic: AbstractStatisti
     return bare
 
 
-class Measured(NamedTuple):
-    """What a batch of trials gave, `(trials, targets)`, bare; `completed` is false after Ctrl-C."""
+def measure(statistics: Sequence[AbstractStatistic], model: Model, keys: Any) -> Float[np.ndarray, "trials statistics"]:
+    """All statistics of a number of trials of one model, bare. Those that look at the same time share their runs.
 
-    values: Float[np.ndarray, "trials targets"]
-    completed: bool
-
-
-def measure(targets: Sequence[Target], model: Model, keys: Any) -> Measured:
-    """All targets of a number of trials of one model. Statistics that look at the same time share their runs."""
-    values, completed = np.full((len(keys), len(targets)), np.nan), True
-    shared: dict[tuple[float, float], list[int]] = {}
-    for number, target in enumerate(targets):
-        statistic = target.statistic
+    **Raises:** `KeyboardInterrupt` for runs that Ctrl-C has cut short.
+    """
+    values = np.full((len(keys), len(statistics)), np.nan)
+    shared: dict[tuple[float, float], dict[int, AbstractRunStatistic]] = {}
+    for number, statistic in enumerate(statistics):
         if isinstance(statistic, AbstractRunStatistic):
             span = (float(statistic.duration.to_decimal(u.ms)), float(statistic.discard.to_decimal(u.ms)))
-            shared.setdefault(span, []).append(number)
+            shared.setdefault(span, {})[number] = statistic
         else:
             values[:, number] = statistic.measure([model], keys)
-    for numbers in shared.values():
-        statistics = [target.statistic for target in (targets[i] for i in numbers) if isinstance(target.statistic, AbstractRunStatistic)]
-        runs = record([model], keys, statistics)
-        completed = completed and all(run.completed for run in runs)
-        if completed:
-            values[:, numbers] = [[statistic.of(run) for statistic in statistics] for run in runs]
-    return Measured(values, completed)
+    for together in shared.values():
+        runs = record([model], keys, list(together.values()))
+        values[:, list(together)] = [[statistic.of(run) for statistic in together.values()] for run in runs]
+    return values

@@ -46,5 +46,9 @@ def test_what_is_refused():
         n4.train.choose_dt(3)
     with pytest.raises(TypeError, match="has to give a model"):
         n4.train.choose_dt(lambda dt: dt)
+    with pytest.raises(ValueError, match="choose_dt: confidence"):
+        n4.train.choose_dt(net(), confidence=95, steps=[0.1, 0.05] * u.ms)
+    with pytest.raises(ValueError, match="choose_dt: a tolerance for 'cell', which is no statistic"):
+        n4.train.choose_dt(net(), {"cell": 0.1}, steps=[0.1, 0.05] * u.ms)
     with pytest.raises(TypeError, match="statistics have names"):
         n4.train.choose_dt(net(), statistics=[1], steps=[0.1, 0.05] * u.ms)

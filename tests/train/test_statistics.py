@@ -1,5 +1,9 @@
 """Statistics of runs: the compiled form and the one read from a run agree, and follow their definitions."""
 
+import contextlib
+import sys
+from types import SimpleNamespace
+
 import brainunit as u
 import equinox as eqx
 import jax
@@ -62,3 +66,27 @@ def test_what_is_refused():
         n4.train.CV("cells", 1 * u.second, min_isi=0)
     with pytest.raises(TypeError, match="function of a run"):
         n4.train.FromRun(3, 1 * u.second)
+
+
+def test_runs_that_were_cut_short_give_no_number(model, monkeypatch):
+    """After Ctrl-C `batch` returns what was done so far: a rate of it, a slope or a time step would be wrong and look right."""
+    from neuro4d.train import _statistic
+
+    keys, honest, cut = jax.random.split(jax.random.key(3), 2), _statistic.batch, []
+
+    def interrupted(*given, **options):
+        with monkeypatch.context() as first_chunk:
+            first_chunk.setattr(sys.modules["neuro4d.simulate._loop"], "interruptible", stopped)
+            cut.extend(honest(*given, **options))
+        return cut
+
+    @contextlib.contextmanager
+    def stopped():
+        yield SimpleNamespace(is_set=lambda: True)
+
+    monkeypatch.setattr(_statistic, "batch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        n4.train.Rate("cells", **SPAN).measure([model], keys)
+    assert [run.completed for run in cut] == [False, False]
+    with pytest.raises(KeyboardInterrupt):
+        n4.train.check_gradient(model, lambda m: m.neurons["cells"].v_th, n4.train.Rate("cells", **SPAN), trials=2)

@@ -130,6 +130,7 @@ def test_a_result_prints_and_draws(noisy):
         (v_th, {"cells": -8 * u.Hz}, {}, ValueError, "below 0 Hz"),
         (v_th, {"cells": 8 * u.Hz}, {"tolerance": 0}, ValueError, "more than 0"),
         (v_th, {"cells": 8 * u.Hz}, {"tolerance": {"cell": 0.1}}, ValueError, "no target"),
+        (v_th, {"cells": 8 * u.Hz, "other": 8 * u.Hz}, {"tolerance": {"cells": 0.1}}, ValueError, "no tolerance for the target 'other'"),
         (v_th, {"cells": 8 * u.Hz}, {"trials": 1}, ValueError, "trials must be at least 2"),
         (v_th, {"cells": 8 * u.Hz}, {"bounds": (-48 * u.mV, None)}, ValueError, "outside of its bounds"),
         (v_th, {"cells": 8 * u.Hz}, {"bounds": -48 * u.mV}, TypeError, "are a pair"),
