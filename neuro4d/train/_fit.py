@@ -1,6 +1,7 @@
 """Training: go through the data, improve, validate, keep the best, stop early."""
 
 import contextlib
+import functools
 import math
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from neuro4d.train._fit_feed import Feed, epoch_order
 from neuro4d.train._fit_result import Epoch, FitResult, Resume
 from neuro4d.train._fit_update import Carry, Sums, Task, evaluate, shape_of_output, update_model, update_network
 from neuro4d.train._trainable import as_arrays, trainable
+from neuro4d.train.data._order import seed_of
 from neuro4d.train.layers import Sequential
 from neuro4d.train.losses import AbstractLoss, check_classes
 
@@ -104,7 +106,8 @@ class _Run:
         """Compares labels with the classes of a loss that knows some. The network is traced once, and nothing is compiled."""
         if self.train is None or not isinstance(task.loss, AbstractLoss) or not task.loss.classifies():
             return
-        classes = shape_of_output(task, self.train.take(np.zeros(self.batch, int))[0])[-1]
+        first = self.train.first
+        classes = shape_of_output(task, np.broadcast_to(first, (self.batch, *first.shape[1:])))[-1]
         for feed, where in ((self.train, "fit: data"), (self.held_out, "fit: validation")):
             if feed is not None and np.issubdtype(feed.y.dtype, np.integer):  # the loss says what it thinks of other labels
                 check_classes(feed.y, classes, where)
@@ -132,7 +135,7 @@ class _Run:
                 # Of a model the loss of a row is that of the numbers before the update.
                 measured = carry if self.train is None else new
                 carry, history = new, (*history, row)
-                if best_epoch == 0 or _score(row) > _score(history[best_epoch - 1]):
+                if best_epoch == 0 or self._score(row) > self._score(history[best_epoch - 1]):
                     best, best_epoch = measured, number + 1
                 bar(row)
         if not history:
@@ -169,6 +172,13 @@ class _Run:
         held_out_loss, held_out_accuracy, held_out_spikes = _means(held_out)
         seconds = time.perf_counter() - begin
         return carry, Epoch(number + 1, loss, accuracy, spikes, held_out_loss, held_out_accuracy, held_out_spikes, seconds)
+
+    def _score(self, row: Epoch) -> tuple[float, float]:
+        """The larger the better: accuracy, then loss, on what is held out; without it, the training loss. A loss that is `nan` is the worst."""
+        accuracy, loss = (0.0, row.loss) if self.held_out is None else (row.held_out_accuracy, row.held_out_loss)
+        if math.isnan(loss):
+            return (-math.inf, -math.inf)
+        return (0.0 if math.isnan(accuracy) else accuracy, -loss)
 
     def _evaluate(self, task: Task, carry: Carry, feed: Feed) -> list[Sums]:
         sums = []
@@ -208,18 +218,11 @@ def _means(sums: list[Sums]) -> tuple[float, float, float]:
     return total[0] / total[3], total[1] / total[3], total[2] / total[3]
 
 
-def _score(row: Epoch) -> tuple[float, float]:
-    """The larger the better: accuracy, then loss, on what is held out; without it, the training loss."""
-    if math.isnan(row.held_out_loss):
-        return (0.0, -row.loss)
-    return (0.0 if math.isnan(row.held_out_accuracy) else row.held_out_accuracy, -row.held_out_loss)
-
-
 def _checked_key(key: Any, resume: FitResult | None) -> Any:
     if resume is None:
-        if key is not None and not (isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ()):
-            raise TypeError(f"fit: key is one random key of JAX, `key=jax.random.key(0)`; got {key!r:.80}.")
-        return jr.key(0) if key is None else key
+        key = jr.key(0) if key is None else key
+        seed_of(key, "fit: key")
+        return key
     if key is not None and not bool(jnp.all(jr.key_data(key) == jr.key_data(resume.state.key))):
         raise ValueError("fit: a resumed run goes on with the key it began with; leave `key` out.")
     return resume.state.key
@@ -230,10 +233,18 @@ def _checked_optimizer(optimizer: Any) -> Any:
     import optax
 
     if optimizer is None:
-        return optax.adam(1e-3)
+        return _default_optimizer()
     if not isinstance(optimizer, optax.GradientTransformation):
         raise TypeError(f"fit: optimizer is one of optax, for example `optax.adam(1e-3)`; got {optimizer!r:.60}.")
     return optimizer
+
+
+@functools.cache
+def _default_optimizer() -> Any:
+    """Made once: another object, though it is the same, would be compiled anew."""
+    import optax
+
+    return optax.adam(1e-3)
 
 
 @contextlib.contextmanager

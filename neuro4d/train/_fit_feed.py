@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
-import jax.random as jr
 import numpy as np
 
 from neuro4d.train.data import Dataset
+from neuro4d.train.data._order import seed_of, shuffled
 from neuro4d.train.encoders import Direct, Timed
 
 CHUNK_BYTES = 32e6
@@ -15,9 +15,9 @@ CHUNK_BYTES = 32e6
 
 
 class Feed:
-    """Samples and labels of a `Dataset` or of a pair of arrays."""
+    """Samples and labels of a `Dataset` or of a pair of arrays. `first` is the first sample, `(1, ...)`: what a batch looks like."""
 
-    __slots__ = ("data", "n", "timed", "x", "y")
+    __slots__ = ("data", "first", "n", "timed", "x", "y")
 
     def __init__(self, data: Any, where: str):
         self.data = data if isinstance(data, Dataset) else None
@@ -28,6 +28,7 @@ class Feed:
             self.x, self.y, self.n = _pair(data, where)
         if self.n == 0:
             raise ValueError(f"{where} has no samples.")
+        self.first = self.take(np.arange(1))[0]
 
     def encoder(self) -> Any:
         """What is done to samples if the user names no encoder."""
@@ -50,14 +51,13 @@ class Feed:
 
     def batches_at_once(self, count: int, batch: int) -> int:
         """How many batches fit into one call and divide their number."""
-        x, _ = self.take(np.arange(1))
-        most = max(1, int(CHUNK_BYTES // max(x.nbytes * batch, 1)))
+        most = max(1, int(CHUNK_BYTES // max(self.first.nbytes * batch, 1)))
         return max(k for k in range(1, min(count, most) + 1) if count % k == 0)
 
 
 def epoch_order(n: int, key: Any, epoch: int) -> np.ndarray:
     """The order of samples in an epoch."""
-    return np.asarray(jr.permutation(jr.fold_in(key, epoch), n))
+    return shuffled(n, seed_of(key), "epoch", str(epoch))
 
 
 def _pair(data: Any, where: str) -> tuple[np.ndarray, np.ndarray, int]:

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from typing import Any, NamedTuple
 
-from neuro4d._base import card, html_table
+from neuro4d._base import card, html_table, table
 from neuro4d.train._fit_update import Carry
 
 
@@ -60,13 +60,12 @@ class FitResult:
         return [_HEADS_TEXT[_HEADS.index(name)] for name in names], rows
 
     def _title(self) -> str:
-        return f"fit: {len(self.history)} epochs, ended by {self.stopped}; * the best, whose parameters `.model` has"
+        return f"fit: {len(self.history)} epochs, ended by {self.stopped}; * the best is {self.best_epoch}, whose parameters `.model` has"
 
     def __repr__(self) -> str:
         head, rows = self._lines()
         shown = rows if len(rows) <= SHOWN else [*rows[: SHOWN // 2], ["..."] + [""] * (len(head) - 1), *rows[-SHOWN // 2 :]]
-        widths = [max(len(line[k]) for line in [head, *shown]) for k in range(len(head))]
-        return "\n".join([self._title(), *("  ".join(cell.rjust(w) for cell, w in zip(line, widths)) for line in [head, *shown])])
+        return f"{self._title()}\n{table(head, shown, left=0)}"
 
     def _repr_html_(self) -> str:
         head, rows = self._lines()

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from neuro4d.train._bounds import Limits
 from neuro4d.train._trainable import AbstractTrainable
@@ -109,8 +109,13 @@ def right(output: Array, y: Array) -> Array:
     """How many samples have their largest output, a mean over time if there is one, at their label."""
     if not jnp.issubdtype(y.dtype, jnp.integer) or y.ndim != 1 or output.ndim not in (2, 3):
         return jnp.asarray(jnp.nan)
-    logits = output if output.ndim == 2 else jnp.mean(output, axis=0)
+    logits = as_logits(output)
     return jnp.sum(jnp.argmax(logits, axis=-1) == y).astype(logits.dtype)
+
+
+def as_logits(output: Array) -> Float[Array, "batch classes"]:
+    """The outputs of a network; of every step, their mean over time."""
+    return output if output.ndim == 2 else jnp.mean(output, axis=0)
 
 
 @eqx.filter_jit

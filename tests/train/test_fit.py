@@ -60,6 +60,7 @@ def test_training_lowers_the_loss(whole, data):
     assert float(jnp.mean(jnp.argmax(output, axis=-1) == data[1][:30])) == pytest.approx(best.held_out_accuracy)
     text = repr(whole)
     assert "held-out accuracy" in text and f"{whole.best_epoch} *" in text and "<table>" in whole._repr_html_()
+    assert f"the best is {whole.best_epoch}," in text
 
 
 def test_a_resumed_run_is_the_same_bit_for_bit(whole, data):
@@ -115,6 +116,54 @@ def test_every_sample_is_seen_once_per_epoch():
     assert sorted(seen) == list(range(10)) and list(seen) != list(range(10))
     completed = np.concatenate([x.ravel() for x, _ in feed.chunks(order, 4)])
     np.testing.assert_array_equal(completed, [*order, *order[:2]])
+
+
+def test_an_order_has_nothing_to_do_with_what_updates_draw():
+    """The key of update k and the order of epoch k come from different places: no permutation of JAX with that key is the order."""
+    key, n = jr.key(0), 100
+    for number in range(3):
+        order = T._fit_feed.epoch_order(n, key, number)
+        assert sorted(order) == list(range(n))
+        for other in (jr.fold_in(key, number), *jr.split(jr.fold_in(key, number), 3)):
+            assert not np.array_equal(order, jr.permutation(other, n))
+    assert not np.array_equal(order, T._fit_feed.epoch_order(n, key, 0))
+
+
+def test_a_sample_is_read_once_for_its_shape():
+    class Counted(T.data.ArraySamples):
+        __slots__ = ("reads",)
+
+        def take(self, index):
+            self.reads = [*getattr(self, "reads", []), len(index)]
+            return super().take(index)
+
+    samples = Counted(np.ones((40, 3)))
+    net = T.Sequential(T.Dense(3, 2, key=jr.key(0)), T.Readout("mean"))
+    T.fit(net, T.data.Dataset(samples, np.arange(40) % 2), loss=ENTROPY, epochs=3, batch_size=20)
+    assert samples.reads == [1, 40, 40, 40]
+
+
+def test_a_held_out_loss_that_is_not_finite_is_never_the_best(data):
+    """The training loss falls in every epoch, and says nothing where there is validation."""
+    net = T.Sequential(T.Dense(4, 2, key=jr.key(0)), T.Readout("mean"))
+    loss = lambda output, labels, records: jnp.mean(output**2) + (jnp.nan if len(labels) == 30 else 0)  # noqa: E731
+    result = T.fit(net, data, loss=loss, validation=(data[0][:30], data[1][:30]), epochs=3, batch_size=50, optimizer=optax.sgd(0.1))
+    assert all(np.isnan(row.held_out_loss) for row in result.history) and result.best_epoch == 1
+    assert result.history[2].loss < result.history[0].loss
+
+
+def test_what_fit_makes_by_itself_is_made_once(data):
+    """The optimizer is part of what is compiled: a second `fit` goes through the loss without tracing it again."""
+    net = T.Sequential(T.Dense(4, 2, key=jr.key(0)), T.Readout("mean"))
+    traced = []
+
+    def loss(output, labels, records):
+        traced.append(1)
+        return jnp.mean(output**2)
+
+    for _ in range(2):
+        T.fit(net, data, loss=loss, epochs=1)
+        assert len(traced) == 1
 
 
 def test_parameters_stay_in_their_ranges(data):
