@@ -15,6 +15,7 @@ from neuro4d.ops._pathway import Pathway as Pathway
 from neuro4d.ops._pathway import by_port as by_port
 from neuro4d.ops._push import push as push
 from neuro4d.ops._ring import History as History
+from neuro4d.ops._ring import arriving_rows as arriving_rows
 from neuro4d.ops._ring import depth_for as depth_for
 from neuro4d.ops._ring import empty as empty
 from neuro4d.ops._ring import put_row as put_row

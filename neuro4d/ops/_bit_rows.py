@@ -1,42 +1,17 @@
 """The rows of synapses of some (delay, source) pairs that are marked by bits, walked in plain XLA: what a backward pass visits."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int32, UInt32
+from jaxtyping import Array, Int32, UInt32
 
 from neuro4d._base import alike
 from neuro4d.ops._bits import RANKS, WORD, bit_of_rank, n_up_to, n_words
+from neuro4d.ops._rows import Pairs, Rows, Visitor, walk_rows
 
 
-class Rows(NamedTuple):
-    """Where the synapses of a pathway lie: its arrays of that name, and its numbers of blocks and of synapses at a time."""
-
-    start: UInt32[Array, "n_source 2"]
-    bounds: UInt32[Array, "n_source pieces+1"]
-    n_blocks: int
-    row_hint: int
-
-
-class BitVisit(NamedTuple):
-    """Some of the synapses of marked pairs, shape `(n_blocks, pairs, span)`; those that are not `real` fill up the shape.
-
-    **Fields:** `edge`: position in the arrays of the pathway; `which`: number of the delay and `source`: of the group, shape
-    `(pairs,)`; `block`: of targets, shape `(n_blocks, 1, 1)`; `real`; `first`: the position of the first of each `span`, which follow
-    each other, shape `(n_blocks, pairs)`.
-    """
-
-    edge: Int32[Array, "blocks pairs span"]
-    which: Int32[Array, " pairs"]
-    source: Int32[Array, " pairs"]
-    block: Int32[Array, "blocks 1 1"]
-    real: Bool[Array, "blocks pairs span"]
-    first: Int32[Array, "blocks pairs"]
-
-
-def fold_bits(rows: Rows, words: UInt32[Array, "D w"], carry: Any, visit: Callable[[Any, BitVisit], Any], at_once: int) -> Any:
+def fold_bits(rows: Rows, words: UInt32[Array, "D w"], carry: Any, visit: Visitor, at_once: int) -> Any:
     """Calls `carry = visit(carry, some)` for all synapses of the pairs whose bits are set, about `at_once` of them at a time.
 
     Pairs come by delay, then by source. The work follows the bits that are set, and looks at every word once.
@@ -44,31 +19,14 @@ def fold_bits(rows: Rows, words: UInt32[Array, "D w"], carry: Any, visit: Callab
     each, n_source = words.shape[1], rows.start.shape[0]
     flat = words.reshape(-1)
     ends = jnp.cumsum(jax.lax.population_count(flat).astype(jnp.int32))
-    span = rows.row_hint
-    pairs = max(at_once // (span * rows.n_blocks), 1)
-    block = jnp.arange(rows.n_blocks, dtype=jnp.int32)[:, None, None]
 
-    def body(state: tuple[Array, Array, Any]) -> tuple[Array, Array, Any]:
-        first, column, carry = state
-        rank = first + jnp.arange(pairs, dtype=jnp.int32)
+    def pairs_at(rank: Int32[Array, " pairs"]) -> Pairs:
         place = _place(flat, ends, rank)
         which, source = place // (each * WORD), place % (each * WORD)
         valid = (rank < ends[-1]) & (source < n_source)
-        source = jnp.where(valid, source, 0)
-        piece = which * rows.n_blocks + jnp.arange(rows.n_blocks, dtype=jnp.int32)[:, None]
-        low = rows.bounds[source, piece]
-        begin = rows.start[source, 0] + low
-        length = jnp.where(valid, (rows.bounds[source, piece + 1] - low).astype(jnp.int32), 0)
-        inside = column + jnp.arange(span, dtype=jnp.int32)
-        real = inside < length[..., None]
-        start = (begin + column.astype(jnp.uint32)).astype(jnp.int32)
-        edge = jnp.where(real, start[..., None] + jnp.arange(span, dtype=jnp.int32), 0)
-        carry = visit(carry, BitVisit(edge, which, source, block, real, start))
-        done = column + span >= jnp.max(length)
-        return jnp.where(done, first + pairs, first), jnp.where(done, 0, column + span), carry
+        return Pairs(which, jnp.where(valid, source, 0), valid)
 
-    begin = alike((jnp.int32(0), jnp.int32(0), carry), rows.start, rows.bounds, words)
-    return jax.lax.while_loop(lambda state: state[0] < ends[-1], body, begin)[2]
+    return walk_rows(rows, ends[-1], pairs_at, alike(carry, words), visit, at_once)[1]
 
 
 def _place(flat: UInt32[Array, " m"], ends: Int32[Array, " m"], rank: Int32[Array, " k"]) -> Int32[Array, " k"]:

@@ -6,9 +6,10 @@ from jaxtyping import Array
 
 from neuro4d._base import alike
 from neuro4d.kernels import WeightKind, collect_native
-from neuro4d.ops._bit_rows import BitVisit, Rows, fold_bits
-from neuro4d.ops._reference import ACCELERATOR_BLOCK, CPU_BLOCK
-from neuro4d.ops._spread_plain import Synapses, weight_at
+from neuro4d.ops._bit_rows import fold_bits
+from neuro4d.ops._reference import ACCELERATOR_BLOCK, CPU_BLOCK, weight_at
+from neuro4d.ops._rows import Rows, Visit
+from neuro4d.ops._spread_plain import Synapses
 
 WINDOWS = jax.lax.ScatterDimensionNumbers(update_window_dims=(1,), inserted_window_dims=(), scatter_dims_to_operand_dims=(0,))
 
@@ -44,11 +45,11 @@ def collect_plainly(
     s, size, flat = synapses, acc_bar.shape[1], acc_bar.reshape(-1)
     rows = Rows(s.start, s.bounds, n_blocks, row_hint)
 
-    def slope_at(some: BitVisit) -> Array:
+    def slope_at(some: Visit) -> Array:
         place = some.block * size + s.targets[some.edge].astype(jnp.int32)
         return jnp.where(some.real, flat[jnp.where(some.real, place, 0)], 0)
 
-    def of_weights(total: Array, some: BitVisit) -> Array:
+    def of_weights(total: Array, some: Visit) -> Array:
         slope = slope_at(some).astype(total.dtype)
         if kind == "one":
             return total + jnp.sum(slope)
@@ -58,7 +59,7 @@ def collect_plainly(
         place = jnp.minimum(some.first.reshape(-1, 1), s.targets.shape[0])
         return jax.lax.scatter_add(total, place, slope.reshape(-1, row_hint), WINDOWS)
 
-    def of_spikes(ring: Array, some: BitVisit) -> Array:
+    def of_spikes(ring: Array, some: Visit) -> Array:
         each = jnp.sum(slope_at(some) * weight_at(kind, s.weight, some).astype(flat.dtype), axis=(0, 2))
         return ring.at[s.row(ring.shape[0])[some.which], some.source].add(each.astype(ring.dtype))
 

@@ -9,7 +9,7 @@ from neuro4d.ops._backend import Backend
 from neuro4d.ops._deliver import deliver as deliver_on_grid
 from neuro4d.ops._free_delays import SNAP, FreeDelays
 from neuro4d.ops._pathway import Pathway
-from neuro4d.ops._ring import History
+from neuro4d.ops._ring import History, arriving_rows
 
 
 def deliver(
@@ -35,7 +35,7 @@ def deliver_delayed(
     history, step, acc = alike((history, step, acc), path)
     spikes = _spikes(history, acc.dtype)
     lags, share = _kernel(free, acc.dtype)
-    rows = ((step - lags.astype(jnp.uint32)) & jnp.uint32(spikes.shape[0] - 1)).astype(jnp.int32)
+    rows = arriving_rows(step, lags, spikes.shape[0])
     arriving = jnp.sum(share * spikes[rows, free.source[:, None]], axis=1)
     weight = path.weight[free.source] if path.weight_kind == "source" else path.weight
     change = (weight * arriving).astype(acc.dtype)

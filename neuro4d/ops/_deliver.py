@@ -12,7 +12,7 @@ from neuro4d._base import alike
 from neuro4d.ops._backend import MAX_XLA_EDGES, Backend
 from neuro4d.ops._bit_rows import arriving_words
 from neuro4d.ops._pathway import Pathway
-from neuro4d.ops._ring import History
+from neuro4d.ops._ring import History, arriving_rows
 from neuro4d.ops._spread import How, spread
 from neuro4d.ops._spread_plain import Synapses
 
@@ -55,7 +55,7 @@ def _deliver_jvp(backend: Backend, primals: tuple, tangents: tuple) -> tuple[Any
             f"derivatives go through plain XLA, which addresses at most {MAX_XLA_EDGES:,} synapses; {path.source!r} to "
             f"{path.target!r} has {path.targets.shape[0]:,}. Use a smaller network for gradients."
         )
-    rows = ((step - path.delays.astype(jnp.uint32)) & jnp.uint32(count.shape[0] - 1)).astype(jnp.int32)
+    rows = arriving_rows(step, path.delays, count.shape[0])
     fired = arriving_words(ids, count, rows)
     marked = jnp.zeros((rows.shape[0], 0), jnp.uint32) if soft is None else near[rows]
     synapses = Synapses(path.weight, step, fired, marked, path.delays, path.start, path.bounds, path.targets)

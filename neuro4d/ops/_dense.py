@@ -5,6 +5,7 @@ from jaxtyping import Array, UInt32
 
 from neuro4d.ops._edges import edge_table
 from neuro4d.ops._pathway import Pathway
+from neuro4d.ops._ring import arriving_rows
 
 
 def dense_spread(
@@ -12,7 +13,7 @@ def dense_spread(
 ) -> Array:
     """What `spread` computes, from the spikes of the ring `fired` as numbers `(depth, n)`; plain XLA differentiates it in both directions."""
     source, which, block = edge_table(path)
-    rows = ((step - path.delays.astype(jnp.uint32)) & jnp.uint32(fired.shape[0] - 1)).astype(jnp.int32)[which]
+    rows = arriving_rows(step, path.delays, fired.shape[0])[which]
     target = jnp.where(source < path.n_source, block * path.block_size + path.targets.astype(jnp.int32), acc_dot.size)
     safe = jnp.minimum(source, path.n_source - 1)
     weight = path.weight

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32, UInt32
 
+from neuro4d.kernels import WeightKind
 from neuro4d.ops._pathway import Pathway
 from neuro4d.ops._rows import Visit, fold_rows
 
@@ -17,16 +18,15 @@ def reference(
 
     def add(sums: Array, some: Visit) -> Array:
         target = jnp.where(some.real, some.block * path.block_size + path.targets[some.edge].astype(jnp.int32), sums.size)
-        value = jnp.broadcast_to(_weight_at(path, some), some.edge.shape).astype(sums.dtype)
+        value = jnp.broadcast_to(weight_at(path.weight_kind, path.weight, some), some.edge.shape).astype(sums.dtype)
         return sums.reshape(-1).at[target.reshape(-1)].add(value.reshape(-1), mode="drop").reshape(sums.shape)
 
     sums, count = fold_rows(path, ids, count, step, acc, add, at_once)
     return sums, ids, count
 
 
-def _weight_at(path: Pathway, some: Visit) -> Array:
-    if path.weight_kind == "one":
-        return path.weight
-    if path.weight_kind == "source":
-        return path.weight[some.source][None, :, None]
-    return path.weight[some.edge]
+def weight_at(kind: WeightKind, weight: Array, some: Visit) -> Array:
+    """The weights of some synapses, in a shape that goes with theirs."""
+    if kind == "one":
+        return weight
+    return weight[some.source][None, :, None] if kind == "source" else weight[some.edge]

@@ -41,6 +41,11 @@ def row_of(history: History, step: UInt32[Array, "..."]) -> Int32[Array, "..."]:
     return (step & jnp.uint32(history.count.shape[0] - 1)).astype(jnp.int32)
 
 
+def arriving_rows(step: UInt32[Array, ""], delays: Int32[Array, "*d"], depth: int) -> Int32[Array, "*d"]:
+    """The rows of a ring whose spikes arrive in a step, one for each delay in steps."""
+    return ((step - delays.astype(jnp.uint32)) & jnp.uint32(depth - 1)).astype(jnp.int32)
+
+
 def push_plainly(
     fired: Bool[Array, "n"], ids: Int32[Array, "depth n"], count: Int32[Array, " depth"], step: UInt32[Array, ""]
 ) -> tuple[UInt32[Array, "w"], Int32[Array, "depth n"], Int32[Array, " depth"]]:

@@ -1,4 +1,4 @@
-"""The rows of synapses that arrive in a step, walked in plain XLA with a visitor. Delivery is one."""
+"""Rows of synapses walked in plain XLA with a visitor: those that arrive in a step, or of any pairs of delay and source."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -11,19 +11,75 @@ from neuro4d._base import alike
 from neuro4d.ops._bits import n_up_to
 from neuro4d.ops._order import after
 from neuro4d.ops._pathway import Pathway
+from neuro4d.ops._ring import arriving_rows
+
+
+class Rows(NamedTuple):
+    """Where the synapses of a pathway lie: its arrays of that name, and its numbers of blocks and of synapses at a time."""
+
+    start: UInt32[Array, "n_source 2"]
+    bounds: UInt32[Array, "n_source pieces+1"]
+    n_blocks: int
+    row_hint: int
 
 
 class Visit(NamedTuple):
-    """Some of the synapses whose spikes arrive, shape `(n_blocks, pairs, span)`; those that are not `real` fill up the shape.
+    """Some of the synapses of some pairs of delay and source, shape `(n_blocks, pairs, span)`; those that are not `real` fill up the shape.
 
-    **Fields:** `edge`: position in the arrays of the pathway; `source`: of the group, shape `(pairs,)`; `block`: of targets, shape
-    `(n_blocks, 1, 1)`; `real`.
+    **Fields:** `edge`: position in the arrays of the pathway; `which`: number of the delay and `source`: of the group, shape
+    `(pairs,)`; `block`: of targets, shape `(n_blocks, 1, 1)`; `real`; `first`: the position of the first of each `span`, which follow
+    each other, shape `(n_blocks, pairs)`.
     """
 
     edge: Int32[Array, "blocks pairs span"]
+    which: Int32[Array, " pairs"]
     source: Int32[Array, " pairs"]
     block: Int32[Array, "blocks 1 1"]
     real: Bool[Array, "blocks pairs span"]
+    first: Int32[Array, "blocks pairs"]
+
+
+Visitor = Callable[[Any, Visit], Any]
+
+
+class Pairs(NamedTuple):
+    """Some pairs of delay and source, `(pairs,)`; those that are not `valid` have no synapses."""
+
+    which: Int32[Array, " pairs"]
+    source: Int32[Array, " pairs"]
+    valid: Bool[Array, " pairs"]
+
+
+def walk_rows(
+    rows: Rows, number: Int32[Array, ""], pairs_at: Callable[[Int32[Array, " pairs"]], Pairs], carry: Any, visit: Visitor, at_once: int
+) -> tuple[Int32[Array, ""], Any]:
+    """Calls `carry = visit(carry, some)` for all synapses of `number` pairs, about `at_once` of them at a time.
+
+    `pairs_at` gives the pairs of some ranks, in the order in which they are visited; the synapses of a pair come in theirs.
+
+    **Returns:** how many pairs were served, and the carry.
+    """
+    span = rows.row_hint
+    at_a_time = max(at_once // (span * rows.n_blocks), 1)
+    block = jnp.arange(rows.n_blocks, dtype=jnp.int32)[:, None, None]
+    along = jnp.arange(span, dtype=jnp.int32)
+
+    def body(state: tuple[Array, Array, Any]) -> tuple[Array, Array, Any]:
+        begun, column, carry = state
+        some = pairs_at(begun + jnp.arange(at_a_time, dtype=jnp.int32))
+        piece = some.which * rows.n_blocks + jnp.arange(rows.n_blocks, dtype=jnp.int32)[:, None]
+        low = rows.bounds[some.source, piece]
+        length = jnp.where(some.valid, (rows.bounds[some.source, piece + 1] - low).astype(jnp.int32), 0)
+        first = (rows.start[some.source, 0] + low + column.astype(jnp.uint32)).astype(jnp.int32)
+        real = column + along < length[..., None]
+        edge = jnp.where(real, first[..., None] + along, 0)
+        carry = visit(carry, Visit(edge, some.which, some.source, block, real, first))
+        done = column + span >= jnp.max(length)
+        return jnp.where(done, begun + at_a_time, begun), jnp.where(done, 0, column + span), carry
+
+    begin = alike((jnp.int32(0), jnp.int32(0), carry), rows.start, rows.bounds, number)
+    served, _, carry = jax.lax.while_loop(lambda state: state[0] < number, body, begin)
+    return served, carry
 
 
 def fold_rows(
@@ -32,7 +88,7 @@ def fold_rows(
     count: Int32[Array, " depth"],
     step: UInt32[Array, ""],
     carry: Any,
-    visit: Callable[[Any, Visit], Any],
+    visit: Visitor,
     at_once: int,
 ) -> tuple[Any, Int32[Array, " depth"]]:
     """Calls `carry = visit(carry, some)` for all synapses that arrive in a step, about `at_once` of them at a time.
@@ -51,36 +107,16 @@ def fold_rows(
 
     **Returns:** the carry, and `count`, unchanged: writing after it has been looked at is writing after all reads.
     """
-    rows = ((step - path.delays.astype(jnp.uint32)) & jnp.uint32(count.shape[0] - 1)).astype(jnp.int32)
-    at = count[rows]
+    row = arriving_rows(step, path.delays, count.shape[0])
+    at = count[row]
     ends = jnp.cumsum(at)
-    span = path.row_hint
-    pairs = max(at_once // (span * path.n_blocks), 1)
-    block = jnp.arange(path.n_blocks, dtype=jnp.int32)[:, None, None]
 
-    def body(state: tuple[Array, Array, Any]) -> tuple[Array, Array, Any]:
-        first, column, carry = state
-        begin, length, source = _pieces(path, ids, rows, at, ends, first + jnp.arange(pairs, dtype=jnp.int32))
-        place = column + jnp.arange(span, dtype=jnp.int32)
-        real = place < length[..., None]
-        edge = jnp.where(real, (begin[..., None] + place.astype(jnp.uint32)).astype(jnp.int32), 0)
-        carry = visit(carry, Visit(edge, source, block, real))
-        done = column + span >= jnp.max(length)
-        return jnp.where(done, first + pairs, first), jnp.where(done, 0, column + span), carry
+    def pairs_at(rank: Int32[Array, " pairs"]) -> Pairs:
+        which = jnp.minimum(n_up_to(ends, rank), ends.shape[0] - 1)
+        slot = rank - (ends[which] - at[which])
+        valid = rank < ends[-1]
+        return Pairs(which, ids[row[which], jnp.where(valid, slot, 0)], valid)
 
-    begin = alike((jnp.int32(0), jnp.int32(0), carry), path, ids, count, step)
-    served, _, carry = jax.lax.while_loop(lambda state: state[0] < ends[-1], body, begin)
+    rows = Rows(path.start, path.bounds, path.n_blocks, path.row_hint)
+    served, carry = walk_rows(rows, ends[-1], pairs_at, alike(carry, path, ids, count, step), visit, at_once)
     return carry, after(count, served)
-
-
-def _pieces(path: Pathway, ids: Array, rows: Array, at: Array, ends: Array, pair: Array) -> tuple[Array, Array, Array]:
-    """Begin and length `(n_blocks, pairs)` of the pieces of some (delay, source) pairs, and their sources."""
-    which = jnp.minimum(n_up_to(ends, pair), ends.shape[0] - 1)
-    slot = pair - (ends[which] - at[which])
-    valid = pair < ends[-1]
-    source = ids[rows[which], jnp.where(valid, slot, 0)]
-    piece = which * path.n_blocks + jnp.arange(path.n_blocks, dtype=jnp.int32)[:, None]
-    low = path.bounds[source, piece]
-    begin = path.start[source, 0] + low
-    length = jnp.where(valid, (path.bounds[source, piece + 1] - low).astype(jnp.int32), 0)
-    return begin, length, source

@@ -8,8 +8,10 @@ from jaxtyping import Array, Float, Int32, UInt, UInt32
 
 from neuro4d._base import alike
 from neuro4d.kernels import WeightKind
-from neuro4d.ops._bit_rows import BitVisit, Rows, fold_bits
-from neuro4d.ops._reference import ACCELERATOR_BLOCK, CPU_BLOCK
+from neuro4d.ops._bit_rows import fold_bits
+from neuro4d.ops._reference import ACCELERATOR_BLOCK, CPU_BLOCK, weight_at
+from neuro4d.ops._ring import arriving_rows
+from neuro4d.ops._rows import Rows, Visit
 
 
 class Synapses(NamedTuple):
@@ -30,7 +32,7 @@ class Synapses(NamedTuple):
 
     def row(self, depth: int) -> Int32[Array, " D"]:
         """The row of the ring that each delay reads."""
-        return ((self.step - self.delays.astype(jnp.uint32)) & jnp.uint32(depth - 1)).astype(jnp.int32)
+        return arriving_rows(self.step, self.delays, depth)
 
 
 def spread_now(kind: WeightKind, n_blocks: int, row_hint: int, weight_dot: Array, soft_dot: Array, acc_dot: Array, synapses: Synapses) -> Array:
@@ -40,14 +42,14 @@ def spread_now(kind: WeightKind, n_blocks: int, row_hint: int, weight_dot: Array
         s, size = Synapses(*given), acc_dot.shape[1]
         rows = Rows(s.start, s.bounds, n_blocks, row_hint)
 
-        def add(acc: Array, some: BitVisit, value: Array) -> Array:
+        def add(acc: Array, some: Visit, value: Array) -> Array:
             target = jnp.where(some.real, some.block * size + s.targets[some.edge].astype(jnp.int32), acc.size)
             return acc.at[target].add(jnp.broadcast_to(value, target.shape).astype(acc.dtype), mode="drop")
 
-        def weights(acc: Array, some: BitVisit) -> Array:
+        def weights(acc: Array, some: Visit) -> Array:
             return add(acc, some, weight_at(kind, weight_dot, some))
 
-        def spikes(acc: Array, some: BitVisit) -> Array:
+        def spikes(acc: Array, some: Visit) -> Array:
             return add(acc, some, weight_at(kind, s.weight, some) * soft_dot[s.row(soft_dot.shape[0])[some.which], some.source][None, :, None])
 
         acc = fold_bits(rows, s.fired, alike(acc_dot, given, weight_dot, soft_dot).reshape(-1), weights, at_once)
@@ -63,10 +65,3 @@ def spread_now(kind: WeightKind, n_blocks: int, row_hint: int, weight_dot: Array
         cpu=lambda *given: run(CPU_BLOCK, *given),
         default=lambda *given: run(ACCELERATOR_BLOCK, *given),
     )
-
-
-def weight_at(kind: WeightKind, weight: Array, some: BitVisit) -> Array:
-    """The weights of some synapses, in a shape that goes with theirs."""
-    if kind == "one":
-        return weight
-    return weight[some.source][None, :, None] if kind == "source" else weight[some.edge]
