@@ -13,15 +13,22 @@ from neuro4d.train._parameters import Places, Where, read
 
 
 class Synapses(eqx.Module):
-    """The synapses of a projection: their source and target in the groups, and the number of their delay, all `(k,)`; `delays` in steps."""
+    """The synapses of a projection: their source and target in the groups, and the number of their delay, all `(k,)`; `delays` in steps;
+    the port, and whether they arrive at the beginning of a step."""
 
     source: Int32[Array, " k"]
     target: Int32[Array, " k"]
     which: Int32[Array, " k"]
     delays: Int32[Array, " d"]
     source_group: str = eqx.field(static=True)
+    target_group: str = eqx.field(static=True)
     port: int = eqx.field(static=True)
     early: bool = eqx.field(static=True)
+
+    @property
+    def place(self) -> tuple[str, int, bool]:
+        """Where they arrive: group, port, and whether at the beginning of a step."""
+        return self.target_group, self.port, self.early
 
 
 class Aim(eqx.Module):
@@ -37,9 +44,9 @@ class Aim(eqx.Module):
     synapses: Synapses | None = None
 
     @property
-    def each_neuron(self) -> bool:
-        """Whether every neuron has a number of its own."""
-        return self.group is not None and self.synapses is None
+    def shape(self) -> tuple[int, ...]:
+        """Of the numbers."""
+        return () if self.group is None else (self.size,)
 
 
 def aims(model: Model, where: Places) -> dict[str, Aim]:
@@ -54,10 +61,12 @@ def aims(model: Model, where: Places) -> dict[str, Aim]:
 def _aim(model: Model, name: str, place: Where, shape: tuple[int, ...]) -> Aim:
     if isinstance(place, Weights):
         return _of_weights(model, place.projection)
-    _check_known(model, name, place)
+    mark = object()
+    marked = eqx.tree_at(place, model, mark)
+    _check_known(marked, mark, name)
     if not shape:
         return Aim(None, 0, 1)
-    span = _span(model, place)
+    span = _span(model, marked, mark)
     if span is None or shape != (span[2],):
         raise ValueError(
             f"`where` of {name!r} gives numbers of shape {shape} that do not belong to the neurons of one population: eligibility knows one "
@@ -66,22 +75,30 @@ def _aim(model: Model, name: str, place: Where, shape: tuple[int, ...]) -> Aim:
     return Aim(*span)
 
 
-def _check_known(model: Model, name: str, place: Any) -> None:
-    """Refuses numbers that no eligibility reaches, instead of finding 0 for them."""
-    mark = object()
-    marked = eqx.tree_at(place, model, mark)
+def _check_known(marked: Model, mark: object, name: str) -> None:
+    """Refuses numbers that no eligibility reaches, instead of finding 0 for them. `marked`: the model with a mark in their place."""
+    if any(path.free is not None and _holds(path.free, mark) for path in marked.pathways.values()):
+        raise ValueError(
+            f"`where` of {name!r} points at delays that are trained, or their spread: eligibility follows what arrives, not when. "
+            "`n4.train.Surrogate` and `n4.train.Differences` know them."
+        )
+    if any(_holds(gap, mark) for gap in marked.gaps.values()):
+        raise ValueError(
+            f"`where` of {name!r} belongs to gap junctions: eligibility keeps partners where they are. `n4.train.Surrogate` and "
+            "`n4.train.Differences` know them."
+        )
     if any(_holds(path, mark) for path in marked.pathways.values()):
         raise ValueError(f"`where` of {name!r} points at synapses as they lie in memory; write `n4.Weights('e')`.")
     if any(bank.mean is mark for bank in marked.banks.values()):
-        raise ValueError(f"`where` of {name!r} is the rate of Poisson input: its counts have no derivative. `n4.train.Differences` knows it.")
+        raise ValueError(
+            f"`where` of {name!r} is the rate of Poisson input: its counts have no derivative. `n4.train.Differences` knows it."
+        )
     if any(isinstance(neuron, PoissonNeuron) and _holds(neuron, mark) for neuron in marked.neurons.values()):
         raise ValueError(f"`where` of {name!r} belongs to neurons that fire at random: no derivative. `n4.train.Differences` knows it.")
 
 
-def _span(model: Model, place: Any) -> tuple[str, int, int] | None:
+def _span(model: Model, marked: Model, mark: object) -> tuple[str, int, int] | None:
     """Group, first neuron and number of neurons that an array of parameters or of a stimulus belongs to."""
-    mark = object()
-    marked = eqx.tree_at(place, model, mark)
     for name, neuron in marked.neurons.items():
         if any(_holds(part, mark) for part in (neuron, *marked.receptors[name].values())):
             span = model.populations[name]
@@ -101,6 +118,11 @@ def _of_weights(model: Model, projection: str) -> Aim:
     path, edges = model.pathways[span.pathway], model.edges(projection)
     if path.plastic:
         raise ValueError(f"the weights of {projection!r} live in the state (plasticity); eligibility needs those of a model without.")
+    if path.free is not None:
+        raise ValueError(
+            f"the delays of {projection!r} are trained, so its spikes arrive between the steps: eligibility needs delays on the grid, "
+            "`model.freeze()`. `n4.train.Surrogate` and `n4.train.Differences` know the weights as they are."
+        )
     steps = np.maximum(np.rint(np.asarray(edges.delay.mantissa, np.float64) / model.dt_ms), 1).astype(np.int32)
     delays, which = np.unique(steps, return_inverse=True)
     synapses = Synapses(
@@ -109,6 +131,7 @@ def _of_weights(model: Model, projection: str) -> Aim:
         jnp.asarray(which.reshape(-1), jnp.int32),
         jnp.asarray(delays, jnp.int32),
         path.source,
+        path.target,
         model.layout.group(path.target).port_number(span.port),
         path.early,
     )

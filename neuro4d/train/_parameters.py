@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from neuro4d._base import UnitError, attach, check_name, is_traced, lookup, strip
-from neuro4d.model import Model, Weights, set_value, unit_at
+from neuro4d._base import NUMBER, UnitError, check_name, is_traced, strip
+from neuro4d.model import Model, Weights, set_value, unit_at, unit_of_weights
 
 Where = Callable[[Model], Any] | Weights
 Places = Mapping[str, Where]
@@ -98,8 +98,7 @@ def _changes(model: Model, place: Where, value: Array) -> tuple[list[Array | Non
 def unit_of(model: Model, place: Where) -> Any:
     """The unit of the numbers at a place, or `None` where the leaf has none of its own."""
     if isinstance(place, Weights):
-        lookup(model.layout.projections_by_name, place.projection, "projection")
-        return u.get_unit(model.weights(place.projection))
+        return unit_of_weights(model, place.projection)
     return unit_at(model, place)
 
 
@@ -118,6 +117,14 @@ def bare_at(x: Any, unit: Any, name: str) -> Any:
     return strip(x, unit, name)
 
 
+def is_potential(model: Model, place: Where) -> bool:
+    """Whether the numbers at a place are levels of a membrane, whose zero means nothing. Weights in mV are jumps."""
+    if isinstance(place, Weights) or unit_of(model, place) != u.mV:
+        return False
+    leaf = place(model)
+    return all(path.weight is not leaf for path in model.pathways.values())
+
+
 def scales(model: Model, where: Places) -> dict[str, float]:
     """How large a number at each place is, as a measure for steps: its mean magnitude, or, for a voltage, 20 mV.
 
@@ -125,8 +132,7 @@ def scales(model: Model, where: Places) -> dict[str, float]:
     """
     found = {}
     for name, value in read(model, where).items():
-        voltage = not isinstance(where[name], Weights) and unit_of(model, where[name]) == u.mV
-        size = LEVEL_MV if voltage else float(np.mean(np.abs(np.asarray(value, np.float64))))
+        size = LEVEL_MV if is_potential(model, where[name]) else float(np.mean(np.abs(np.asarray(value, np.float64))))
         if size == 0:
             raise ValueError(
                 f"the numbers at {name!r} are all 0, so a relative step is none; say how far to move: "
@@ -139,4 +145,4 @@ def scales(model: Model, where: Places) -> dict[str, float]:
 def unit_text(model: Model, place: Where) -> str:
     """The unit of a place as it is printed, or nothing."""
     unit = unit_of(model, place)
-    return "" if unit is None or attach(1.0, unit) is None else str(unit)
+    return "" if unit is None or unit == NUMBER else str(unit)

@@ -14,9 +14,9 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from neuro4d._base import COHERENT, NUMBER, UnitError, UnknownNameError, address, attach, did_you_mean, internal_unit, is_traced, strip
+from neuro4d._base import NUMBER, UnknownNameError, address, attach, did_you_mean, internal_unit, is_traced, strip
 from neuro4d.model import Model, Weights, set_value
-from neuro4d.train._parameters import Where, places
+from neuro4d.train._parameters import Where, is_potential, places, read, unit_of
 
 STEP = 0.05
 """A natural step: a twentieth of the number."""
@@ -217,7 +217,7 @@ def _lever(model: Model, name: str, place: Any, bounds: tuple[Any, Any] | None) 
     leaf, unit = _leaf(model, name, place)
     if not leaf.size:
         raise ValueError(f"tune: the place {name!r} is empty.")
-    multiplies = _multiplies(place, unit, leaf)
+    multiplies = _multiplies(model, place, leaf)
     start = float(leaf.mean())
     if multiplies and start == 0:
         raise ValueError(f"tune: {name!r} is 0 and would be moved by a factor. Start from another value, or use `n4.train.Shift(...)`.")
@@ -251,31 +251,22 @@ def _bound(name: str, bounds: tuple[Any, Any] | None, end: int, unit: Any, other
     return bare
 
 
-def _multiplies(place: Any, unit: Any, leaf: np.ndarray) -> bool:
+def _multiplies(model: Model, place: Any, leaf: np.ndarray) -> bool:
     """Potentials are moved by a distance, and numbers of either sign; all others by a factor."""
     if isinstance(place, Scale | Shift):
         return isinstance(place, Scale)
     if isinstance(place, Weights | PoissonRate):
         return True
     one_sign = bool(np.all(leaf > 0) or np.all(leaf < 0))
-    return unit != u.mV and one_sign
+    return one_sign and not is_potential(model, place)
 
 
 def _leaf(model: Model, name: str, place: Any) -> tuple[np.ndarray, Any]:
     """The numbers at a place, and their unit; `NUMBER` where the model keeps them bare."""
     if isinstance(place, PoissonRate):
         return np.asarray(place(model), np.float64), u.kHz
-    if isinstance(place, Weights):
-        weights = model.weights(place.projection)
-        unit = internal_unit(weights)
-        return strip(weights, unit, name), unit
-    leaf = place(model)
+    leaf = read(model, {name: place})[name]
     if is_traced(leaf):
         raise TypeError(f"tune: {name!r} is traced; tune runs on the host, outside of compiled functions.")
-    for unit in (NUMBER, *COHERENT):
-        try:
-            set_value(model, place, attach(leaf, unit))
-        except UnitError:
-            continue
-        return np.asarray(leaf, np.float64), unit
-    raise UnitError(f"tune: {name!r} has a unit that neuro4d does not know.")
+    unit = unit_of(model, place)
+    return np.asarray(leaf, np.float64), NUMBER if unit is None else unit
