@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from neuro4d._base import check_count, per_second, strip
-from neuro4d.analysis._numbers import mean_known, ratio
+from neuro4d.analysis._numbers import evenly, mean_known, ratio
 from neuro4d.recorders import SpikeTable
 
 
@@ -198,7 +198,7 @@ def correlations(table: SpikeTable, bin: Any = 5 * u.ms, sample: int = 100) -> F
     bins = table.n_steps // width
     index = (table.step - table.start_step) // width
     inside = index < bins
-    chosen = _spread(np.unique(table.id[inside]), sample)
+    chosen = evenly(np.unique(table.id[inside]), sample)
     place = np.full(table.n, -1)
     place[chosen] = np.arange(len(chosen))
     inside &= place[table.id] >= 0
@@ -241,12 +241,7 @@ def _bin_steps(table: SpikeTable, width: Any, where: str) -> int:
 
 
 def _subset(table: SpikeTable, sample: int) -> SpikeTable:
-    chosen = _spread(np.arange(table.n), check_count(sample, "synchrony(sample)"))
+    chosen = evenly(np.arange(table.n), check_count(sample, "synchrony(sample)"))
     keep = np.isin(table.id, chosen)
     id = np.searchsorted(chosen, table.id[keep])
     return SpikeTable(table.step[keep], id, table.population, table.dt_ms, len(chosen), table.start_step, table.n_steps)
-
-
-def _spread(of: np.ndarray, most: int) -> np.ndarray:
-    """At most `most` entries, evenly spaced: no draw, so the same spikes always give the same number."""
-    return of if len(of) <= most else of[np.arange(most) * len(of) // most]

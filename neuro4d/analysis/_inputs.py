@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from neuro4d._base import check_count, is_traced
+from neuro4d.analysis._numbers import evenly
 from neuro4d.neurons import LIF, PoissonNeuron
 from neuro4d.receptors import AlphaCurrent, Delta, ExpCurrent, PulseCurrent
 
@@ -78,16 +79,11 @@ def equations(model: Any, sample: int) -> Equations:
         raise TypeError(
             "mean_field reads the connections on the host: call it outside of `jit` and `vmap`; `jax.grad` outside of them works."
         )
-    chosen = {name: _spread(model.populations[name].size, sample) for name in names}
+    chosen = {name: evenly(np.arange(model.populations[name].size), sample) for name in names}
     each = [_inputs(model, name, chosen[name], names) for name in names]
     owner = np.repeat(np.arange(len(names)), [len(chosen[name]) for name in names])
     together = NeuronInputs(*(jnp.asarray(_numpy(*parts).concatenate(parts)) for parts in zip(*each, strict=True)))
     return Equations(together, jnp.asarray(owner), jnp.asarray(model.dt_ms, model.dtype), names)
-
-
-def _spread(n: int, most: int) -> np.ndarray:
-    """At most `most` numbers below n, evenly spaced."""
-    return np.arange(n) if n <= most else np.arange(most) * n // most
 
 
 def _inputs(model: Any, name: str, ids: np.ndarray, names: tuple[str, ...]) -> NeuronInputs:

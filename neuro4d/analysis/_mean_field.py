@@ -72,11 +72,12 @@ class Stationary(eqx.Module):
 
 
 class Field(NamedTuple):
-    """Mean and strength of the input, and the rate, of each neuron that is looked at."""
+    """Mean and strength of the input of each neuron that is looked at, and the threshold and reset that count for noise of this kind; mV."""
 
     mean: Float[Array, " n"]
     noise: Float[Array, " n"]
-    rate: Float[Array, " n"]
+    v_th: Float[Array, " n"]
+    v_reset: Float[Array, " n"]
 
 
 def mean_field(model: Any, *, sample: int = 1000) -> Stationary:
@@ -131,7 +132,7 @@ def mean_field(model: Any, *, sample: int = 1000) -> Stationary:
 
 
 def _field(given: Equations, rates: Float[Array, " P"]) -> Field:
-    """Input and rate of the neurons, from what all populations send."""
+    """What the neurons receive, from what all populations send."""
     own = given.neurons
     mean = own.v_rest + own.tau * (own.current + own.jumps @ rates)
     variance = own.tau * (own.jitter + own.squares @ rates)
@@ -142,14 +143,15 @@ def _field(given: Equations, rates: Float[Array, " P"]) -> Field:
     noise = jnp.where(variance > 0, jnp.sqrt(safe), 0)
     shift = ALPHA / 2 * share * noise
     step = GRID * white * noise * jnp.sqrt(given.dt / own.tau)
-    theory = siegert_rate(mean, noise, own.tau, own.v_th + shift + step, own.v_reset + shift, own.t_ref, jnp.zeros_like(mean))
-    return Field(mean, noise, jnp.where(own.told, own.told_rate, theory))
+    return Field(mean, noise, own.v_th + shift + step, own.v_reset + shift)
 
 
 @eqx.filter_jit
 def _sent(given: Equations, rates: Float[Array, " P"]) -> Float[Array, " P"]:
     """The rates that populations send at the rates that they receive, in kHz."""
-    return given.means(_field(given, rates).rate)
+    own, field = given.neurons, _field(given, rates)
+    theory = siegert_rate(field.mean, field.noise, own.tau, field.v_th, field.v_reset, own.t_ref, jnp.zeros_like(field.mean))
+    return given.means(jnp.where(own.told, own.told_rate, theory))
 
 
 @eqx.filter_jit

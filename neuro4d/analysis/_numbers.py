@@ -1,4 +1,4 @@
-"""Arithmetic in which an undefined number is `nan`."""
+"""Arithmetic in which an undefined number is `nan`, and a choice of a few of many."""
 
 import math
 
@@ -13,3 +13,8 @@ def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
 def mean_known(values: np.ndarray) -> float:
     known = values[~np.isnan(values)]
     return float(known.mean()) if known.size else math.nan
+
+
+def evenly(of: np.ndarray, most: int) -> np.ndarray:
+    """At most `most` entries, evenly spaced: no draw, so the same entries always give the same ones."""
+    return of if len(of) <= most else of[np.arange(most) * len(of) // most]

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from neuro4d._base import UnitError, attach, check_range, is_traced, strip_traced
+from neuro4d._base import attach, check_range, is_traced, strip_traced
 
 ALPHA = 2.0652531522312176
 r"""$\sqrt 2\,|\zeta(1/2)|$"""
@@ -88,8 +88,6 @@ def _check(bare: dict[str, Any], units: dict[str, Any]) -> None:
         np.broadcast_shapes(*shapes)
     except ValueError:
         raise ValueError(f"siegert: the arguments have to broadcast; got shapes {shapes}.") from None
-    if any(isinstance(value, u.Quantity) for value in bare.values()):
-        raise UnitError("siegert: a traced quantity could not be expressed in mV or ms.")
 
 
 @jax.jit
