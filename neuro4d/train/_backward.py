@@ -33,7 +33,7 @@ class Backward(AbstractLoop):
         constants = prepare(model)
         resets = reset_levels(model) if self.reset else {}
         all_steps = discard + steps
-        block = self.truncate or max(math.isqrt(all_steps), 1)
+        block = min(self.truncate or math.isqrt(all_steps), all_steps)
 
         def one(carry: Any, number: Array) -> Any:
             state, total = carry
@@ -45,17 +45,34 @@ class Backward(AbstractLoop):
             seen = jax.tree.map(lambda x: x * counts.astype(x.dtype), observe(after, spikes))
             return (after, add(total, seen)), None
 
-        def some(carry: Any, numbers: Array) -> Any:
+        def some(length: int, carry: Any, numbers: Array) -> Any:
             state, total = carry
             state = state if self.truncate is None else jax.tree.map(jax.lax.stop_gradient, state)
-            return jax.lax.scan(one, (state, total), numbers)
+            return jax.lax.scan(one, (state, total), numbers, length=length)
 
-        some_again: Callable = jax.checkpoint(some) if self.checkpoint else some
-        numbers, whole = jnp.arange(all_steps), all_steps - all_steps % block
-        carry, _ = jax.lax.scan(some_again, (state, nothing(model, state, observe)), numbers[:whole].reshape(-1, block))
-        if whole < all_steps:
-            carry, _ = some_again(carry, numbers[whole:])
-        return carry[1]
+        first = (state, nothing(model, state, observe))
+        (_, total), _ = in_pieces(some, first, jnp.arange(all_steps), all_steps, block, again=self.checkpoint)
+        return total
+
+
+def in_pieces(some: Callable[[int, Any, Any], Any], carry: Any, rows: Any, steps: int, each: int, *, again: bool) -> tuple[Any, Any]:
+    """`steps` steps in pieces of `each`, with the rows that belong to them; the last piece may be shorter.
+
+    `some(length, carry, rows)` makes a piece; the backward pass makes it `again`, or keeps what it left.
+    """
+
+    def make(length: int) -> Callable[[Any, Any], Any]:
+        piece = functools.partial(some, length)
+        return jax.checkpoint(piece) if again else piece
+
+    whole = steps - steps % each
+    first = jax.tree.map(lambda x: x[:whole].reshape(-1, each, *x.shape[1:]), rows)
+    carry, kept = jax.lax.scan(make(each), carry, first, length=whole // each)
+    kept = jax.tree.map(lambda x: x.reshape(whole, *x.shape[2:]), kept)
+    if whole == steps:
+        return carry, kept
+    carry, rest = make(steps - whole)(carry, jax.tree.map(lambda x: x[whole:], rows))
+    return carry, jax.tree.map(lambda a, b: jnp.concatenate([a, b]), kept, rest)
 
 
 def _damped(state: State, step: Array, share: float) -> State:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from neuro4d._base import check_count, check_quantity, steps_of
 from neuro4d.model import Model, State, StepSpikes
 from neuro4d.simulate import scan as plain_scan
-from neuro4d.train._backward import clipped
+from neuro4d.train._backward import clipped, in_pieces
 
 Keep = Callable[[State, StepSpikes], Any]
 
@@ -37,7 +37,8 @@ def scan(
       one forward pass more, for memory of $T/b$ states and $b$ steps instead of $T$ steps. `"sqrt"` takes $b = \sqrt T$, `None`
       keeps everything. Gradients do not depend on it.
     - `truncate`: after how much time the derivative with respect to the state is cut; a multiple of the time step. A loss then sees what
-      happened since the last cut, and nothing before. [time] `None` cuts nothing.
+      happened since the last cut, and nothing before. [time] `None` cuts nothing. Blocks lie between cuts: with $W$ steps from one to the
+      next `"sqrt"` takes $b = \sqrt W$, so memory is that of $T/\sqrt W$ states and $\sqrt W$ steps, more than without cuts.
     - `clip`: the largest Euclidean norm, over all floats of the state in internal units, with which the derivative passes from a block to the
       one before; longer ones are scaled down. [a number above 0] With it only reverse mode works. A derivative with
       an entry that is not finite has no direction: all of it is replaced by 0, so that blocks before are not learnt from. `None` clips nothing.
@@ -71,12 +72,11 @@ def scan(
         return plain_scan(model, state, length, keep, rows)
 
     def blocks(length: int, state: State, rows: Any) -> tuple[State, Any]:
-        return _pieces(functools.partial(_again, some, checkpoint is not None), state, rows, length, block)
+        return in_pieces(some, state, rows, length, block, again=checkpoint is not None)
 
     if truncate is None:
         return blocks(steps, state, inputs)
-    cut = functools.partial(_cut, blocks)
-    return _pieces(lambda length: functools.partial(cut, length), state, (jnp.arange(steps) // window, inputs), steps, window)
+    return in_pieces(functools.partial(_cut, blocks), state, (jnp.arange(steps) // window, inputs), steps, window, again=False)
 
 
 def _check(steps: int, inputs: dict[str, Any] | None, clip: float | None) -> None:
@@ -88,29 +88,11 @@ def _check(steps: int, inputs: dict[str, Any] | None, clip: float | None) -> Non
         raise ValueError(f"scan.clip is a number above 0, or `None`; got {clip!r}. For example `clip=1.0`.")
 
 
-def _again(some: Callable, repeat: bool, length: int) -> Callable[[State, Any], tuple[State, Any]]:
-    """A block of steps, made again in the backward pass if `repeat`."""
-    run = functools.partial(some, length)
-    return jax.checkpoint(run) if repeat else run
-
-
 def _cut(blocks: Callable, length: int, state: State, rows: Any) -> tuple[State, Any]:
     """A piece without a derivative with respect to the state at its beginning; only the first has one, with respect to the caller's."""
     numbers, inputs = rows
     state = jax.tree.map(lambda x: jnp.where(numbers[0] == 0, x, jax.lax.stop_gradient(x)), state)
     return blocks(length, state, inputs)
-
-
-def _pieces(make: Callable[[int], Callable], state: State, rows: Any, steps: int, each: int) -> tuple[State, Any]:
-    """`steps` steps in pieces of `each`, with the rows of input that belong to them; the last piece may be shorter."""
-    whole = steps - steps % each
-    first = jax.tree.map(lambda x: x[:whole].reshape(-1, each, *x.shape[1:]), rows)
-    state, kept = jax.lax.scan(lambda state, here: make(each)(state, here), state, first, length=whole // each)
-    kept = jax.tree.map(lambda x: x.reshape(whole, *x.shape[2:]), kept)
-    if whole == steps:
-        return state, kept
-    state, rest = make(steps - whole)(state, jax.tree.map(lambda x: x[whole:], rows))
-    return state, jax.tree.map(lambda a, b: jnp.concatenate([a, b]), kept, rest)
 
 
 def _window(truncate: u.Quantity, dt: float) -> int:

@@ -73,18 +73,3 @@ def call_with(loss: Callable, model: Model, key: Any, loop: AbstractLoop) -> Any
     if loop is PLAIN:
         return loss(model, key)
     raise ValueError(NO_LOOP)
-
-
-class Same:
-    """A value that counts as the same where it is the same object: what a compiled program is kept for, if it has no hash."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any):
-        self.value = value
-
-    def __hash__(self) -> int:
-        return id(self.value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and self.value is other.value

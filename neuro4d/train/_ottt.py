@@ -5,12 +5,12 @@ import jax
 
 from neuro4d._base import check_count
 from neuro4d.model import Weights
-from neuro4d.ops import AbstractSurrogate, SuperSpike
+from neuro4d.ops import AbstractSurrogate
 from neuro4d.train._aims import aims
-from neuro4d.train._eprop import check_shape, forward
+from neuro4d.train._eprop import forward
 from neuro4d.train._estimate import AbstractGradient, of_trials
-from neuro4d.train._loop import Same
 from neuro4d.train._parameters import read
+from neuro4d.train._surrogate_gradient import check_shape
 
 
 class OTTT(AbstractGradient):
@@ -40,7 +40,7 @@ class OTTT(AbstractGradient):
     trials: int = eqx.field(static=True)
 
     def __init__(self, shape: AbstractSurrogate | None = None, *, trials: int = 4):
-        self.shape = check_shape("OTTT", SuperSpike() if shape is None else shape)
+        self.shape = check_shape("OTTT", shape)
         self.trials = check_count(trials, "OTTT.trials")
 
     def estimate(self, model, where, statistic, key):
@@ -50,5 +50,5 @@ class OTTT(AbstractGradient):
                 f"OTTT knows the weights of projections, `n4.Weights('e')`; {others[0]!r} is something else. `n4.train.EProp()` knows parameters of neurons."
             )
         values, keys = read(model, where), jax.random.split(key, self.trials)
-        made = forward(model, self.shape, dict(where), aims(model, where), values, Same(statistic), keys, True)
+        made = forward(model, self.shape, dict(where), aims(model, where), values, statistic, keys, True)
         return of_trials(*made, values)

@@ -11,18 +11,18 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from neuro4d._base import check_count, check_quantity
-from neuro4d.model import Model, State, StepSpikes, advance, prepare
+from neuro4d.model import Model, StepSpikes
 from neuro4d.neurons import LI, PoissonNeuron, Relay
 from neuro4d.ops import AbstractSurrogate
 from neuro4d.train._aims import Aim, aims
-from neuro4d.train._eprop import Replay, at_once, observable, observed, of_neurons, remembered, signals_of
+from neuro4d.train._eligibility import Follow, Followed, Replay, added, at_once, observed, signals_of
 from neuro4d.train._escape import AbstractEscaping, shifts
 from neuro4d.train._estimate import AbstractGradient, of_trials
-from neuro4d.train._loop import AbstractLoop, Same, call_with
+from neuro4d.train._loop import AbstractLoop, call_with
 from neuro4d.train._parameters import Places, read, write
+from neuro4d.train._statistic import AbstractStatistic
 from neuro4d.train._surrogate_gradient import with_surrogate
-from neuro4d.train._synapses import first_traces, of_synapses
-from neuro4d.train._tangents import Changes, Numbers, Shadow, arriving, first_tangent, floats, local, ports_of, variables
+from neuro4d.train._tangents import Changes, Shadow
 
 SURE = 60.0
 """Widths above threshold from which on a spike counts as sure: e^60 is still a float32, and what follows from it is 0 in any case."""
@@ -90,7 +90,7 @@ class ScoreFunction(AbstractGradient):
         check_random(model)
         values, keys = read(model, where), jax.random.split(key, self.trials)
         keep = 1.0 if self.window_ms is None else math.exp(-model.dt_ms / self.window_ms)
-        losses, totals, weighted, scores = scored(model, dict(where), aims(model, where), values, Same(statistic), keys, keep)
+        losses, totals, weighted, scores = scored(model, dict(where), aims(model, where), values, statistic, keys, keep)
         signals = _at_mean(model, statistic, keys[0], totals)
         found = {name: _joined(signals, totals, [each[name] for each in weighted], [each[name] for each in scores]) for name in values}
         found = {name: jnp.reshape(each, (self.trials, *values[name].shape)) for name, each in found.items()}
@@ -130,26 +130,23 @@ def _joined(signals: list[np.ndarray], totals: list[Any], weighted: list[Array],
 
 @eqx.filter_jit
 def scored(
-    model: Model, where: Places, aims: dict[str, Aim], values: dict[str, Array], statistic: Same, keys: Any, keep: float
+    model: Model, where: Places, aims: dict[str, Aim], values: dict[str, Array], statistic: AbstractStatistic, keys: Any, keep: float
 ) -> tuple[Array, list[Any], list[dict[str, Array]], list[dict[str, Array]]]:
     """Of every trial: the loss, its sums, what they are together with the scores, and the mean score of a step."""
 
     def one(key: Any) -> Any:
         loop = Scored(where, aims, values, key, keep, [])
-        value = call_with(statistic.value, write(model, where, values), key, loop)
+        value = call_with(statistic, write(model, where, values), key, loop)
         return value, [made[0] for made in loop.done], [made[1] for made in loop.done], [made[2] for made in loop.done]
 
     return jax.lax.map(one, keys, batch_size=at_once(model, aims, len(keys)))
 
 
 class Scores(NamedTuple):
-    """What is carried: the state, past spikes, tangents and eligibilities as in `Traces`; `z` the scores so far by place; `total`; and
-    sums of what is seen times the score, `(count, ...)`, and of the score, by place."""
+    """What is carried from step to step: what is followed; `z` the scores so far by place; `total`; and sums of what is seen times the
+    score, `(count, ...)`, and of the score, by place."""
 
-    state: State
-    past: dict[str, Array]
-    tangents: dict[str, Any]
-    synapses: dict[str, list[Array]]
+    followed: Followed
     z: dict[str, Array]
     total: Any
     weighted: dict[str, Array]
@@ -167,56 +164,34 @@ class Scored(AbstractLoop):
     done: list[Any]
 
     def total(self, model, state, steps, observe, *, discard=0):
-        soft, constants = with_surrogate(model, Excess()), prepare(model)
-        soft_constants, ports, begin = prepare(soft), ports_of(self.aims), state.step
-        own: dict[str, Numbers] = {}
-        tangents: dict[str, Any] = {}
-        for name, aim in self.aims.items():
-            if aim.synapses is None:
-                tangents[name], own[name] = first_tangent(soft, self.where, name, self.values[name], self.key)
-        seen, count = observed(model, state, observe)
+        follow = Follow(model, with_surrogate(model, Excess()), self.where, self.aims, self.values, self.key)
+        nothing, count = observed(model, state, observe)
+        begin = state.step
 
         def one(carry: Scores, unused: None) -> tuple[Scores, None]:
-            shadow = Shadow(soft, soft_constants, carry.state, ports)
-            state, spikes = observable(model, advance(model, constants, carry.state, None))
-            counts = (carry.state.step - begin >= jnp.uint32(discard)).astype(model.dtype)
-            value, row, path = signals_of(observe, state, spikes, count)
-            likely = Changes(jax.tree.map(lambda x: x[:1] * 0, path.groups), _slopes(model, shadow, spikes))
-            path = Changes(path.groups, jax.tree.map(jnp.zeros_like, path.soft))
-            z, direct, later, synapses = {}, {}, {}, {}
-            for name, aim in self.aims.items():
-                if aim.synapses is None:
-                    change = shadow.change(carry.tangents[name], own[name])
-                    score, direct[name], later[name] = of_neurons(likely, change, aim), of_neurons(path, change, aim), change.groups
-                else:
-                    arrived = arriving(aim.synapses, carry.past[aim.synapses.source_group], carry.state.step)
-                    step = local(shadow, aim)
-                    _, score = of_synapses(likely, step, carry.synapses[name], aim, arrived)
-                    synapses[name], direct[name] = of_synapses(path, step, carry.synapses[name], aim, arrived)
-                z[name] = self.keep * carry.z[name] + score[0]
+            state, spikes, shadow = follow.step(carry.followed)
+            counts = (carry.followed.state.step - begin >= jnp.uint32(discard)).astype(model.dtype)
+            seen, row, path = signals_of(observe, state, spikes, count)
+            followed, shares = follow.shares(carry.followed, state, spikes, shadow, _asked(path, _slopes(model, shadow, spikes)))
+            z = {name: self.keep * carry.z[name] + share[0] for name, share in shares.items()}
             weighted = {
-                name: carry.weighted[name] + counts * (direct[name] + row.reshape(count, *(1,) * z[name].ndim) * z[name]) for name in z
+                name: carry.weighted[name] + counts * (share[1:] + row.reshape(count, *(1,) * z[name].ndim) * z[name])
+                for name, share in shares.items()
             }
             scores = {name: carry.scores[name] + counts / steps * each for name, each in z.items()}
-            total = jax.tree.map(lambda a, b: a + b * counts.astype(b.dtype), carry.total, value)
-            past = {name: remembered(ring, spikes.fired(name), carry.state.step) for name, ring in carry.past.items()}
-            return Scores(state, past, later, synapses, z, total, weighted, scores), None
+            return Scores(followed, z, added(carry.total, seen, counts), weighted, scores), None
 
-        last, _ = jax.lax.scan(one, self._first(model, state, tangents, seen, count), None, length=discard + steps)
+        z = {name: jnp.zeros(aim.shape, model.dtype) for name, aim in self.aims.items()}
+        weighted = {name: jnp.zeros((count, *each.shape), model.dtype) for name, each in z.items()}
+        last, _ = jax.lax.scan(one, Scores(follow.first(state), z, nothing, weighted, z), None, length=discard + steps)
         self.done.append((last.total, last.weighted, last.scores))
         return last.total
 
-    def _first(self, model: Model, state: State, tangents: dict[str, Any], seen: Any, count: int) -> Scores:
-        past, synapses, z = {}, {}, {}
-        for name, aim in self.aims.items():
-            z[name] = jnp.zeros((aim.size,) if aim.group else (), model.dtype)
-            if aim.synapses is not None:
-                group = model.layout.group(aim.synapses.source_group)
-                past[group.name] = jnp.zeros((group.depth, group.n), model.dtype)
-                synapses[name] = first_traces(aim, len(variables(floats(state.groups), aim.group or "")), None, model.dtype)
-        weighted = {name: jnp.zeros((count, *each.shape), model.dtype) for name, each in z.items()}
-        total = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), seen)
-        return Scores(state, past, tangents, synapses, z, total, weighted, dict(z))
+
+def _asked(path: Changes, likely: dict[str, Array]) -> Changes:
+    """First how the log-likelihood depends on spikes alone, then how what is seen depends on variables alone: `(1 + count, n)`."""
+    groups = jax.tree.map(lambda x: jnp.concatenate([jnp.zeros_like(x[:1]), x]), path.groups)
+    return Changes(groups, {name: jnp.concatenate([likely[name], jnp.zeros_like(x)]) for name, x in path.soft.items()})
 
 
 def _slopes(model: Model, shadow: Shadow, spikes: StepSpikes) -> dict[str, Array]:

@@ -10,8 +10,9 @@ from neuro4d.model import Model
 from neuro4d.ops import AbstractSurrogate, SuperSpike
 from neuro4d.train._backward import Backward
 from neuro4d.train._estimate import AbstractGradient, of_trials
-from neuro4d.train._loop import AbstractLoop, Same, call_with
+from neuro4d.train._loop import AbstractLoop, call_with
 from neuro4d.train._parameters import Places, read, write
+from neuro4d.train._statistic import AbstractStatistic
 
 
 class Surrogate(AbstractGradient):
@@ -33,8 +34,9 @@ class Surrogate(AbstractGradient):
     - `truncate`: steps after which the derivative is cut, or `None`.
     - `clip`: the largest norm that the derivative with respect to the state may have in a step, or `None`. A derivative with an entry that
       is not finite is replaced by 0 as a whole: what came before that step then counts for nothing.
-    - `checkpoint`: whether the steps of a block are made again in the backward pass instead of kept: memory then grows with the square
-      root of their number.
+    - `checkpoint`: whether the steps of a block are made again in the backward pass instead of kept: memory is that of one block, and of one
+      state for each. A block has as many steps as the square root of their number; with `truncate` it goes from cut to cut, so it has
+      `truncate` steps.
 
     **Raises:** `TypeError` for a shape that is no surrogate, `ValueError` for a number outside its range.
 
@@ -66,9 +68,7 @@ class Surrogate(AbstractGradient):
         clip: float | None = None,
         checkpoint: bool = True,
     ):
-        self.shape = SuperSpike() if shape is None else shape
-        if not isinstance(self.shape, AbstractSurrogate):
-            raise TypeError(f"Surrogate.shape is a surrogate, for example `n4.SuperSpike(width=2*u.mV)`; got {shape!r:.80}.")
+        self.shape = check_shape("Surrogate", shape)
         if not 0 <= damping <= 1:
             raise ValueError(f"Surrogate.damping is a share from 0 to 1, for example `damping=0.1`; got {damping!r}.")
         if reset not in ("detached", "through"):
@@ -87,7 +87,16 @@ class Surrogate(AbstractGradient):
     def estimate(self, model, where, statistic, key):
         keys = jax.random.split(key, self.trials)
         numbers = read(model, where)
-        return of_trials(*reverse(with_surrogate(model, self.shape), dict(where), Same(statistic), keys, numbers, self.loop), numbers)
+        return of_trials(*reverse(with_surrogate(model, self.shape), dict(where), statistic, keys, numbers, self.loop), numbers)
+
+
+def check_shape(name: str, shape: Any) -> AbstractSurrogate:
+    """A bump, by default `SuperSpike`; or an error that shows one."""
+    if shape is None:
+        return SuperSpike()
+    if not isinstance(shape, AbstractSurrogate):
+        raise TypeError(f"{name}.shape is a surrogate, for example `n4.SuperSpike(width=2*u.mV)`; got {shape!r:.80}.")
+    return shape
 
 
 def with_surrogate(model: Model, shape: AbstractSurrogate) -> Model:
@@ -97,10 +106,10 @@ def with_surrogate(model: Model, shape: AbstractSurrogate) -> Model:
 
 
 @eqx.filter_jit
-def reverse(model: Model, where: Places, statistic: Same, keys: Any, values: dict, loop: AbstractLoop) -> tuple[Any, dict]:
+def reverse(model: Model, where: Places, statistic: AbstractStatistic, keys: Any, values: dict, loop: AbstractLoop) -> tuple[Any, dict]:
     """Values and gradients of every trial, one after the other: memory is that of one."""
 
     def one(values: dict, key: Any) -> Any:
-        return call_with(statistic.value, write(model, where, values), key, loop)
+        return call_with(statistic, write(model, where, values), key, loop)
 
     return jax.lax.map(lambda key: jax.value_and_grad(one)(values, key), keys)

@@ -5,6 +5,7 @@ that it met. The shadow is linear in small changes, and neurons do not meet in i
 """
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -13,7 +14,8 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from neuro4d.model import Constants, GroupState, Model, State, deliver_all, plain_step, prepare, stimulate, task_of
-from neuro4d.train._aims import Aim, Synapses
+from neuro4d.ops import arriving_rows
+from neuro4d.train._aims import Synapses
 from neuro4d.train._parameters import Places, write
 
 PARTS = ("neurons", "receptors", "sources", "banks")
@@ -63,9 +65,7 @@ class Shadow:
         self.fixed = stimulate(model, constants, state, {})
         task = {g.name: task_of(model, constants, state, self.fixed[g.name], g) for g in model.layout.groups}
         self.arrivals = {name: deliver_all(each, dict(state.history))[0] for name, each in task.items()}
-        probes = {
-            name: {which: jnp.zeros(model.layout.group(name).n, model.dtype) for which in sorted(own)} for name, own in ports.items()
-        }
+        probes = {name: {which: jnp.zeros(model.layout.group(name).n, model.dtype) for which in sorted(own)} for name, own in ports.items()}
         self.probes = probes
         x, own = floats(state.groups), Numbers({part: floats(getattr(model, part)) for part in PARTS}, floats(constants))
         self.no_numbers = jax.tree.map(jnp.zeros_like, own)
@@ -103,9 +103,7 @@ class Shadow:
         for number, (port, receptor) in enumerate(task.constants.receptors.items()):
             if number in early:
                 receptors[port] = receptor.early(receptors[port], task.constants.of_receptors[port], early[number])
-        outside = dataclasses.replace(
-            task.outside, arrivals=tuple(late.values()), ports=tuple(late), arrivals_change=(False,) * len(late)
-        )
+        outside = dataclasses.replace(task.outside, arrivals=tuple(late.values()), ports=tuple(late), arrivals_change=(False,) * len(late))
         held = task.state._replace(receptors=receptors)
         return dataclasses.replace(task, paths=(), banks=(), outside=outside, state=held)
 
@@ -115,12 +113,11 @@ def _zero(x: Array | None) -> Any:
     return 0 if x is None else x - jax.lax.stop_gradient(x)
 
 
-def ports_of(aims: dict[str, Aim]) -> dict[str, set[tuple[int, bool]]]:
+def ports_of(synapses: Iterable[Synapses]) -> dict[str, set[tuple[int, bool]]]:
     """The ports at which synapses have eligibilities, by group."""
     found: dict[str, set[tuple[int, bool]]] = {}
-    for aim in aims.values():
-        if aim.synapses is not None and aim.group is not None:
-            found.setdefault(aim.group, set()).add((aim.synapses.port, aim.synapses.early))
+    for each in synapses:
+        found.setdefault(each.target_group, set()).add((each.port, each.early))
     return found
 
 
@@ -139,9 +136,20 @@ def variables(groups: dict[str, GroupState], group: str) -> list[Array]:
     return jax.tree.leaves((groups[group].neurons, groups[group].receptors))
 
 
-def local(shadow: Shadow, aim: Aim) -> Local:
-    """The step of the neurons that a projection reaches."""
-    group, synapses = aim.group or "", aim.synapses
+def local_steps(shadow: Shadow) -> dict[tuple[str, int, bool], Local]:
+    """The step of the neurons of every port at which synapses have eligibilities, by `Synapses.place`."""
+    found, still = {}, jax.tree.map(jnp.zeros_like, shadow.probes)
+    for group, probes in shadow.probes.items():
+        to, spike = _own_step(shadow, group)
+        for which, probe in probes.items():
+            arrival = still | {group: still[group] | {which: jnp.ones_like(probe)}}
+            out = shadow.change(shadow.no_groups, probes=arrival)
+            found[group, *which] = Local(to, variables(out.groups, group), spike, out.soft[group])
+    return found
+
+
+def _own_step(shadow: Shadow, group: str) -> tuple[list[list[Array]], list[Array]]:
+    """How the variables of the neurons of a group change each other, and their spikes."""
     held = shadow.no_groups[group]
     leaves, shape = jax.tree.flatten((held.neurons, held.receptors))
     number = len(leaves)
@@ -153,16 +161,9 @@ def local(shadow: Shadow, aim: Aim) -> Local:
         return variables(out.groups, group), out.soft[group]
 
     columns, spikes = jax.vmap(alone)(jnp.eye(number))
-    probes = jax.tree.map(jnp.zeros_like, shadow.probes)
-    which = (synapses.port, synapses.early) if synapses is not None else (0, False)
-    probes[group] = probes[group] | {which: jnp.ones_like(probes[group][which])}
-    out = shadow.change(shadow.no_groups, probes=probes)
-    to = [[columns[a][b] for b in range(number)] for a in range(number)]
-    return Local(to, variables(out.groups, group), list(spikes), out.soft[group])
+    return [[columns[a][b] for b in range(number)] for a in range(number)], list(spikes)
 
 
 def arriving(synapses: Synapses, past: Array, step: Array) -> Array:
     """From which sources a spike arrives after which delay, 0 or 1, `(d, n)`, from the spikes of the last steps `(depth, n)`."""
-    depth = past.shape[0]
-    rows = ((step - synapses.delays.astype(jnp.uint32)) & jnp.uint32(depth - 1)).astype(jnp.int32)
-    return past[rows]
+    return past[arriving_rows(step, synapses.delays, past.shape[0])]

@@ -10,7 +10,7 @@ import pytest
 import neuro4d as n4
 from neuro4d.train._aims import aims
 from neuro4d.train._eprop import forward
-from neuro4d.train._loop import PLAIN, Same
+from neuro4d.train._loop import PLAIN
 from neuro4d.train._parameters import read, write
 from neuro4d.train._statistic import as_statistic
 from neuro4d.train._surrogate_gradient import with_surrogate
@@ -28,8 +28,13 @@ PLACES = n4.train.places(
 )
 
 
+TRACED = []
+"""Grows whenever a program that holds the loss is made."""
+
+
 def loss(model, key, loop=PLAIN):
     """Spikes and potentials, nonlinear in their sums."""
+    TRACED.append(1)
 
     def seen(state, spikes):
         return jnp.mean(spikes["cells"]), jnp.mean(state["cells", "v"]) * 1e-3
@@ -68,10 +73,7 @@ def program(fed):
 
 
 def eligible(model, trials=1):
-    return n4.train.EProp(BUMP, trials=trials).estimate(model, PLACES, STATISTIC, KEY)
-
-
-STATISTIC = as_statistic(loss)
+    return n4.train.EProp(BUMP, trials=trials).estimate(model, PLACES, as_statistic(loss), KEY)
 
 
 def test_without_recurrence_it_is_the_derivative(fed, program):
@@ -84,6 +86,10 @@ def test_without_recurrence_it_is_the_derivative(fed, program):
         for name, slope in truth.items():
             assert np.abs(slope).max() > 1e-3  # there are spikes, so the bump is in it
             np.testing.assert_allclose(found.gradient[name], slope, rtol=1e-6, atol=1e-10)
+        # Other numbers, and a gradient and a statistic written anew, meet the program that was compiled.
+        made = len(TRACED)
+        other = eligible(write(fed, {"drive": PLACES["drive"]}, {"drive": 60.0}))
+        assert len(TRACED) == made and other.value != found.value
 
 
 @pytest.mark.full
@@ -113,7 +119,7 @@ def test_memory_does_not_grow_with_time_and_the_slope_of_a_rate_is_steady(small)
     where = n4.train.places({"threshold": lambda m: m.neurons["cells"].v_th, "e": n4.Weights("e")})
     room, slopes = [], []
     for steps in (1000, 10_000):
-        rate = Same(n4.train.Rate("cells", steps * 0.5 * u.ms))
+        rate = n4.train.Rate("cells", steps * 0.5 * u.ms)
         given = (small, BUMP, where, aims(small, where), read(small, where), rate, jr.split(KEY, 1), False)
         program = forward.lower(*given).compile()
         room.append(program.compiled.memory_analysis().temp_size_in_bytes)
@@ -157,3 +163,22 @@ def test_what_has_no_eligibility_is_refused(small):
         n4.train.EProp().estimate(small, n4.train.places(n4.Weights("e")), many, KEY)
     with pytest.raises(TypeError, match=r"n4\.SuperSpike"):
         n4.train.EProp(2.0)
+
+
+def test_numbers_that_no_eligibility_reaches_are_refused_instead_of_0():
+    lif = n4.LIF(tau=20 * u.ms, c=200 * u.pF, v_rest=-60 * u.mV, v_th=-50 * u.mV, v_reset=-60 * u.mV)
+    cells = n4.Population("cells", 3, lif, {"in": n4.ExpCurrent(tau=5 * u.ms)})
+    delays = n4.TrainableDelays(2.5 * u.ms, low=1 * u.ms, high=20 * u.ms, spread=1 * u.ms)
+    late = n4.Projection("late", cells, cells, "in", n4.AllToAll(), weight=5 * u.pA, delay=delays)
+    plastic = n4.Projection("plastic", cells, cells, "in", n4.AllToAll(), weight=5 * u.pA, plasticity=n4.Free())
+    gap = n4.GapJunctions("gap", cells[:1], cells[1:], n4.AllToAll(), conductance=1 * u.nS)
+    model = n4.Network(cells, late, plastic, gap).build(dt=0.5 * u.ms, seed=0)
+    for place, text in (
+        (n4.train.Delays("late"), "what arrives, not when"),
+        (n4.train.Spread("late"), "what arrives, not when"),
+        (n4.Weights("late"), r"model\.freeze"),
+        (n4.Weights("plastic"), "live in the state"),
+        (lambda m: m.gaps["gap"].conductance, "gap junctions"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            n4.train.EProp().estimate(model, n4.train.places(place), n4.train.Rate("cells", 5 * u.ms), KEY)
