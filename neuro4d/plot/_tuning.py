@@ -52,6 +52,6 @@ def _place(ax: Any, result: "Tuned", name: str) -> None:
     x, y = [update.number for update in result.history], [update.values[name] for update in result.history]
     ax.plot(x, y, "o-", color=_canvas.EXCITATORY, ms=3, lw=0.9)
     ax.set_title(name, loc="left", pad=3)
-    unit = result.units.get(name, NUMBER)
+    unit = result.units[name]
     if unit != NUMBER:
         ax.set_ylabel(f"{unit}")

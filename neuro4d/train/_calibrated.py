@@ -1,14 +1,20 @@
 """A biased gradient, brought to the right size along one direction that is measured."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
 
 from neuro4d.train._differences import Differences
-from neuro4d.train._estimate import AbstractGradient, along
-from neuro4d.train._parameters import Where, check_place, read
+from neuro4d.train._estimate import AbstractGradient, together
+from neuro4d.train._parameters import Places, Where, check_place, read
+
+BY = "(by)"
+"""The name of the place that is measured. No place of a user has it: their names have no brackets."""
 
 
 class Calibrated(AbstractGradient):
@@ -17,6 +23,8 @@ class Calibrated(AbstractGradient):
     Gradients with a surrogate are wrong in size by a factor that is nearly the same for all numbers that act through the potential: it
     comes from the bump and the time step. One measured slope, of a threshold or a drive, tells the factor, feedback through the network
     included. The rest stays as biased as it was: signs are those of the gradient, times that of the factor.
+
+    The standard error holds that of the factor, as if the slopes that it is made of were independent of the gradient: along `by` it is too large.
 
     **Arguments:**
 
@@ -48,29 +56,25 @@ class Calibrated(AbstractGradient):
         found = self.gradient.estimate(model, {**where, BY: self.by}, statistic, first)
         truth = self.measure.estimate(model, {BY: self.by}, statistic, second)
         value = read(model, {BY: self.by})[BY]
-        slope, own = float(_whole(truth, value)), float(_whole(found, value))
-        error = float(jnp.linalg.norm((truth.stderr or {BY: jnp.inf})[BY]))
+        (slope, error), (own, spread) = (together(each, BY, value) for each in (truth, found))
         if own == 0 or not abs(slope) > 2 * error:
             raise ValueError(
                 f"the direction that calibrates tells nothing: the gradient is {own:.3g} along it, the measured slope {slope:.3g} ± {error:.2g}. "
                 "Take a number that matters, for example the threshold, or more pairs, `measure=n4.train.Differences(64)`."
             )
-        factor = slope / own
+        factor, share = slope / own, float(np.hypot(error / slope, np.nan_to_num(spread) / own))
+        whole = {name: together(found, name, numbers)[0] for name, numbers in read(model, where).items()}
         return found._replace(
             gradient={name: factor * found.gradient[name] for name in where},
-            stderr=_times(found.stderr, factor, where),
-            stderr_together=_times(found.stderr_together, factor, where),
+            stderr=_times(factor, share, found.gradient, found.stderr, where),
             trials=found.trials + truth.trials,
+            together=tuple(name for name in found.together if name != BY),
+            stderr_together=_times(factor, share, whole, found.stderr_together, where),
         )
 
 
-BY = "calibrating"
-
-
-def _whole(estimate: Any, value: Any) -> Any:
-    slope = estimate.gradient[BY]
-    return slope if BY in estimate.together or not slope.ndim else along(slope, value)
-
-
-def _times(errors: Any, factor: float, where: Any) -> Any:
-    return None if errors is None else {name: abs(factor) * errors[name] for name in where}
+def _times(
+    factor: float, share: float, slopes: Mapping[str, Any], errors: Mapping[str, Array] | None, where: Places
+) -> dict[str, Array] | None:
+    """The standard errors of slopes times a factor that is known up to a share of itself."""
+    return None if errors is None else {name: jnp.hypot(factor * errors[name], factor * share * slopes[name]) for name in where}

@@ -8,7 +8,7 @@ import numpy as np
 from neuro4d._base import card, check_count, html_table, lookup, table
 from neuro4d.model import Model
 from neuro4d.train._differences import Differences
-from neuro4d.train._estimate import AbstractGradient, Estimate, along, direction
+from neuro4d.train._estimate import AbstractGradient, Estimate, together
 from neuro4d.train._parameters import Places, Where, places, read, unit_text
 from neuro4d.train._recommended import recommended
 from neuro4d.train._statistic import as_statistic
@@ -194,8 +194,8 @@ def compared(
     """An estimate next to a measured one."""
     rows = []
     for name, value in read(model, where).items():
-        slope, error = _together(estimate, name, value)
-        truth, spread = _together(measured, name, value)
+        slope, error = together(estimate, name, value)
+        truth, spread = together(measured, name, value)
         rows.append(Checked(name, unit_text(model, where[name]), truth, spread, slope, error))
     return GradientCheck(tuple(rows), gradient, because, estimate, measured, "" if unit is None else str(unit))
 
@@ -205,14 +205,4 @@ def slope_along(model: Model, where: Places, estimate: Estimate, place: str) -> 
 
     **Arguments:** `where`: places under names; `estimate`: what a gradient found there; `place`: a name.
     """
-    return _together(estimate, place, read(model, {place: where[place]})[place])
-
-
-def _together(estimate: Estimate, name: str, value: Any) -> tuple[float, float]:
-    slope, known = np.asarray(estimate.gradient[name], np.float64), estimate.stderr
-    if name in estimate.together or not slope.ndim:
-        return float(slope), float("nan") if known is None else float(known[name])
-    if estimate.stderr_together is not None:
-        return float(along(slope, value)), float(estimate.stderr_together[name])
-    error = float("nan") if known is None else float(np.linalg.norm(np.asarray(known[name], np.float64) * direction(value)))
-    return float(along(slope, value)), error
+    return together(estimate, place, read(model, {place: where[place]})[place])

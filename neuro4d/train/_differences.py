@@ -212,14 +212,16 @@ class Runs:
 
     def __init__(self, model: Model, where: Places, statistic: AbstractStatistic, lanes: int):
         self.values = read(model, where)
-        self.model, self.where, self.statistic, self.lanes = model, where, statistic, lanes
+        # Every place is written once, so that all models have one structure: weights may become one per edge.
+        self.model = write(model, where, self.values)
+        self.where, self.statistic, self.lanes = where, statistic, lanes
         self.done, self.middle = 0, float("nan")
 
     def slopes(self, moves: list[Move], keys: Any) -> list[Slope]:
         """The slope of every move, pair by pair. As many moves and trials run in one batch as fit."""
         spans = [self._span(move) for move in moves]
         sides = [self._model(move, sign) for move in moves for sign in (-1, 1)]
-        piece = max(self.lanes // 2, 1)
+        piece = self.lanes // 2
         pairs = np.concatenate([self._pairs(sides, keys[i : i + piece]) for i in range(0, len(keys), piece)], axis=2)
         self._check(moves, pairs)
         self.done += pairs.size
@@ -239,8 +241,7 @@ class Runs:
         return np.concatenate(results).reshape(-1, 2, trials)
 
     def _model(self, move: Move, sign: int) -> Model:
-        """Every place is written, so that all models have one structure."""
-        return write(self.model, self.where, self.values | {move.place: self._moved(move, sign)})
+        return write(self.model, {move.place: self.where[move.place]}, {move.place: self._moved(move, sign)})
 
     def _moved(self, move: Move, sign: int) -> np.ndarray:
         """The numbers on one side, rounded as the model keeps them."""

@@ -61,6 +61,17 @@ def along(gradient: Any, value: Any) -> np.ndarray:
     return weighted.sum(axis=tuple(range(weighted.ndim - np.ndim(value), weighted.ndim)))
 
 
+def together(estimate: Estimate, name: str, value: Any) -> tuple[float, float]:
+    """The slope along all numbers of a place together, and its standard error, `nan` where it is not known; `value`: the numbers."""
+    slope, known = np.asarray(estimate.gradient[name], np.float64), estimate.stderr
+    if name in estimate.together or not slope.ndim:
+        return float(slope), float("nan") if known is None else float(known[name])
+    if estimate.stderr_together is not None:
+        return float(along(slope, value)), float(estimate.stderr_together[name])
+    error = float("nan") if known is None else float(np.linalg.norm(np.asarray(known[name], np.float64) * direction(value)))
+    return float(along(slope, value)), error
+
+
 def of_trials(values: Any, gradients: dict[str, Array], numbers: dict[str, Array]) -> Estimate:
     """Mean and standard error over independent trials, whose axis is the first; `numbers`: those at the places."""
     trials = int(np.shape(values)[0])

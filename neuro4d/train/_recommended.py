@@ -22,9 +22,9 @@ class Recommended(NamedTuple):
 
 
 def recommended(model: Model, where: Where | Places) -> Recommended:
-    """The gradient of a statistic of a run that is taken by default: `Differences` for a few numbers, `EProp` for many.
+    """The gradient of a statistic of a run that is taken by default: `Differences` for up to 16 numbers, `EProp` for more.
 
-    A place whose numbers are all equal counts as one number: `Differences` moves them together.
+    A place with more numbers than that, all equal, counts as one: `Differences` moves them together.
 
     **Arguments:** `where`: as for `n4.train.places`.
 
@@ -37,7 +37,7 @@ def recommended(model: Model, where: Where | Places) -> Recommended:
         1 number to find the slope of: two runs for each are unbiased and come with a standard error
     """
     known = places(where)
-    number = sum(_degrees(np.asarray(value)) for value in read(model, known).values())
+    number = sum(_slopes(np.asarray(value)) for value in read(model, known).values())
     if number <= FEW:
         what = "1 number" if number == 1 else f"{number} numbers"
         return Recommended(
@@ -49,5 +49,6 @@ def recommended(model: Model, where: Where | Places) -> Recommended:
     )
 
 
-def _degrees(value: np.ndarray) -> int:
-    return 1 if value.size and (value == value.flat[0]).all() else value.size
+def _slopes(value: np.ndarray) -> int:
+    """How many slopes there are to find: up to `FEW` numbers are moved one by one, more that are equal together."""
+    return 1 if value.size > FEW and (value == value.flat[0]).all() else value.size

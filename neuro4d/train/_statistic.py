@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from neuro4d._base import check_name, check_quantity, lookup, steps_of
+from neuro4d._base import check_name, check_quantity, lookup, per_second, steps_of
 from neuro4d.model import Model
 from neuro4d.recorders import AbstractRecorder, Counts, Spikes
 from neuro4d.results import Run
@@ -199,7 +199,7 @@ class Rate(AbstractRunStatistic):
         def fired(_, spikes):
             return jnp.mean(spikes[self.population], dtype=model.dtype)
 
-        return loop.total(model, model.init(key), steps, fired, discard=before) * (1000 / (model.dt_ms * steps))
+        return per_second(loop.total(model, model.init(key), steps, fired, discard=before), model.dt_ms * steps)
 
     def recorders(self):
         return (Counts(self.population),)

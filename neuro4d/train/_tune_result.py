@@ -49,7 +49,7 @@ class Tuned:
     - `history`: every batch of runs, a tuple of `Update`.
     - `converged`: whether fresh trials met all targets within their tolerances, with the stated `confidence` for this setting, all targets and all
       looks at its growing number of trials together; `reason`: why it ended.
-    - `wall_s`: seconds.
+    - `wall_s`: seconds; `units` of the places by name.
     """
 
     model: Model
@@ -62,7 +62,7 @@ class Tuned:
     confidence: float
     reason: str
     wall_s: float
-    units: dict[str, Any] = dataclasses.field(default_factory=dict)
+    units: dict[str, Any]
 
     @property
     def updates(self) -> int:
@@ -86,7 +86,7 @@ class Tuned:
     def _places(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         rows: list[tuple[str, ...]] = []
         for name, value in self.values.items():
-            unit = self.units.get(name, NUMBER)
+            unit = self.units[name]
             first = self.history[0].values[name]
             rows.append((name, _shown(first, unit), _shown(_bare(value, unit), unit), _shown(_bare(self.uncertainty[name], unit), unit)))
         return ("place", "from", "to", "standard error"), rows

@@ -9,6 +9,8 @@ import pytest
 
 import neuro4d as n4
 from neuro4d.train._estimate import AbstractGradient, Estimate
+from neuro4d.train._parameters import scales
+from neuro4d.train._tune_places import levers
 
 KEY = jr.key(0)
 THRESHOLD = {"threshold": lambda m: m.neurons["cells"].v_th}
@@ -101,6 +103,17 @@ def test_what_is_recommended_gives_each_of_its_numbers_a_slope():
     assert found.together == () and found.gradient["parameter"].shape == (12,)
 
 
+def test_equal_numbers_count_as_often_as_they_are_moved():
+    """Up to 16 of a place have a slope each; more that are equal are one."""
+    for n, number in ((12, 12), (20, 1)):
+        cells = n4.Population("cells", n, n4.LI(tau=20 * u.ms), {"in": n4.PulseCurrent()})
+        model = n4.Network(cells, n4.Clamp("drive", cells, np.full(n, 5.0) * u.pA)).build(dt=0.1 * u.ms, seed=0)
+        chosen = n4.train.recommended(model, lambda m: m.sources["drive"].amplitude)
+        assert chosen.because.startswith(f"{number} number")
+        found = chosen.gradient.estimate(model, n4.train.places(lambda m: m.sources["drive"].amplitude), Amplitude(), KEY)
+        assert found.gradient["parameter"].size == number
+
+
 class Amplitude(n4.train.AbstractStatistic):
     """The largest current of a model, a statistic that needs no run; `batches`: how many were measured together."""
 
@@ -129,6 +142,23 @@ def test_a_batch_never_has_more_runs_than_lanes():
     found = n4.train.Differences(10, 0.01, lanes=7).estimate(driven(), places, statistic, KEY)
     assert statistic.batches == [6, 6, 6, 2] and found.trials == 20
     assert float(found.gradient["parameter"]) == pytest.approx(1, rel=1e-6)
+
+
+def test_two_names_for_one_number_have_one_slope():
+    places = n4.train.places({name: lambda m: m.sources["drive"].amplitude for name in ("one", "other")})
+    found = n4.train.Differences(2, 0.01).estimate(driven(), places, Amplitude(), KEY)
+    assert [float(found.gradient[name]) for name in places] == pytest.approx([1, 1], rel=1e-6)
+
+
+def test_weights_in_mv_are_jumps_and_no_levels():
+    """A jump of 0.1 mV is moved by a share of itself; a share of 20 mV, as for a potential, would be several jumps."""
+    lif = n4.LIF(tau=20 * u.ms, c=200 * u.pF, v_rest=-60 * u.mV, v_th=-50 * u.mV, v_reset=-60 * u.mV)
+    cells = n4.Population("cells", 3, lif, {"in": n4.Delta()})
+    ring = n4.Projection("e", cells, cells, "in", n4.AllToAll(), weight=0.1 * u.mV)
+    model = n4.Network(cells, ring).build(dt=0.1 * u.ms, seed=0)
+    places = {"e": n4.Weights("e"), "leaf": lambda m: next(iter(m.pathways.values())).weight, "v_th": lambda m: m.neurons["cells"].v_th}
+    assert scales(model, places) == pytest.approx({"e": 0.1, "leaf": 0.1, "v_th": 20})
+    assert [lever.multiplies for lever in levers(model, places, None)] == [True, True, False]
 
 
 def test_the_quotient_divides_by_the_distance_that_is_written():

@@ -8,6 +8,7 @@ import pytest
 
 import neuro4d as n4
 from neuro4d.train._backward import Backward
+from neuro4d.train._estimate import AbstractGradient, Estimate
 from neuro4d.train._loop import PLAIN
 from neuro4d.train._parameters import read, write
 from neuro4d.train._surrogate_gradient import with_surrogate
@@ -159,3 +160,32 @@ def test_one_measured_direction_gives_the_size(coupled):
     ratios = {name: float(found.gradient[name] / truth.gradient[name]) for name in places}
     assert ratios["threshold"] == pytest.approx(1, abs=0.15)
     assert 0.3 < ratios["drive"] < 3
+
+
+class Says(AbstractGradient):
+    """A slope and its error for whatever is asked: one for the names given, another for the rest."""
+
+    named: tuple
+    other: tuple
+
+    def estimate(self, model, where, statistic, key):
+        told = {name: self.named if name in THRESHOLD else self.other for name in where}
+        return Estimate(1.0, *({name: np.asarray(pair[i]) for name, pair in told.items()} for i in (0, 1)), 1)
+
+
+def test_the_error_of_the_factor_is_in_that_of_the_gradient(coupled):
+    """A factor of 6/2 with errors of 10 % each; 4 ± 1 becomes 12, and its errors of 3 and 1.7 add in quadrature."""
+    gradient, measure = Says((4.0, 1.0), (2.0, 0.2)), Says((6.0, 0.6), (6.0, 0.6))
+    found = n4.train.Calibrated(gradient, THRESHOLD["threshold"], measure=measure).estimate(coupled, THRESHOLD, None, KEY)
+    assert float(found.gradient["threshold"]) == 12
+    assert float(found.stderr["threshold"]) == pytest.approx(np.hypot(3, 12 * np.hypot(0.1, 0.1)))
+    assert set(found.gradient) == set(found.stderr) == {"threshold"} and found.trials == 2
+
+
+def test_a_place_may_have_any_name_beside_the_one_that_calibrates(coupled):
+    where = {"calibrating": THRESHOLD["threshold"], "by": THRESHOLD["threshold"]}
+    both = Says((6.0, 0.6), (6.0, 0.6))
+    found = n4.train.Calibrated(both, lambda m: m.neurons["cells"].v_rest, measure=both).estimate(
+        coupled, n4.train.places(where), None, KEY
+    )
+    assert set(found.gradient) == set(where)
