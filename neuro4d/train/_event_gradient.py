@@ -9,7 +9,7 @@ import numpy as np
 from neuro4d._base import check_count
 from neuro4d.model import Model
 from neuro4d.train._estimate import AbstractGradient, of_trials
-from neuro4d.train._events import spike_times
+from neuro4d.train._events import ARRIVALS
 from neuro4d.train._events_statistics import AbstractSpikeStatistic, IntervalRate
 from neuro4d.train._parameters import Places, read, write
 from neuro4d.train._statistic import AbstractStatistic, FunctionStatistic, Rate
@@ -50,7 +50,7 @@ class EventBased(AbstractGradient):
     """
 
     trials: int = eqx.field(static=True, default=4)
-    arrivals: int = eqx.field(static=True, default=8)
+    arrivals: int = eqx.field(static=True, default=ARRIVALS)
 
     def __check_init__(self):
         check_count(self.trials, "EventBased.trials")
@@ -86,9 +86,6 @@ def _reverse(model: Model, where: Places, statistic: AbstractStatistic, keys: An
 
     def one(numbers: dict, key: Any) -> Any:
         moved = write(model, where, numbers)
-        if isinstance(statistic, AbstractSpikeStatistic):
-            run = spike_times(moved, key, statistic.duration, statistic.max_spikes, arrivals=arrivals)
-            return statistic.of(run, moved)
-        return statistic(moved, key)
+        return statistic(moved, key, arrivals) if isinstance(statistic, AbstractSpikeStatistic) else statistic(moved, key)
 
     return jax.lax.map(lambda key: jax.value_and_grad(one)(numbers, key), keys)

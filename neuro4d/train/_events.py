@@ -15,6 +15,9 @@ from neuro4d.train._events_outside import given
 from neuro4d.train._events_problem import NEVER, Problem, Split, make_problem, split
 from neuro4d.train._events_step import Arriving, Carried, Within, arriving, cut_by_cut, take_in
 
+ARRIVALS = 8
+"""At how many different times spikes may arrive at one neuron within one step, unless someone says otherwise."""
+
 
 class SpikeRun(NamedTuple):
     """What `spike_times` gives, bare, by population.
@@ -31,7 +34,7 @@ class SpikeRun(NamedTuple):
 
 
 def spike_times(
-    model: Model, key: Any, duration: Any, max_spikes: int = 16, *, arrivals: int = 8, inputs: dict[str, Any] | None = None
+    model: Model, key: Any, duration: Any, max_spikes: int = 16, *, arrivals: int = ARRIVALS, inputs: dict[str, Any] | None = None
 ) -> SpikeRun:
     r"""Spike times and potentials between grid points, with exact derivatives.
 

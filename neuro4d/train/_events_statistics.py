@@ -11,12 +11,12 @@ from jaxtyping import Array, Float
 
 from neuro4d._base import check_count, check_name, check_quantity, lookup
 from neuro4d.model import Model
-from neuro4d.train._events import SpikeRun, spike_times
+from neuro4d.train._events import ARRIVALS, SpikeRun, spike_times
 from neuro4d.train._statistic import AbstractStatistic
 
 
 class AbstractSpikeStatistic(AbstractStatistic):
-    """A number of a `SpikeRun`. Called with a model and a key, it makes the run; `EventBased` differentiates it.
+    """A number of a `SpikeRun`. Called with a model and a key, it makes the run; `EventBased` differentiates that.
 
     **Fields:** `population`: its name; `duration` of the run. [time]
     """
@@ -33,9 +33,9 @@ class AbstractSpikeStatistic(AbstractStatistic):
     def unit(self):
         return u.ms
 
-    def __call__(self, model, key):
+    def __call__(self, model, key, arrivals=ARRIVALS):
         lookup(model.populations, self.population, "population")
-        return self.of(spike_times(model, key, self.duration, self.max_spikes), model)
+        return self.of(spike_times(model, key, self.duration, self.max_spikes, arrivals=arrivals), model)
 
 
 class FirstSpike(AbstractSpikeStatistic):

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, UInt32
 
+from neuro4d.ops import arriving_rows
 from neuro4d.train._events_membrane import Course, crossing, currents, potential
 from neuro4d.train._events_problem import NEVER, Problem
 
@@ -53,8 +54,7 @@ def arriving(problem: Problem, past: Float[Array, "depth n_all"], step: UInt32[A
     edges, dt = problem.edges, problem.dt
     times = []
     for back in (0, 1):
-        row = ((step - edges.steps.astype(jnp.uint32) - jnp.uint32(back)) & jnp.uint32(problem.depth - 1)).astype(jnp.int32)
-        fired = past[row, edges.source]
+        fired = past[arriving_rows(step, edges.steps + back, problem.depth), edges.source]
         there = jnp.isfinite(fired) & edges.real
         time = jnp.where(there, fired, 0) + edges.rest
         here = there & ((time <= dt) if back == 0 else (time > dt))

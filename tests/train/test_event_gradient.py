@@ -174,6 +174,14 @@ def test_other_statistics_are_refused(model):
         estimate(model, train.CV("cells", SPAN))
 
 
+def test_an_unknown_population_is_named_by_every_gradient(model):
+    first = train.FirstSpike("cell", SPAN)
+    with pytest.raises(n4.UnknownNameError, match="Did you mean 'cells'"):
+        estimate(model, first)
+    with pytest.raises(n4.UnknownNameError, match="Did you mean 'cells'"):
+        first(model, jax.random.key(0))
+
+
 def test_a_neuron_beyond_the_population_is_refused(model):
     with pytest.raises(IndexError, match="0 to 1"):
         train.SpikeTime("cells", neuron=2, number=0, duration=5 * u.ms)(model, jax.random.key(0))
