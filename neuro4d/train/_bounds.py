@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable
-from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -11,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from neuro4d._base import NUMBER, AbstractPart, field_units, internal_unit, strip
+from neuro4d._base import NUMBER, AbstractPart, attach, field_units, internal_unit, strip
 from neuro4d.model import Model, Weights
 from neuro4d.ops import FreeDelays
 from neuro4d.train._parameters import bare_at, unit_of
@@ -44,7 +43,8 @@ class Bounds:
 
     **Arguments:** triples `(where, low, high)`: a function of the network or `n4.Weights(...)`, and two quantities, or `None` for no limit.
 
-    **Raises:** `TypeError` for anything else, `UnitError` for another unit, `ValueError` if `low` is not below `high`, and in `fit` for a leaf that is not trained.
+    **Raises:** `TypeError` for anything else, `UnitError` for another unit, `ValueError` if `low` is not below `high`, and in `fit` for a leaf that is not trained
+    and for a range of which the declared one leaves nothing.
 
     !!! Example
 
@@ -74,15 +74,15 @@ class Bounds:
         for where, below, above in self.triples:
             if isinstance(where, Weights):
                 unit = unit_of(model, where) if isinstance(model, Model) else None
-                weights[where.projection] = (_number(below, unit, -np.inf), _number(above, unit, np.inf))
+                weights[where.projection] = narrowed(*weights.get(where.projection, (-np.inf, np.inf)), below, above, unit)
                 continue
             if where(marks) is not True:
                 raise ValueError(
                     "Bounds of what is not trained: name one leaf that is, for example by `learn=` of its layer or `where=` of `fit`."
                 )
             unit = unit_of(model, where) if isinstance(model, Model) else where(units)
-            low = eqx.tree_at(where, low, replace_fn=partial(np.maximum, _number(below, unit, -np.inf)))
-            high = eqx.tree_at(where, high, replace_fn=partial(np.minimum, _number(above, unit, np.inf)))
+            lowest, highest = narrowed(where(low), where(high), below, above, unit)
+            low, high = eqx.tree_at(where, low, lowest), eqx.tree_at(where, high, highest)
         return Limits(*(self._picked(chosen, tree, end, weights) for end, tree in enumerate((low, high))))
 
     def _picked(self, chosen: AbstractTrainable, tree: Any, end: int, weights: dict[str, tuple[Any, Any]]) -> Any:
@@ -93,6 +93,21 @@ class Bounds:
         if not set(weights) <= set(where.values()):
             raise ValueError(f"Bounds of weights that are not trained: {', '.join(sorted(set(weights) - set(where.values())))}.")
         return {name: weights[where[name]][end] if where.get(name) in weights else value for name, value in found.items()}
+
+
+def narrowed(low: Any, high: Any, below: Any, above: Any, unit: Any) -> tuple[Any, Any]:
+    """What a range from `low` to `high`, bare, has in common with one of the user, from `below` to `above`.
+
+    **Raises:** `ValueError` where that is nothing: an update would then leave the declared range.
+    """
+    lowest, highest = np.maximum(low, _number(below, unit, -np.inf)), np.minimum(high, _number(above, unit, np.inf))
+    if np.all(lowest <= highest):
+        return lowest, highest
+    ends = [attach(end, NUMBER if unit is None else unit) for end in (np.max(low), np.min(high))]
+    raise ValueError(
+        f"Bounds from {below} to {above} lie outside what the part declares or other bounds leave, {ends[0]} to {ends[1]}. "
+        "Name a range inside, or `None` for an end without a limit of its own."
+    )
 
 
 def declared(model: Any, marks: Any) -> tuple[Any, Any]:
@@ -167,8 +182,3 @@ def _number(x: Any, unit: Any, missing: float) -> Any:
     if x is None:
         return missing
     return strip(bare_at(x, None, "Bounds"), NUMBER, "Bounds") if unit is None else strip(x, unit, "Bounds")
-
-
-def declared_limits(model: Any, chosen: AbstractTrainable) -> Limits:
-    """The ranges that hold without `Bounds`."""
-    return Bounds().limits(model, chosen)

@@ -6,7 +6,6 @@ import optax
 import pytest
 
 import neuro4d as n4
-from neuro4d.train._bounds import declared_limits
 
 T = n4.train
 
@@ -32,7 +31,7 @@ def test_trained_delays_stay_between_low_and_high(delayed):
         model.freeze()
     limits = T.Bounds((T.Delays("e"), 1 * u.ms, 5.5 * u.ms)).limits(delayed, T.trainable(delayed, T.Delays("e")))
     assert (limits.low, limits.high) == ({"parameter": 4.0}, {"parameter": 5.5})
-    limits = declared_limits(delayed, T.trainable(delayed, T.Spread("e")))
+    limits = T.Bounds().limits(delayed, T.trainable(delayed, T.Spread("e")))
     assert limits.low == {"parameter": 0.0}
 
 
@@ -48,3 +47,20 @@ def test_bounds_have_the_unit_of_their_place(delayed):
     assert T.Bounds((drive, 0.5, None)).limits(delayed, T.trainable(delayed, drive)).low == {"parameter": 0.5}
     with pytest.raises(n4.UnitError, match="give a bare number, for example `5`"):
         T.Bounds((drive, 5 * u.pA, None)).limits(delayed, T.trainable(delayed, drive))
+
+
+@pytest.mark.parametrize(
+    ("where", "ranges", "words"),
+    [
+        (T.Delays("e"), [(1 * u.ms, 3.5 * u.ms)], r"from 1.* to 3\.5.*declares.*4.* ms to 6.* ms"),
+        (T.Delays("e"), [(None, 4.5 * u.ms), (5 * u.ms, None)], r"4.* ms to 4\.5.* ms"),
+        (n4.Weights("e"), [(1 * u.pA, 2 * u.pA), (3 * u.pA, 4 * u.pA)], r"1.* pA to 2.* pA"),
+        (lambda m: m.neurons["target"].tau, [(-5 * u.ms, -1 * u.ms)], r"0\.01.* ms to inf.*Name a range inside"),
+    ],
+    ids=["delay", "two delays", "weights", "tau"],
+)
+def test_bounds_outside_the_declared_range_are_refused(delayed, where, ranges, words):
+    """They used to win over it: an update could make a time constant negative."""
+    bounds = T.Bounds(*((where, low, high) for low, high in ranges))
+    with pytest.raises(ValueError, match=words):
+        bounds.limits(delayed, T.trainable(delayed, where))
