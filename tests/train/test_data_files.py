@@ -200,7 +200,7 @@ def test_nmnist_gives_back_what_was_written(tmp_path_factory, n, seed):
 def test_nmnist_overflow_and_damage(tmp_path):
     (tmp_path / "x.bin").write_bytes(bytes([1, 2, 0x80, 0, 5, 0, 240, 0, 0, 0, 3, 4, 0, 0, 6]))
     assert d.read_nmnist(tmp_path / "x.bin").tolist() == [(5, 1, 2, 1), (8192 + 6, 3, 4, 0)]
-    for content, says in ((bytes(7), "no multiple of the 5"), (bytes([0, 0, 0, 0, 9, 0, 0, 0, 0, 8]), "go back at event 1")):
+    for content, says in ((bytes(7), "no multiple of the 5"), (bytes([0, 0, 0, 0, 9, 0, 0, 0, 0, 8]), "go back, first at event 1")):
         (tmp_path / "x.bin").write_bytes(content)
         with pytest.raises(d.DataFormatError, match=says):
             d.read_nmnist(tmp_path / "x.bin")
@@ -261,6 +261,9 @@ def test_shd_spikes_that_are_late():
     with pytest.raises(ValueError, match="recording 0: 1 events"):
         d.load_shd(file, bins=2, duration=1 * u.second)
     assert d.load_shd(file, bins=2, duration=1 * u.second, late="drop").x.sum() == 1
+    for wrong, says in (({"bins": 0}, "at least 1"), ({"duration": 0 * u.second}, "more than 0"), ({"late": "keep"}, "refuse")):
+        with pytest.raises(ValueError, match=says):
+            d.load_shd({}, **{"bins": 2, "duration": 1 * u.second, **wrong})  # before the file is looked at
     with pytest.raises(TypeError, match=r"n4\.io\.open_hdf5"):
         d.load_shd("shd.h5", bins=2, duration=1 * u.second)
 

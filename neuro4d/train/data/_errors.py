@@ -13,9 +13,7 @@ def checked_file(path: str | PathLike[str], what: str) -> Path:
 
     **Raises:** `TypeError` for anything but a path, `FileNotFoundError` where there is no file.
     """
-    if not isinstance(path, str | PathLike):
-        raise TypeError(f"{what} is the path of a file, for example `'data/file'`; got {path!r:.80}.")
-    found = Path(path)
+    found = _checked_path(path, what, "file")
     if not found.is_file():
         raise FileNotFoundError(f"{what}: there is no file {str(found)!r}. Nothing is downloaded; give the path of a file that you have.")
     return found
@@ -26,11 +24,15 @@ def checked_folder(path: str | PathLike[str], what: str) -> Path:
 
     **Raises:** `TypeError` for anything but a path, `NotADirectoryError` where there is no folder.
     """
-    if not isinstance(path, str | PathLike):
-        raise TypeError(f"{what} is the path of a folder, for example `'data/train'`; got {path!r:.80}.")
-    found = Path(path)
+    found = _checked_path(path, what, "folder")
     if not found.is_dir():
         raise NotADirectoryError(
             f"{what}: there is no folder {str(found)!r}. Nothing is downloaded; give the path of a folder that you have."
         )
     return found
+
+
+def _checked_path(path: str | PathLike[str], what: str, kind: str) -> Path:
+    if not isinstance(path, str | PathLike):
+        raise TypeError(f"{what} takes the path of a {kind}, for example `{what}('data/{kind}')`; got {path!r:.80}.")
+    return Path(path)

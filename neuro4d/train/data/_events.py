@@ -116,8 +116,7 @@ def bin_of(t: np.ndarray, bins: int, duration: Any, late: str) -> tuple[np.ndarr
     last = round(exact) if np.isfinite(exact) else 0
     if last < 1 or abs(exact - last) > max(1e-3, 1e-6 * exact):  # quantities have the digits of float32
         raise ValueError(f"duration is a whole number of microseconds, at least 1, for example `300*u.ms`; got {exact:g} us.")
-    if late not in ("refuse", "drop"):
-        raise ValueError(f'late says what becomes of events after the duration: "refuse" or "drop"; got {late!r}.')
+    check_late(late)
     kept = t < last
     if late == "refuse" and not np.all(kept):
         raise ValueError(
@@ -125,6 +124,12 @@ def bin_of(t: np.ndarray, bins: int, duration: Any, late: str) -> tuple[np.ndarr
             f'Take a longer duration, `{int(t.max()) + 1}*u.us`, or leave them out, late="drop".'
         )
     return t[kept] * bins // last, kept
+
+
+def check_late(late: str) -> None:
+    """Refuses what says nothing about events after the duration."""
+    if late not in ("refuse", "drop"):
+        raise ValueError(f'late says what becomes of events after the duration: "refuse" or "drop"; got {late!r}.')
 
 
 def summed(when: np.ndarray, place: np.ndarray, shape: tuple[int, ...], counts: bool) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 
 from neuro4d.train.data._dataset import Dataset
 from neuro4d.train.data._errors import DataFormatError, checked_file
-from neuro4d.train.data._events import EVENT, load_event_folder
+from neuro4d.train.data._events import as_events, load_event_folder
 
 OVERFLOW_ROW = 240
 OVERFLOW = 2**13
@@ -37,13 +37,8 @@ def read_nmnist(path: str | PathLike[str]) -> np.ndarray:
     x, y, high, middle, low = raw.reshape(-1, 5).astype(np.int64).T
     over = y == OVERFLOW_ROW
     t = ((high & 0x7F) << 16 | middle << 8 | low) + OVERFLOW * np.cumsum(over)
-    events = np.empty(int(np.sum(~over)), EVENT)
-    for name, column in (("t", t), ("x", x), ("y", y), ("p", high >> 7)):
-        events[name] = column[~over]
-    back = np.diff(events["t"]) < 0
-    if np.any(back):
-        raise DataFormatError(f"{str(found)!r}: times go back at event {int(np.argmax(back)) + 1}. It is damaged, or of another format.")
-    return events
+    columns = {"t": t, "x": x, "y": y, "p": high >> 7}
+    return as_events({name: column[~over] for name, column in columns.items()}, repr(str(found)))
 
 
 def load_nmnist(

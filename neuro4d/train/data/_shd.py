@@ -7,10 +7,10 @@ from typing import Any
 import brainunit as u
 import numpy as np
 
-from neuro4d._base import check_count, strip
+from neuro4d._base import check_count, check_quantity
 from neuro4d.train.data._dataset import Dataset
 from neuro4d.train.data._errors import DataFormatError
-from neuro4d.train.data._events import summed
+from neuro4d.train.data._events import check_late, summed
 from neuro4d.train.data._samples import AbstractSamples
 
 
@@ -61,7 +61,7 @@ def load_shd(
     Who speaks is in `file["extra/speaker"]`. SHD has no validation set: hold out speakers, `data[np.isin(speaker, (4, 5))]`, instead of
     deciding by the test set.
 
-    **Raises:** `TypeError` for a path; `DataFormatError` for another format, other lengths and channels that do not exist.
+    **Raises:** `TypeError` for a path; `ValueError` for arguments outside their ranges, before anything is read; `DataFormatError` for another format, other lengths and channels that do not exist.
 
     **Source:** B. Cramer, Y. Stradmann, J. Schemmel, F. Zenke (2022), IEEE Transactions on Neural Networks and Learning Systems 33, 2744.
 
@@ -78,10 +78,13 @@ def load_shd(
     check_count(channels, "channels")
     if check_count(merge, "merge") > channels or channels % merge:
         raise ValueError(f"merge divides the {channels} channels; got {merge}.")
+    check_count(bins, "the number of bins")
+    seconds = float(check_quantity(duration, u.second, "duration", low=0, open_low=True))
+    check_late(late)
     times, units, labels = (_column(file, name) for name in ("spikes/times", "spikes/units", "labels"))
     if not len(times) == len(units) == len(labels):
         raise DataFormatError(f"recordings have times, units and a label each; got {len(times)}, {len(units)}, {len(labels)}.")
-    pieces = [_recording(k, times[k], units[k], channels, bins, duration, late) for k in range(len(labels))]
+    pieces = [_recording(k, times[k], units[k], channels, bins, seconds, late) for k in range(len(labels))]
     begin = np.concatenate([[0], np.cumsum([len(when) for when, _ in pieces])])
     when = np.concatenate([when for when, _ in pieces] or [np.empty(0, np.int32)])
     place = np.concatenate([unit // merge for _, unit in pieces] or [np.empty(0, np.int32)])
@@ -96,7 +99,7 @@ def _column(file: Mapping[str, Any], name: str) -> Any:
         raise DataFormatError(f"there is no {name!r}; SHD and SSC files have spikes/times, spikes/units and labels.") from error
 
 
-def _recording(number: int, t: Any, unit: Any, channels: int, bins: int, duration: Any, late: str) -> tuple[np.ndarray, np.ndarray]:
+def _recording(number: int, t: Any, unit: Any, channels: int, bins: int, seconds: float, late: str) -> tuple[np.ndarray, np.ndarray]:
     """The bins and channels of the events of one recording that are kept."""
     t, unit = np.asarray(t, np.float64), np.asarray(unit)
     if t.ndim != 1 or t.shape != unit.shape or (unit.dtype.kind not in "iu" and unit.size):
@@ -105,12 +108,8 @@ def _recording(number: int, t: Any, unit: Any, channels: int, bins: int, duratio
         raise DataFormatError(f"recording {number}: times are seconds from 0 on; got {t[~(np.isfinite(t) & (t >= 0))][0]}.")
     if unit.size and not (0 <= unit.min() and unit.max() < channels):
         raise DataFormatError(f"recording {number}: channels lie between 0 and {channels - 1}; got {unit.min()} to {unit.max()}.")
-    check_count(bins, "the number of bins")
-    seconds = float(strip(duration, u.second, "duration"))
-    if not seconds > 0:
-        raise ValueError(f"duration is longer than 0, for example `1.4*u.second`; got {seconds:g} s.")
     kept = t < seconds
-    if late != "drop" and not np.all(kept):
+    if late == "refuse" and not np.all(kept):
         raise ValueError(
             f"recording {number}: {int(np.sum(~kept))} events come at {seconds:g} s or later, up to {t.max():g} s. "
             f'Take a longer duration, or leave them out, late="drop".'
