@@ -55,7 +55,7 @@ def fit(
         lowest loss where there are no classes; ties go to the lower loss. Without them it is the one of the lowest training loss.
     - `epochs`: how often the data are gone through, with those of a resumed run; for a model, updates, each with the loss before it.
     - `batch_size`: samples per update. The last batch of an epoch is completed with samples from its beginning.
-    - `optimizer`: of optax; `optax.adam(1e-3)` by default.
+    - `optimizer`: of optax; `optax.adam(1e-3)` by default. Updates are compiled for the object: make it once and give it to every run.
     - `encoder`: from a batch of samples to a sequence, one of `train.encoders`. By default samples are shown in one step, `Direct(1)`, or as they are
         if they have time.
     - `augment`: `(x, key) -> x`, changes samples before they are encoded, in training only.

@@ -1,4 +1,4 @@
-"""What an update of `fit` is shown: samples by number, in an order that the key and the epoch decide."""
+"""Samples by number, as `fit` and tuners take them, and the order in which an update of `fit` is shown them."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -10,6 +10,7 @@ import optax
 import pytest
 
 import neuro4d as n4
+from neuro4d.train.tuners._feed import feed
 
 T = n4.train
 ENTROPY = T.losses.CrossEntropy()
@@ -141,6 +142,18 @@ def test_a_sample_is_read_once_for_its_shape():
     net = T.Sequential(T.Dense(3, 2, key=jr.key(0)), T.Readout("mean"))
     T.fit(net, T.data.Dataset(samples, np.arange(40) % 2), loss=ENTROPY, epochs=3, batch_size=20)
     assert samples.reads == [1, 40, 40, 40]
+
+
+def test_tuners_take_what_fit_takes(data):
+    """A list as well as a tuple, in the precision that it has; answers are compared with labels, so that these are classes."""
+    net = network()
+    with jax.enable_x64(True):
+        shown = list(feed(net, [data[0].astype(np.float64), data[1]], None, 64, "here"))
+    assert [(batch.x.dtype, len(batch.y), batch.n) for batch in shown] == [(jnp.float64, 64, 64), (jnp.float64, 64, 36)]
+    with pytest.raises(TypeError, match="whole numbers"):
+        feed(net, (data[0], data[1] * 0.5), None, 64, "here")
+    with pytest.raises(ValueError, match="here: data has no samples"):
+        feed(net, (data[0][:0], data[1][:0]), None, 64, "here")
 
 
 def test_a_held_out_loss_that_is_not_finite_is_never_the_best(data):

@@ -8,8 +8,8 @@ import jax.random as jr
 import numpy as np
 
 from neuro4d._base import check_count
-from neuro4d.train.data import Dataset
-from neuro4d.train.encoders import Direct, Timed
+from neuro4d.train._fit_feed import Feed as Samples
+from neuro4d.train.data._dataset import checked_labels
 from neuro4d.train.layers import Sequential
 
 Encoder = Callable[..., Any]
@@ -32,13 +32,13 @@ class Feed:
 
     __slots__ = ("_data", "_encoder", "_order", "size")
 
-    def __init__(self, data: Dataset, encoder: Encoder, size: int, order: np.ndarray | None = None):
-        self._data, self._encoder, self.size, self._order = data, encoder, min(size, len(data)), order
+    def __init__(self, data: Samples, encoder: Encoder, size: int, order: np.ndarray | None = None):
+        self._data, self._encoder, self.size, self._order = data, encoder, min(size, data.n), order
 
     @property
     def samples(self) -> int:
         """How many samples the set has."""
-        return len(self._data)
+        return self._data.n
 
     @property
     def labels(self) -> np.ndarray:
@@ -46,15 +46,15 @@ class Feed:
         return self._data.y
 
     def __len__(self) -> int:
-        return (len(self._data) + self.size - 1) // self.size
+        return (self.samples + self.size - 1) // self.size
 
     def __iter__(self) -> Iterator[Shown]:
-        order = np.arange(len(self._data)) if self._order is None else self._order
+        order = np.arange(self.samples) if self._order is None else self._order
         for number in range(len(self)):
             index = order[number * self.size : (number + 1) * self.size]
             whole = np.concatenate([index, np.full(self.size - len(index), index[0])])
-            part = self._data[whole]
-            yield Shown(self._encoder(jnp.asarray(part.x), jr.fold_in(jr.key(0), number)), part.y, len(index))
+            x, y = self._data.take(whole)
+            yield Shown(self._encoder(jnp.asarray(x), jr.fold_in(jr.key(0), number)), y, len(index))
 
     def shuffled(self, order: np.ndarray) -> "Feed":
         """The same set in another order."""
@@ -65,15 +65,10 @@ def feed(net: Any, data: Any, encoder: Encoder | None, size: int, where: str) ->
     """The batches of a set for a network, checked before anything is compiled. Without an encoder, samples are shown in one step, or as they
     are if they have time, as in `fit`.
 
-    **Raises:** `TypeError` for what is no network or no set; `ValueError` for an empty set.
+    **Raises:** `TypeError` for what is no network or no set, and for labels that are no whole numbers; `ValueError` for an empty set.
     """
     if not isinstance(net, Sequential):
         raise TypeError(f"{where}: the model is a network of layers, `n4.train.Sequential(...)`; got {net!r:.60}.")
-    if not isinstance(data, Dataset):
-        if not isinstance(data, tuple) or len(data) != 2:
-            raise TypeError(f"{where}: data are a set, `n4.train.data.Dataset(x, y)`, or a pair (x, y); got {data!r:.60}.")
-        data = Dataset(*data)
-    if not len(data):
-        raise ValueError(f"{where}: the set is empty.")
-    encoder = (Timed() if data.timed else Direct(1)) if encoder is None else encoder
-    return Feed(data, encoder, check_count(size, f"{where}: batch_size"))
+    samples = Samples(data, f"{where}: data")
+    checked_labels(samples.y, samples.n, None)  # answers are compared with them
+    return Feed(samples, samples.encoder() if encoder is None else encoder, check_count(size, f"{where}: batch_size"))

@@ -1,9 +1,11 @@
 """Thresholds that give a wanted sparsity."""
 
+import functools
 from typing import Any
 
 import equinox as eqx
 import numpy as np
+from jaxtyping import Array
 
 from neuro4d._base import check_count, check_seed
 from neuro4d.train.layers import Sequential
@@ -102,10 +104,7 @@ class ThresholdTuner(eqx.Module):
         check_thresholds(model, "optimize_thresholds")
         if method == "gradient":
             goal = Goal(self.loss, 1 - target_sparsity, self.penalty, self.scope == "layer")
-            import optax  # here, so that `import neuro4d` stays light
-
-            rate = optax.cosine_decay_schedule(self.learning_rate, self.updates)
-            model = trained_thresholds(model, batches, goal, optax.adam(rate), self.updates, self.seed)
+            model = trained_thresholds(model, batches, goal, _optimizer(self.learning_rate, self.updates), self.updates, self.seed)
         return self._met(model, batches, target_sparsity)
 
     def _met(self, net: Sequential, batches: Feed, target: float) -> Sequential:
@@ -154,6 +153,20 @@ class ThresholdTuner(eqx.Module):
 def percentile(net: Sequential, name: str, batches: Feed, share: float) -> float:
     """The percentile of the potential before the reset in the first batch, in units of the threshold."""
     first = next(iter(batches))
-    records = dict(zip(net.spiking_layers, net.trace(first.x)[1]))
-    found = np.asarray(relative_potential(net.layer(name).neuron, records[name].excess[:, : first.n]))
-    return float(np.quantile(found, share))
+    found = np.asarray(_potentials(net, first.x)[net.spiking_layers.index(name)])
+    return float(np.quantile(found[:, : first.n], share))
+
+
+@eqx.filter_jit
+def _potentials(net: Sequential, x: Array) -> list[Array]:
+    """The potential before the reset of every spiking layer, in units of the threshold. One program serves all of them."""
+    _, records = net.trace(x)
+    return [relative_potential(net.layer(name).neuron, record.excess) for name, record in zip(net.spiking_layers, records)]
+
+
+@functools.cache
+def _optimizer(learning_rate: float, updates: int) -> Any:
+    """Made once: another object, though it is the same, would be compiled anew."""
+    import optax  # here, so that `import neuro4d` stays light
+
+    return optax.adam(optax.cosine_decay_schedule(learning_rate, updates))
