@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from neuro4d._base import card, check_name, html_table
+from neuro4d._base import card, check_name, html_table, table
 from neuro4d.train.layers import Sequential
 from neuro4d.train.tuners._activity import measure_activity
 from neuro4d.train.tuners._energy import Energy, energies, mean_of, parts, synaptic_operations
@@ -58,10 +58,7 @@ class ModelTable(Mapping[str, ModelRow]):
         ]
 
     def __repr__(self) -> str:
-        lines = [list(HEADS), *self._lines()]
-        widths = [max(len(line[k]) for line in lines) for k in range(len(HEADS))]
-        text = ["  ".join([line[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(line[1:], widths[1:]))]) for line in lines]
-        return "\n".join(text)
+        return table(HEADS, self._lines())
 
     def _repr_html_(self) -> str:
         return card("per sample; ± one standard error over samples", html_table(HEADS, self._lines()))
@@ -86,9 +83,12 @@ def compare_models(
         ...     n4.train.Hold(4), n4.train.Dense(64, 8, key=jr.key(0)), n4.train.Spiking(n4.PLIF(v_th=0.2*u.mV)), n4.train.Dense(8, 10, key=jr.key(1)),
         ... )
         >>> table = n4.train.compare_models({"as it is": net}, n4.train.data.digits().test)
-        >>> table["as it is"].steps, table
-        (4, network        accuracy  spikes  sparsity  energy  of the first
-        as it is ... 1.000)
+        >>> table["as it is"].steps
+        4
+        >>> table
+        network        accuracy  spikes  sparsity  energy  of the first
+        -------- ...
+        as it is ... 1.000
     """
     if not isinstance(models, Mapping) or not models:
         raise ValueError('models are networks by name, for example `{"before": net, "after": tuned}`.')

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import numpy as np
 
-from neuro4d._base import card, check_count, html_table
+from neuro4d._base import card, check_count, html_table, table
 from neuro4d.train.layers import Sequential
 from neuro4d.train.tuners._cumulative import certainty, confidence, course, with_steps
 from neuro4d.train.tuners._early_exit import SCORES, EarlyExit
@@ -83,11 +83,9 @@ class StepTable:
         ]
 
     def __repr__(self) -> str:
-        lines = [list(_HEADS), *self._lines()]
-        widths = [max(len(line[k]) for line in lines) for k in range(len(_HEADS))]
-        text = ["  ".join(cell.rjust(w) for cell, w in zip(line, widths)) for line in lines]
-        text.insert(1 + len(self.steps), "that no other beats:")
-        return "\n".join(text)
+        lines = table(_HEADS, self._lines(), left=0).split("\n")
+        lines.insert(2 + len(self.steps), "that no other beats:")  # after the head, its line, and the rows of `fixed`
+        return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         return card(f"{self.samples} samples; every number of steps, and what no other beats", html_table(_HEADS, self._lines()))
