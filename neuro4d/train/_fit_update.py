@@ -7,10 +7,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from neuro4d.train._bounds import Limits
 from neuro4d.train._trainable import AbstractTrainable
+from neuro4d.train.layers._readout import as_logits
 from neuro4d.train.losses import spike_counts
 
 
@@ -111,11 +112,6 @@ def right(output: Array, y: Array) -> Array:
         return jnp.asarray(jnp.nan)
     logits = as_logits(output)
     return jnp.sum(jnp.argmax(logits, axis=-1) == y).astype(logits.dtype)
-
-
-def as_logits(output: Array) -> Float[Array, "batch classes"]:
-    """The outputs of a network; of every step, their mean over time."""
-    return output if output.ndim == 2 else jnp.mean(output, axis=0)
 
 
 @eqx.filter_jit

@@ -100,6 +100,11 @@ class Readout(AbstractLayer):
         return total, total / step.astype(total.dtype)
 
 
+def as_logits(output: Array) -> Float[Array, "batch classes"]:
+    """The outputs of a network; of every step, their mean over time."""
+    return output if output.ndim == 2 else jnp.mean(output, axis=0)
+
+
 def first_spike(spikes: Float[Array, "time ..."], dt: float) -> Float[Array, "..."]:
     """Time of the first spike in ms after the beginning, the length of the run where there is none; linear in every spike."""
     return dt * jnp.sum(jnp.cumprod(1 - spikes, axis=0), axis=0)

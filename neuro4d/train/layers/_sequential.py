@@ -11,6 +11,7 @@ from jaxtyping import Array
 from neuro4d._base import check_quantity, lookup
 from neuro4d.train.layers._base import AbstractLayer, Context, Passed, Record
 from neuro4d.train.layers._delayed import Delayed
+from neuro4d.train.layers._shape import Hold
 from neuro4d.train.layers._spiking import AbstractDynamics, Spiking
 
 
@@ -89,12 +90,16 @@ class Residual(AbstractContainer):
 
     has_shortcut: bool = eqx.field(static=True)
 
+    def ways(self) -> tuple[tuple[Any, ...], Any]:
+        """The layers of the way through, and the shortcut or `None`."""
+        return (self.layers[:-1], self.layers[-1]) if self.has_shortcut else (self.layers, None)
+
     def apply(self, x, context):
-        inner = self.layers[:-1] if self.has_shortcut else self.layers
+        inner, shortcut = self.ways()
         y, records, statistics = Chain(inner).chain(x, context)
         past = Passed(x)
-        if self.has_shortcut:
-            past = self.layers[-1].apply(x, context.part(len(inner)))
+        if shortcut is not None:
+            past = shortcut.apply(x, context.part(len(inner)))
             if past.statistics is not None or statistics is not None:
                 statistics = (*(statistics or (None,) * len(inner)), past.statistics)
         if y.shape != past.output.shape:
@@ -105,9 +110,9 @@ class Residual(AbstractContainer):
         return Passed(y + past.output, records + past.records, statistics)
 
     def fans(self, ahead):
-        inner = self.layers[:-1] if self.has_shortcut else self.layers
+        inner, shortcut = self.ways()
         through, counts = chain_fans(inner, ahead)
-        past, more = self.layers[-1].fans(ahead) if self.has_shortcut else (ahead, ())
+        past, more = (ahead, ()) if shortcut is None else shortcut.fans(ahead)
         return through + past, counts + more
 
 
@@ -134,7 +139,7 @@ class Sequential(AbstractContainer):
     | change one | `net.with_layer("1", layer)` |
     | put in other neurons | `net.with_neurons(n4.PLIF(w=0.0))` |
 
-    **Raises:** `TypeError` for what is no layer, `UnitError` for a time step without a unit, `ValueError` for a period that is no multiple of it.
+    **Raises:** `TypeError` for what is no layer, `UnitError` for a time step without a unit, `ValueError` for a period that is no multiple of it and for `Hold` after neurons.
 
     !!! Example
 
@@ -157,6 +162,7 @@ class Sequential(AbstractContainer):
         self.layers = check_layers("Sequential", layers)
         self.dt = check_step(dt, "Sequential: dt")
         check_time_step(self, self.dt)
+        check_hold(self)
 
     def apply(self, x, context):
         return self.chain(x, context._replace(dt=self.dt))
@@ -187,6 +193,7 @@ class Sequential(AbstractContainer):
         self.layer(name)
         changed = self.replaced(name, layer)
         check_time_step(changed, changed.dt)
+        check_hold(changed)
         return changed
 
     def mapped(self, change, dt=None):
@@ -250,6 +257,25 @@ def check_time_step(layer: Any, dt: float) -> None:
             check_time_step(inner, layer.dt if isinstance(layer, Sequential) else dt)
     elif isinstance(layer, AbstractDynamics | Delayed):
         layer.check(dt)
+
+
+def check_hold(layer: Any, before: Any = None) -> Any:
+    """Refuses `Hold` after a layer that acts over time. Gives the last such layer, `None` where there is none; `before`: one that came earlier."""
+    if isinstance(layer, Residual):
+        inner, shortcut = layer.ways()
+        through = check_hold(Chain(inner), before)
+        past = before if shortcut is None else check_hold(shortcut, before)
+        return past if through is None else through
+    if isinstance(layer, AbstractContainer):
+        for inner in layer.layers:
+            before = check_hold(inner, before)
+        return before
+    if isinstance(layer, Hold) and before is not None:
+        raise ValueError(
+            f"Hold comes after {type(before).__name__}, which acts over time and would see a single step. "
+            f"Put it in front: `Sequential(..., Hold({layer.steps}), {type(before).__name__}(...), ...)`."
+        )
+    return layer if isinstance(layer, AbstractDynamics | Delayed) else before
 
 
 def check_step(dt: Any, where: str) -> float:

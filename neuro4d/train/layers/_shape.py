@@ -35,7 +35,7 @@ class Hold(AbstractLayer):
 
     **Arguments:** `steps`: how many.
 
-    **Raises:** `ValueError` for an input of more than one step.
+    **Raises:** `ValueError` for an input of more than one step, and from `Sequential` where neurons or delays come before it: they would see a single step.
 
     !!! Example
 

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from neuro4d.train.layers import Sequential
+from neuro4d.train.layers._readout import as_logits
 from neuro4d.train.tuners._feed import Feed
 
 
@@ -58,8 +59,3 @@ def _seen(net: Sequential, x: Array) -> tuple[Float[Array, "batch layers"], Arra
     counts = [jnp.sum(record.spikes, axis=(0, *range(2, record.spikes.ndim))) for record in records]
     shapes = tuple((record.spikes.shape[0], *record.spikes.shape[2:]) for record in records)
     return jnp.stack(counts, axis=1), jnp.argmax(as_logits(output), axis=-1), shapes
-
-
-def as_logits(output: Array) -> Float[Array, "batch classes"]:
-    """The outputs of a network; of every step, their mean over time."""
-    return output if output.ndim == 2 else jnp.mean(output, axis=0)

@@ -43,10 +43,7 @@ def _course(net: Sequential, x: Array) -> tuple[Array, Array]:
 
 
 def split_readout(net: Sequential) -> tuple[Sequential, Readout]:
-    """The network without its last layer, if that is a readout, and the readout; by default the mean.
-
-    **Raises:** `ValueError` where the output has no time otherwise.
-    """
+    """The network without its last layer, if that is a readout, and the readout; by default the mean."""
     last = net.layers[-1]
     if not isinstance(last, Readout):
         return net, Readout("mean")
@@ -54,18 +51,17 @@ def split_readout(net: Sequential) -> tuple[Sequential, Readout]:
 
 
 def cumulative(readout: Readout, x: Float[Array, "time batch classes"], dt: float) -> Float[Array, "time batch classes"]:
-    """What a readout gives after 1, 2, ... steps."""
-    steps = jnp.arange(1, len(x) + 1, dtype=x.dtype)[:, None, None]
-    match readout.kind:
-        case "sum":
-            return jnp.cumsum(x, axis=0)
-        case "max":
-            return jax.lax.cummax(x, axis=0)
-        case "last":
-            return x
-        case "first":
-            return -dt * jnp.cumsum(jnp.cumprod(1 - x, axis=0), axis=0) / jnp.asarray(readout.temperature)
-    return jnp.cumsum(x, axis=0) / steps
+    """What a readout gives after 1, 2, ... steps.
+
+    **Raises:** `ValueError` for an output without time, or with more than classes.
+    """
+    if x.ndim != 3:
+        raise ValueError(
+            f"the network gives {x.shape} before its readout; outputs of every step are (time, batch, classes). "
+            'End it with `Dense(...)` and `Readout("mean")`, as its own last layers.'
+        )
+    steps = jnp.arange(1, len(x) + 1)
+    return jax.lax.scan(lambda gathered, now: readout.gather(gathered, *now, dt), readout.nothing(x.shape[1:], x.dtype), (x, steps))[1]
 
 
 def with_steps(net: Sequential, steps: int) -> Sequential:

@@ -89,23 +89,21 @@ class EarlyExit(eqx.Module):
         """The same answers; after each `every` steps those who have left make room. Sizes of batches are powers of two, so that few programs are
         compiled."""
         check_count(every, "EarlyExit.compacted: every")
-        x, progress, most = _started(self, jnp.asarray(x))
+        x, progress = _started(self, jnp.asarray(x))
         n = x.shape[1]
         who = np.arange(n)
         out = jax.tree.map(lambda leaf: np.array(leaf), progress.exited)
-        while len(who) and int(progress.step) < most:
+        while len(who):  # after the last step all have left
             progress = _advanced(self, x, progress, every)
-            left = jax.tree.map(np.asarray, progress.exited)
-            for mine, its in zip(jax.tree.leaves(out), jax.tree.leaves(left)):
-                mine[who] = its[: len(who)]
             stay = np.flatnonzero(~np.asarray(progress.done)[: len(who)])
-            if not len(stay):
-                break
-            size = 1 << (len(stay) - 1).bit_length()
-            if size < progress.done.shape[0]:
-                rows = jnp.asarray(np.concatenate([stay, np.zeros(size - len(stay), int)]).astype(np.int32))
-                x, progress = _kept(x, progress, rows, jnp.arange(size) >= len(stay))
+            size = 1 << (len(stay) - 1).bit_length() if len(stay) else 0
+            if size < progress.done.shape[0]:  # who has left keeps its answer in the batch until the batch shrinks
+                for mine, its in zip(jax.tree.leaves(out), jax.tree.leaves(progress.exited)):
+                    mine[who] = np.asarray(its)[: len(who)]
                 who = who[stay]
+                rows = jnp.asarray(np.concatenate([stay, np.zeros(size - len(stay), int)]).astype(np.int32))
+                if size:
+                    x, progress = _kept(x, progress, rows, jnp.arange(size) >= len(stay))
         return out
 
     def _held(self, x: Array) -> Array:
@@ -122,7 +120,7 @@ class EarlyExit(eqx.Module):
         batch = run.batch
         output, spikes = run.shapes()
         exited = Exited(jnp.zeros(output.shape, output.dtype), jnp.zeros(batch, jnp.int32), jnp.zeros(spikes.shape, spikes.dtype))
-        gathered = _nothing(self._readout(), output.shape, output.dtype)
+        gathered = self._readout().nothing(output.shape, output.dtype)
         return Progress(jnp.zeros((), jnp.int32), run.states, gathered, jnp.zeros(batch, bool), exited)
 
     def _readout(self) -> Readout:
@@ -131,7 +129,7 @@ class EarlyExit(eqx.Module):
     def _advance(self, run: Steps, p: Progress, most: Any) -> Progress:
         states, output, spikes = run.step(p.states, p.step)
         step = p.step + 1
-        gathered, logits = _gather(self._readout(), p.gathered, output, step, self.net.dt)
+        gathered, logits = self._readout().gather(p.gathered, output, step, self.net.dt)
         score = confidence(logits) if self.score == "confidence" else certainty(logits)
         mine = ~p.done
         exited = Exited(
@@ -151,10 +149,9 @@ def _together(exits: EarlyExit, x: Array) -> Exited:
 
 
 @eqx.filter_jit
-def _started(exits: EarlyExit, x: Array) -> tuple[Array, Progress, int]:
+def _started(exits: EarlyExit, x: Array) -> tuple[Array, Progress]:
     x = exits._held(x)
-    run, most = exits._begin(x)
-    return x, exits._start(run), most
+    return x, exits._start(exits._begin(x)[0])
 
 
 @eqx.filter_jit
@@ -169,29 +166,3 @@ def _kept(x: Array, p: Progress, rows: Array, filler: Array) -> tuple[Array, Pro
     """Some samples of a batch. Fillers make up the size and count as having left."""
     states, gathered, exited = jax.tree.map(lambda leaf: leaf[rows], (p.states, p.gathered, p.exited))
     return x[:, rows], Progress(p.step, states, gathered, p.done[rows] | filler, exited)
-
-
-def _nothing(readout: Readout, shape: Any, dtype: Any) -> Any:
-    """What a readout has gathered before the first step: one array, or for first spikes who has not fired and a sum."""
-    if readout.kind == "first":
-        return jnp.ones(shape, dtype), jnp.zeros(shape, dtype)
-    return jnp.full(shape, -jnp.inf if readout.kind == "max" else 0, dtype)
-
-
-def _gather(readout: Readout, gathered: Any, output: Array, step: Array, dt: float) -> tuple[Any, Array]:
-    """What is gathered after one more step, and the logits."""
-    match readout.kind:
-        case "sum":
-            total = gathered + output
-            return total, total
-        case "max":
-            most = jnp.maximum(gathered, output)
-            return most, most
-        case "last":
-            return output, output
-        case "first":
-            silent = gathered[0] * (1 - output)
-            total = gathered[1] + silent
-            return (silent, total), -dt * total / jnp.asarray(readout.temperature)
-    total = gathered + output
-    return total, total / step.astype(total.dtype)

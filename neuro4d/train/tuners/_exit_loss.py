@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from neuro4d.train.losses import AbstractLoss, check_logits
+from neuro4d.train.losses._classify import cross_entropy
 from neuro4d.train.tuners._cumulative import confidence
 
 
@@ -74,6 +75,5 @@ class ExitLoss(AbstractLoss):
         steps = jnp.arange(1, len(output) + 1, dtype=output.dtype)
         logits = jnp.cumsum(output, axis=0) / steps[:, None, None]
         leaves = exit_probabilities(logits, self.threshold, self.temperature)
-        logs = jax.nn.log_softmax(logits)
-        own = -jnp.take_along_axis(logs, jnp.broadcast_to(labels, leaves.shape)[..., None], axis=-1)[..., 0]
-        return jnp.mean(jnp.sum(leaves * (own + self.weight * (steps / len(output))[:, None]), axis=0))
+        wrong = cross_entropy(logits, jnp.broadcast_to(labels, leaves.shape), 0.0)
+        return jnp.mean(jnp.sum(leaves * (wrong + self.weight * (steps / len(output))[:, None]), axis=0))

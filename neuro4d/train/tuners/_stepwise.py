@@ -70,11 +70,11 @@ class Stepwise(NamedTuple):
         """A run of what `held` gave."""
         context = Context(self.dt, None, False)
         steps = len(x) if self.hold is None else self.hold
-        states = start_all(self.after, x[0], context)
+        states, fixed = start_all(self.after, x[0], context)
 
         def step(states: Any, k: Any) -> tuple[Any, Array, Array]:
             now = x[0] if self.hold is not None else jax.lax.dynamic_index_in_dim(x, k, keepdims=False)
-            states, output, spikes = advance_all(self.after, states, now, context)
+            states, output, spikes = advance_all(self.after, fixed, states, now, context)
             return states, output, jnp.stack(spikes, axis=-1)
 
         return Steps(states, step, steps, x.shape[1])
@@ -106,81 +106,80 @@ def check_layer(layer: Any) -> None:
         )
 
 
-def start_all(layers: tuple[Any, ...], x: Array, context: Context) -> tuple[Any, ...]:
-    """The states of layers one after the other; `x`: what the first sees in a step, `(batch, ...)`."""
-    states = []
+def start_all(layers: tuple[Any, ...], x: Array, context: Context) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The states of layers one after the other, and what their steps need that no step changes, computed once.
+
+    **Arguments:** `x`: what the first layer sees in a step, `(batch, ...)`.
+    """
+    states, fixed = [], []
     for layer in layers:
-        state = start(layer, x, context)
+        state, own = start(layer, x, context)
         states.append(state)
-        x = jax.eval_shape(lambda layer, state, x: advance(layer, state, x, context)[1], layer, state, x)
+        fixed.append(own)
+        x = jax.eval_shape(lambda layer, state, x, own=own: advance(layer, own, state, x, context)[1], layer, state, x)
         x = jnp.zeros(x.shape, x.dtype)
-    return tuple(states)
+    return tuple(states), tuple(fixed)
 
 
-def start(layer: Any, x: Array, context: Context) -> Any:
-    """The state of one layer at rest; an empty tuple where it has none."""
+def start(layer: Any, x: Array, context: Context) -> tuple[Any, Any]:
+    """The state of one layer at rest, and what stays the same; an empty tuple for what it has not."""
     if isinstance(layer, Residual):
-        inner, shortcut = residual_parts(layer)
-        return start_all(inner, x, context), () if shortcut is None else start(shortcut, x, context)
+        inner, shortcut = layer.ways()
+        through, past = start_all(inner, x, context), ((), ()) if shortcut is None else start(shortcut, x, context)
+        return (through[0], past[0]), (through[1], past[1])
     if isinstance(layer, Sequential):
-        return start_all(layer.layers, x, context)
-    if isinstance(layer, Recurrent):
-        x = layer.cast(x)
-        return layer.initial(x[None]), jnp.zeros_like(x)
+        return start_all(layer.layers, x, context._replace(dt=layer.dt))
     if isinstance(layer, Delayed):
-        return jnp.zeros((x.shape[0], len(layer.taps(context.dt)), x.shape[1]), x.dtype)
-    if isinstance(layer, AbstractDynamics):
-        return layer.initial(layer.cast(x)[None])
-    return ()
+        taps = layer.taps(context.dt)
+        return jnp.zeros((x.shape[0], len(taps), x.shape[1]), x.dtype), taps
+    if not isinstance(layer, AbstractDynamics):
+        return (), ()
+    x = layer.cast(x)
+    state, constants = layer.initial(x[None]), layer.constants(x[None], context.dt)
+    return ((state, jnp.zeros_like(x)), (constants, layer.matrix())) if isinstance(layer, Recurrent) else (state, constants)
 
 
-def advance_all(layers: tuple[Any, ...], states: Any, x: Array, context: Context) -> tuple[Any, Array, list[Array]]:
+def advance_all(layers: tuple[Any, ...], fixed: Any, states: Any, x: Array, context: Context) -> tuple[Any, Array, list[Array]]:
     """One step of layers one after the other: their states, the output, and the spikes per sample of each spiking layer."""
     after, spikes = [], []
-    for layer, state in zip(layers, states, strict=True):
-        state, x, seen = advance(layer, state, x, context)
+    for layer, own, state in zip(layers, fixed, states, strict=True):
+        state, x, seen = advance(layer, own, state, x, context)
         after.append(state)
         spikes += seen
     return tuple(after), x, spikes
 
 
-def advance(layer: Any, state: Any, x: Array, context: Context) -> tuple[Any, Array, list[Array]]:
-    """One step of one layer."""
+def advance(layer: Any, fixed: Any, state: Any, x: Array, context: Context) -> tuple[Any, Array, list[Array]]:
+    """One step of one layer; `fixed`: as of `start`."""
     if isinstance(layer, Residual):
-        return _advance_residual(layer, state, x, context)
+        return _advance_residual(layer, fixed, state, x, context)
     if isinstance(layer, Sequential):
-        return advance_all(layer.layers, state, x, context._replace(dt=layer.dt))
+        return advance_all(layer.layers, fixed, state, x, context._replace(dt=layer.dt))
     if isinstance(layer, Delayed):
         past = jnp.concatenate([x[:, None], state[:, :-1]], axis=1)
-        return past, jnp.einsum("bki,kio->bo", past, layer.taps(context.dt)), []
+        return past, jnp.einsum("bki,kio->bo", past, fixed), []
     if not isinstance(layer, AbstractDynamics):
         return (), layer.apply(x[None], context).output[0], []
     x = layer.cast(x)
-    constants = layer.constants(x[None], context.dt)
     if isinstance(layer, Recurrent):
-        inner, before = state
-        inner, fired = layer.neuron.step(constants, inner, Drive(i=x + before @ layer.matrix()))
+        (inner, before), (constants, matrix) = state, fixed
+        inner, fired = layer.neuron.step(constants, inner, Drive(i=x + before @ matrix))
         spikes = layer.surrogate.spike(fired.excess)
         return (inner, spikes), spikes, [_per_sample(spikes)]
-    state, fired = layer.neuron.step(constants, state, Drive(i=x))
+    state, fired = layer.neuron.step(fixed, state, Drive(i=x))
     if not isinstance(layer, Spiking):
         return state, state.v, []
     spikes = layer.surrogate.spike(fired.excess)
     return state, spikes, [_per_sample(spikes)]
 
 
-def _advance_residual(layer: Residual, state: Any, x: Array, context: Context) -> tuple[Any, Array, list[Array]]:
-    inner, shortcut = residual_parts(layer)
-    after, y, spikes = advance_all(inner, state[0], x, context)
+def _advance_residual(layer: Residual, fixed: Any, state: Any, x: Array, context: Context) -> tuple[Any, Array, list[Array]]:
+    inner, shortcut = layer.ways()
+    after, y, spikes = advance_all(inner, fixed[0], state[0], x, context)
     if shortcut is None:
         return (after, ()), y + x, spikes
-    other, past, more = advance(shortcut, state[1], x, context)
+    other, past, more = advance(shortcut, fixed[1], state[1], x, context)
     return (after, other), y + past, spikes + more
-
-
-def residual_parts(layer: Residual) -> tuple[tuple[Any, ...], Any]:
-    """The layers of the way through, and the shortcut or `None`."""
-    return (layer.layers[:-1], layer.layers[-1]) if layer.has_shortcut else (layer.layers, None)
 
 
 def _per_sample(spikes: Array) -> Array:
