@@ -2,9 +2,10 @@
 
     python benchmarks/backward.py --json benchmarks/results/backward.json    # both
     python benchmarks/backward.py --only delivery    # the operation alone, native and in plain XLA, at 0.1, 1 and 10 % activity
+    python benchmarks/backward.py --quick            # does it work? few calls, few steps
     python benchmarks/backward.py --only coba        # time and peak memory of a whole gradient, in a process of its own
 
-Delivery: the pathway of COBA-4000 with one weight per synapse. Activity of 1 % means that 1 % of the sources fired and, independently, 1 % have a
+Delivery: the pathway of COBA-4000, some 320,000 synapses, with a weight of its own for each (`weight_kind="edge"`). Activity of 1 % means that 1 % of the sources fired and, independently, 1 % have a
 slope. All programs give the slopes of all weights, of all spikes of the ring and of the sums; that they agree to rounding is checked in the same run.
 The time is the median of many calls, in which the programs take turns.
 
@@ -19,7 +20,6 @@ import resource
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import brainunit as u
@@ -28,7 +28,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from finish import finish
+from finish import add_common, finish, settle
 
 import neuro4d as n4
 from neuro4d.bench import Check, Column, Outcome
@@ -36,6 +36,7 @@ from neuro4d.ops import Backend, History, deliver, pack
 from neuro4d.ops._dense import dense_spread
 
 STEP = jnp.uint32(1000)
+SIZES = {"repeats": (200, 10), "steps": (1000, 100)}
 COLUMNS = (
     Column("what", "what"),
     Column("synapses", "synapses", ",d"),
@@ -190,11 +191,10 @@ def checks(rows: list[dict[str, Any]]) -> list[Check]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", choices=("delivery", "coba"))
-    parser.add_argument("--repeats", type=int, default=200)
-    parser.add_argument("--steps", type=int, default=1000)
-    parser.add_argument("--json", type=Path, help="also write the report into this file")
+    add_common(parser, SIZES)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    settle(given, SIZES)
     if given.child:
         coba_gradient(given.steps)
         return 0
@@ -202,8 +202,11 @@ def main() -> int:
     if given.only != "delivery":
         child = [sys.executable, __file__, "--child", "--steps", str(given.steps)]
         rows.append(json.loads(subprocess.run(child, check=True, stdout=subprocess.PIPE, text=True).stdout))
-    notes = ("Delivery: the pathway of COBA with 4,000 neurons. The gradient is that with the threshold and the weight of every synapse.",)
-    quick = given.only is not None or given.repeats < 200 or given.steps < 1000
+    notes = (
+        "Delivery: the pathway of COBA with 4,000 neurons; every synapse has a weight of its own. The gradient is that with the threshold of all neurons "
+        "and the weight of every synapse.",
+    )
+    quick = given.quick or given.only is not None
     return finish("backward", Outcome(rows, checks(rows), COLUMNS, notes), given.json, quick=quick)
 
 

@@ -2,6 +2,7 @@
 
     python benchmarks/delays.py --json benchmarks/results/delays.json                            # 100 neurons, 800 edges, five seeds
     python benchmarks/delays.py --method spikes --json benchmarks/results/delays-spikes.json     # 20 neurons, 80 edges
+    python benchmarks/delays.py --quick                                                          # does it work? small and short
     python benchmarks/delays.py --seeds 1 --dt 0.1                                               # a finer step
     python benchmarks/delays.py --method spikes --seeds 1 --trials 8                             # less to learn from
 
@@ -23,7 +24,6 @@ ten times or more in all trials together.
 import argparse
 import sys
 import time
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import brainunit as u
@@ -32,7 +32,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from finish import finish
+from finish import add_common, finish, settle
 
 import neuro4d as n4
 from neuro4d.bench import Check, Column, Outcome
@@ -67,10 +67,10 @@ COLUMNS = {
     ),
 }
 SIZES = {
-    "potentials": {"neurons": 100, "fan_in": 8, "updates": 400},
-    "spikes": {"neurons": 20, "fan_in": 4, "updates": 250},
+    "potentials": {"seeds": (5, 1), "neurons": (100, 20), "fan-in": (8, 4), "updates": (400, 50)},
+    "spikes": {"seeds": (5, 1), "neurons": (20, 10), "fan-in": (4, 3), "updates": (250, 20), "trials": (24, 8)},
 }
-"""What is measured without options."""
+"""What is measured without options, and with `--quick`."""
 
 
 class Wiring(NamedTuple):
@@ -276,28 +276,26 @@ def recover_from_spikes(n: int, fan_in: int, updates: int, rate: float, seed: in
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--method", choices=tuple(SIZES), default="potentials")
-    parser.add_argument("--neurons", type=int, help="100, or 20 with spikes")
-    parser.add_argument("--fan-in", type=int, help="8, or 4 with spikes")
-    parser.add_argument("--updates", type=int, help="400, or 250 with spikes")
+    for name in SIZES["spikes"]:
+        usual = [f"{sizes[name][0]} for `{method}`" for method, sizes in SIZES.items() if name in sizes]
+        parser.add_argument(f"--{name}", type=int, help=f"{', '.join(usual)}, if nothing is said")
+    add_common(parser, {})
     parser.add_argument("--dt", type=float, default=0.5, help="time step of `potentials`, ms")
     parser.add_argument("--duration", type=float, default=2000.0, help="of the teacher's run for `potentials`, ms")
-    parser.add_argument("--trials", type=int, default=24, help="of 150 ms, for `spikes`")
     parser.add_argument("--rate", type=float, default=0.3, help="step of Adam at first, ms")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--json", type=Path, help="also write the report into this file")
-    return parser.parse_args()
+    given = parser.parse_args()
+    settle(given, SIZES[given.method])
+    return given
 
 
 def main() -> int:
     a = arguments()
-    usual = SIZES[a.method]
-    n, fan_in, updates = (usual[name] if getattr(a, name) is None else getattr(a, name) for name in ("neurons", "fan_in", "updates"))
     rows: list[dict[str, Any]] = []
     for seed in range(a.seeds):
         if a.method == "spikes":
-            rows.append(recover_from_spikes(n, fan_in, updates, a.rate, seed, a.trials))
+            rows.append(recover_from_spikes(a.neurons, a.fan_in, a.updates, a.rate, seed, a.trials))
         else:
-            rows.append(recover(n, fan_in, a.dt, a.duration, updates, a.rate, seed))
+            rows.append(recover(a.neurons, a.fan_in, a.dt, a.duration, a.updates, a.rate, seed))
         print(rows[-1], file=sys.stderr, flush=True)
     near = "within_1_ms" if a.method == "spikes" else "within_a_step"
     least = min(row[near] for row in rows)
@@ -305,10 +303,9 @@ def main() -> int:
     length = (
         f"{a.trials} trials of 150 ms, steps of 1 ms" if a.method == "spikes" else f"one run of {a.duration:g} ms, steps of {a.dt:g} ms"
     )
-    notes = (f"{n} neurons with {fan_in} inputs each, {length}, {updates} updates; all delays begin with {BEGIN:g} ms.",)
-    quick = n < usual["neurons"] or updates < usual["updates"]
+    notes = (f"{a.neurons} neurons with {a.fan_in} inputs each, {length}, {a.updates} updates; all delays begin with {BEGIN:g} ms.",)
     name = "delays-spikes" if a.method == "spikes" else "delays"
-    return finish(name, Outcome(rows, checks, COLUMNS[a.method], notes), a.json, quick=quick)
+    return finish(name, Outcome(rows, checks, COLUMNS[a.method], notes), a.json, quick=a.quick)
 
 
 if __name__ == "__main__":

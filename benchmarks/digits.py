@@ -1,7 +1,7 @@
 """How well a small spiking network reads handwritten digits, and how long it learns: mean and spread over seeds.
 
     python benchmarks/digits.py --json benchmarks/results/digits.json    # five seeds
-    python benchmarks/digits.py --seeds 1 --epochs 5                       # a short look
+    python benchmarks/digits.py --quick                                  # does it work? one seed, five epochs
 
 1,797 images of 8 by 8 pixels (scikit-learn's digits, bundled), split anew for each seed into 70 % to learn from, 10 % to choose the best epoch by, and 20 % that are
 looked at once, at the end. Training images are shifted by at most one pixel at random. The time is that of the whole call of `fit`, compilation included.
@@ -10,7 +10,6 @@ looked at once, at the end. Training images are shifted by at most one pixel at 
 import argparse
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -18,7 +17,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import optax
-from finish import finish
+from finish import add_common, finish, settle
 
 import neuro4d as n4
 from neuro4d.bench import Check, Column, Outcome
@@ -27,6 +26,8 @@ T = n4.train
 STEPS = 8
 BATCH = 64
 RATE = 5e-3
+LOSS = T.losses.CrossEntropy(smoothing=0.1)
+SIZES = {"seeds": (5, 1), "epochs": (30, 5)}
 COLUMNS = (
     Column("seed", "seed"),
     Column("test", "test accuracy %", ".2f"),
@@ -55,9 +56,8 @@ def trained(seed: int, epochs: int, data: Any, steps: int = STEPS) -> T.FitResul
     """A network that learnt to read; the seed decides its first weights, the order of images and their shifts."""
     updates = epochs * -(-len(data.train) // BATCH)
     optimizer = optax.adamw(optax.cosine_decay_schedule(RATE, updates), weight_decay=1e-2)
-    loss = T.losses.CrossEntropy(smoothing=0.1)
     more = {"epochs": epochs, "batch_size": BATCH, "optimizer": optimizer, "augment": shifted, "key": jr.key(seed), "progress": False}
-    return T.fit(network(jr.key(seed), steps), data.train, loss=loss, validation=data.validation, **more)
+    return T.fit(network(jr.key(seed), steps), data.train, loss=LOSS, validation=data.validation, **more)
 
 
 def learn(seed: int, epochs: int, steps: int = STEPS) -> dict[str, float]:
@@ -75,11 +75,10 @@ def learn(seed: int, epochs: int, steps: int = STEPS) -> dict[str, float]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="A spiking network learns to read digits.")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--steps", type=int, default=STEPS, help="time steps for each image")
-    parser.add_argument("--json", type=Path, help="also write the report into this file")
+    add_common(parser, SIZES)
     options = parser.parse_args()
+    settle(options, SIZES)
     rows: list[dict[str, Any]] = []
     for seed in range(options.seeds):
         rows.append(learn(seed, options.epochs, options.steps))
@@ -96,8 +95,7 @@ def main() -> int:
         Check("a training takes two minutes at most", longest <= 120, f"longest {longest:.0f} s"),
     ]
     notes = (f"{options.steps} steps for each image, {options.epochs} epochs{spread}.",)
-    quick = options.seeds < 5 or options.epochs < 30
-    return finish("digits", Outcome([*rows, mean], checks, COLUMNS, notes), options.json, quick=quick)
+    return finish("digits", Outcome([*rows, mean], checks, COLUMNS, notes), options.json, quick=options.quick)
 
 
 if __name__ == "__main__":

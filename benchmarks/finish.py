@@ -1,12 +1,34 @@
-"""What the scripts in this folder end with: their report on the screen and, if it is asked for, in a file that `report.py` reads."""
+"""What the scripts of training share: the options `--json` and `--quick`, and a report on the screen and in a file that `report.py` reads."""
 
+import argparse
+import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from neuro4d.bench import Outcome, Report
 from neuro4d.bench._machine import machine, now, versions
 
 ROOT = Path(__file__).resolve().parents[1]
+Sizes = Mapping[str, tuple[int, int]]
+"""Of each option what is measured without it, and what `--quick` takes."""
+
+
+def add_common(parser: argparse.ArgumentParser, sizes: Sizes) -> None:
+    """The options that every script has, and one for each size."""
+    for name, (usual, quick) in sizes.items():
+        parser.add_argument(f"--{name}", type=int, help=f"{usual} if nothing is said, {quick} with --quick")
+    parser.add_argument("--quick", action="store_true", help="does it work? small sizes, which say nothing")
+    parser.add_argument("--json", type=Path, help="also write the report into this file")
+
+
+def settle(given: argparse.Namespace, sizes: Sizes) -> None:
+    """Fills in the sizes that were not given; smaller ones than usual are quick, however they came about."""
+    for name, (usual, quick) in sizes.items():
+        field = name.replace("-", "_")
+        if getattr(given, field) is None:
+            setattr(given, field, quick if given.quick else usual)
+    given.quick = given.quick or any(getattr(given, name.replace("-", "_")) < usual for name, (usual, _) in sizes.items())
 
 
 def finish(name: str, outcome: Outcome, path: Path | None, *, quick: bool) -> int:
@@ -20,7 +42,7 @@ def finish(name: str, outcome: Outcome, path: Path | None, *, quick: bool) -> in
 
 def command(typed: list[str]) -> str:
     """The command as it would be typed in the repository, without the folders of this machine."""
-    return " ".join(["python", f"benchmarks/{Path(typed[0]).name}", *map(portable, typed[1:])])
+    return shlex.join(["python", f"benchmarks/{Path(typed[0]).name}", *map(portable, typed[1:])])
 
 
 def portable(argument: str) -> str:

@@ -115,8 +115,9 @@ def page(results: dict[str, Result]) -> str:
         "python benchmarks/report.py",
         "```",
         "",
-        "`neuro4d bench --help` lists the others. Times are medians of several runs after a first one that is thrown away; every",
-        "measurement has a process of its own. `--full` adds the full microcircuit and COBA with 100 million synapses.",
+        "`neuro4d bench --help` lists the others. Times are medians of several runs after a first one that is thrown away; every measurement has a process of",
+        "its own. `--full` adds the full microcircuit and COBA with 100 million synapses. What is about training is measured by scripts in `benchmarks/`, whose",
+        "command stands below each table; how they take their times is said there.",
         "",
     ]
     compared = [name for name in NETWORKS if name in results]

@@ -22,14 +22,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from finish import finish
+from finish import add_common, finish, settle
 
 from neuro4d.bench import Check, Column, Outcome
-from neuro4d.bench._peers import ENVIRONMENT, environments
+from neuro4d.bench._peers import find_python
 
 PEERS = Path(__file__).resolve().parent / "peers"
 WORKERS = {"neuro4d": "", "snntorch": "torch", "spikingjelly": "torch", "spyx": "spyx"}
-SIZES = (700, 256, 256, 20)
+LAYERS = (700, 256, 256, 20)
+SIZES = {"batch": (128, 8), "steps": (100, 20)}
 SAME_SPIKES = ("snntorch", "spikingjelly")
 COLUMNS = (
     Column("network", "network"),
@@ -43,21 +44,24 @@ COLUMNS = (
 )
 
 
+def interpreter(name: str) -> str:
+    """Python in the environment of a library."""
+    try:
+        return str(find_python(WORKERS[name])) if WORKERS[name] else sys.executable
+    except FileNotFoundError as missing:  # its message says how to make one
+        sys.exit(str(missing))
+
+
 class Worker:
     """A process that makes updates when asked."""
 
     def __init__(self, name: str, job: dict[str, Any]):
-        python = sys.executable if not WORKERS[name] else str(environments() / WORKERS[name] / "bin" / "python")
-        if not Path(python).exists():
-            sys.exit(
-                f"no environment for {name}; make it with `benchmarks/peers/setup.sh {WORKERS[name]}`, or name another folder in {ENVIRONMENT}."
-            )
         keep = () if not WORKERS[name] else ("PYTHONPATH", "PYTHONHOME")
         environment = {key: value for key, value in os.environ.items() if key not in keep} | {"JAX_PLATFORMS": "cpu"}
         script = str(PEERS / f"{name}_training.py")
         self.name, self.job = name, job
         self._process = subprocess.Popen(
-            [python, script, json.dumps(job)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+            [interpreter(name), script, json.dumps(job)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
         self.ready = self._answer()
 
@@ -84,8 +88,8 @@ class Worker:
 def inputs(network: str, batch: int, steps: int, seed: int = 0) -> dict[str, np.ndarray]:
     """Spikes of 700 inputs, 5 % of steps, labels, and weights with which hidden neurons fire in a few percent of steps."""
     rng = np.random.default_rng(seed)
-    given = {"x": (rng.random((steps, batch, SIZES[0])) < 0.05).astype(np.float32), "y": rng.integers(0, SIZES[-1], batch)}
-    for k, (a, b, scale) in enumerate(zip(SIZES, SIZES[1:], (20.0, 25.0, 30.0))):
+    given = {"x": (rng.random((steps, batch, LAYERS[0])) < 0.05).astype(np.float32), "y": rng.integers(0, LAYERS[-1], batch)}
+    for k, (a, b, scale) in enumerate(zip(LAYERS, LAYERS[1:], (20.0, 25.0, 30.0))):
         given[f"w{k}"] = (rng.normal(0, 1.0, (a, b)) * scale / a**0.5).astype(np.float32)
         if network == "recurrent" and k < 2:
             given[f"v{k}"] = (rng.normal(0, 1.0, (b, b)) * 5 / b**0.5).astype(np.float32)
@@ -96,7 +100,7 @@ def compared(outputs: dict[str, Path], shape: tuple[int, int]) -> dict[str, dict
     """Of each library next to neuro4d: the share of equal spikes by layer, rates, loss, and the angle between gradients."""
     own = dict(np.load(outputs["neuro4d"]))
     steps, batch = shape
-    sizes = [steps * batch * n for n in SIZES[1:]]
+    sizes = [steps * batch * n for n in LAYERS[1:]]
     found = {}
     for name, path in outputs.items():
         other = dict(np.load(path))
@@ -184,17 +188,14 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="One training step next to snnTorch, SpikingJelly and Spyx.")
     parser.add_argument("--peers", default="snntorch,spikingjelly,spyx", help="which, separated by commas; empty for none")
     parser.add_argument("--networks", default="dense,recurrent")
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=10, help="how often the libraries take turns")
+    parser.add_argument("--rounds", type=int, help="how often the libraries take turns, 10 if nothing is said, 2 with --quick")
     parser.add_argument("--updates", type=int, default=3, help="updates in a turn")
     parser.add_argument("--compiled", action="store_true", help="torch.compile for snnTorch and SpikingJelly")
-    parser.add_argument("--quick", action="store_true", help="a batch of 8, 20 steps, two turns")
-    parser.add_argument("--json", type=Path, help="also write the report into this file")
+    add_common(parser, SIZES)
     options = parser.parse_args()
-    if options.quick:
-        options.batch, options.steps, options.rounds, options.updates = 8, 20, 2, 2
+    options.rounds = options.rounds or (2 if options.quick else 10)
+    settle(options, SIZES)
     return options
 
 

@@ -189,9 +189,10 @@ def test_delays_are_drawn_unrounded_in_the_order_of_edges_and_reported(soft):
 
 
 @pytest.mark.full
-def test_known_delays_are_found_and_the_closed_network_fires_the_spikes_of_its_teacher():
+def test_known_delays_are_found_and_the_closed_network_fires_the_spikes_of_its_teacher(monkeypatch):
     """The small version of `benchmarks/delays.py`, which says what is done."""
     where = Path(__file__).resolve().parents[2] / "benchmarks" / "delays.py"
+    monkeypatch.syspath_prepend(str(where.parent))  # as if it were started there
     spec = importlib.util.spec_from_file_location("benchmark_delays", where)
     benchmark = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)
