@@ -264,7 +264,7 @@ def cell(row: dict[str, Any], truth: dict[str, Any], place: str) -> str:
 
 def number(ratio: float, noise: float | None) -> str:
     """As many digits as the noise leaves, two where it is not known; powers of ten only where they are needed."""
-    if ratio and not 0.01 <= abs(ratio) < 1000:
+    if abs(ratio) >= 1000 or (not noise and 0 < abs(ratio) < 0.01):
         return f"{ratio:.0e}" + (f" ± {noise:.0e}" if noise else "")
     if not noise:
         return f"{round(ratio, 1 - math.floor(math.log10(abs(ratio)))):g}" if ratio else "0"
