@@ -80,19 +80,19 @@ VALUES = {
 }
 KERNELS = {"GaussianKernel": lambda: n4.GaussianKernel(), "ExponentialKernel": lambda: n4.ExponentialKernel()}
 STIMULI = {
-    "Clamp": lambda cells: n4.Clamp("s", cells, np.linspace(100, 600, N) * u.pA),
-    "Steps": lambda cells: n4.Clamp("s", cells, n4.Steps(times=np.array([0.5, 1.0]) * u.ms, values=np.array([500.0, -20.0]) * u.pA)),
-    "Waveform": lambda cells: n4.Clamp("s", cells, n4.Waveform(np.arange(6 * N).reshape(6, N) * 200 * u.pA, every=0.3 * u.ms)),
-    "Poisson": lambda cells: n4.Poisson("s", cells, "in", rate=np.linspace(0, 4000, N) * u.Hz, weight=150 * u.pA),
-    "RateSteps": lambda cells: n4.Poisson(
-        "s", cells, "in", rate=n4.RateSteps(samples=np.array([900.0, 5000.0]) * u.Hz, every=1 * u.ms), weight=150 * u.pA
+    "Clamp": lambda cells, name="s": n4.Clamp(name, cells, np.linspace(100, 600, N) * u.pA),
+    "Steps": lambda cells, name="s": n4.Clamp(name, cells, n4.Steps(times=np.array([0.5, 1.0]) * u.ms, values=np.array([500.0, -20.0]) * u.pA)),
+    "Waveform": lambda cells, name="s": n4.Clamp(name, cells, n4.Waveform(np.arange(6 * N).reshape(6, N) * 200 * u.pA, every=0.3 * u.ms)),
+    "Poisson": lambda cells, name="s": n4.Poisson(name, cells, "in", rate=np.linspace(0, 4000, N) * u.Hz, weight=150 * u.pA),
+    "RateSteps": lambda cells, name="s": n4.Poisson(
+        name, cells, "in", rate=n4.RateSteps(samples=np.array([900.0, 5000.0]) * u.Hz, every=1 * u.ms), weight=150 * u.pA
     ),
-    "SpikeTimes": lambda cells: n4.SpikeTimes(
-        "s", cells, "in", times=np.array([0.5, 0.5, 1.0]) * u.ms, ids=np.array([0, 3, 3]), weight=200 * u.pA
+    "SpikeTimes": lambda cells, name="s": n4.SpikeTimes(
+        name, cells, "in", times=np.array([0.5, 0.5, 1.0]) * u.ms, ids=np.array([0, 3, 3]), weight=200 * u.pA
     ),
-    "WhiteNoise": lambda cells: n4.WhiteNoise("s", cells, mean=400 * u.pA, std=900 * u.pA),
-    "OrnsteinUhlenbeck": lambda cells: n4.OrnsteinUhlenbeck("s", cells, mean=400 * u.pA, std=900 * u.pA, tau=2 * u.ms),
-    "Input": lambda cells: n4.Input("s", cells),
+    "WhiteNoise": lambda cells, name="s": n4.WhiteNoise(name, cells, mean=400 * u.pA, std=900 * u.pA),
+    "OrnsteinUhlenbeck": lambda cells, name="s": n4.OrnsteinUhlenbeck(name, cells, mean=400 * u.pA, std=900 * u.pA, tau=2 * u.ms),
+    "Input": lambda cells, name="s": n4.Input(name, cells),
 }
 PLASTICITY = {
     "Free": lambda: n4.Free(),
@@ -153,6 +153,22 @@ def network(name: str) -> n4.Network:
     rule = RULES.get(name, RULES["FixedProb"])()
     plasticity = PLASTICITY[name]() if name in PLASTICITY else None
     return n4.Network(cells, drive, n4.Projection("e", cells, cells, "in", rule, weight=weight, delay=0.3 * u.ms, plasticity=plasticity))
+
+
+def together(names) -> n4.Network:
+    """One network for some stimuli, or for some rules of plasticity: each has a population of its name, and one program runs them all."""
+    parts = []
+    for name in names:
+        cells = n4.Population(name, N, lif(), {"in": RECEPTORS["ExpCurrent"]()}, v0=n4.Uniform(-60 * u.mV, -51 * u.mV))
+        drive = STIMULI.get(name, STIMULI["Poisson"])(cells, name)
+        plasticity = PLASTICITY[name]() if name in PLASTICITY else None
+        edges = n4.FixedProb(0.4)
+        parts += [
+            cells,
+            drive,
+            n4.Projection(f"{name} again", cells, cells, "in", edges, weight=150 * u.pA, delay=0.3 * u.ms, plasticity=plasticity),
+        ]
+    return n4.Network(*parts)
 
 
 def of_sources() -> n4.Network:

@@ -12,7 +12,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 from core import exported
-from core.exported import NEURONS, PLASTICITY, RECEPTORS, RECORDERS, RULES, STIMULI, SURROGATES, TABLES, VALUES, network
+from core.exported import NEURONS, PLASTICITY, RECEPTORS, RECORDERS, RULES, STIMULI, SURROGATES, TABLES, VALUES, network, together
 from core.networks import KEY, lif, same, same_spikes
 
 import neuro4d as n4
@@ -22,8 +22,8 @@ from neuro4d.model import Span
 DYNAMIC = [*NEURONS, *RECEPTORS, *STIMULI, *PLASTICITY]
 """What computes in a step."""
 
-ALONE = [*STIMULI, *PLASTICITY]
-"""What is compiled in a network of its own. Neurons and receptors share one, in kernels/test_every_part.py, since compiling is what takes time."""
+TOGETHER = {"stimuli": [*STIMULI], "plasticity": [*PLASTICITY]}
+"""What shares a network, since compiling is what takes time. Neurons and receptors share one in kernels/test_every_part.py."""
 
 EXAMPLES = {name: make for table in TABLES for name, make in table.items()}
 INPUT = np.linspace(-100, 300, exported.N)
@@ -31,11 +31,12 @@ INPUT = np.linspace(-100, 300, exported.N)
 
 @functools.cache
 def build(name, seed=0, precision=jnp.float32, soft=False):
-    return network(name).build(dt=0.1 * u.ms, seed=seed, precision=precision, surrogate=n4.SuperSpike() if soft else None)
+    net = together(TOGETHER[name]) if name in TOGETHER else network(name)
+    return net.build(dt=0.1 * u.ms, seed=seed, precision=precision, surrogate=n4.SuperSpike() if soft else None)
 
 
 def inputs(name):
-    return {"s": INPUT} if name == "Input" else None
+    return {"Input": {"s": INPUT}, "stimuli": {"Input": INPUT}}.get(name)
 
 
 def loop(model, state, steps, given=None):
@@ -60,24 +61,23 @@ def test_every_export_has_a_docstring():
     ] == []
 
 
-@pytest.mark.parametrize("precision", [jnp.float32, jnp.float64])
+@pytest.mark.parametrize("precision, soft", [(jnp.float32, False), (jnp.float64, True)])
 @pytest.mark.parametrize("name", DYNAMIC)
-def test_structure_is_a_fixed_point_of_step(name, precision):
+def test_structure_is_a_fixed_point_of_step(name, precision, soft):
     # No compilation: shapes and types alone. Also with a surrogate, and with x64 on and single precision.
     with jax.enable_x64(True):
-        for soft in (False, True):
-            model = build(name, precision=precision, soft=soft)
-            state = jax.eval_shape(model.init, KEY)
-            after, spikes = jax.eval_shape(model.step, state, inputs(name))
-            assert jax.tree.structure(after) == jax.tree.structure(state)
-            assert [(x.shape, x.dtype) for x in jax.tree.leaves(after)] == [(x.shape, x.dtype) for x in jax.tree.leaves(state)]
-            parts = (model.neurons, model.receptors, model.pathways, model.sources, model.banks)
-            floats = [x.dtype for x in jax.tree.leaves((state, parts)) if jnp.issubdtype(x.dtype, jnp.floating)]
-            assert set(floats) <= {jnp.dtype(precision)}
-            assert spikes.words["cells"].dtype == jnp.uint32
+        model = build(name, precision=precision, soft=soft)
+        state = jax.eval_shape(model.init, KEY)
+        after, spikes = jax.eval_shape(model.step, state, inputs(name))
+    assert jax.tree.structure(after) == jax.tree.structure(state)
+    assert [(x.shape, x.dtype) for x in jax.tree.leaves(after)] == [(x.shape, x.dtype) for x in jax.tree.leaves(state)]
+    parts = (model.neurons, model.receptors, model.pathways, model.sources, model.banks)
+    floats = [x.dtype for x in jax.tree.leaves((state, parts)) if jnp.issubdtype(x.dtype, jnp.floating)]
+    assert set(floats) <= {jnp.dtype(precision)}
+    assert spikes.words["cells"].dtype == jnp.uint32
 
 
-@pytest.mark.parametrize("name", ALONE)
+@pytest.mark.parametrize("name", TOGETHER)
 def test_one_trace_and_lanes_and_repeats(name):
     """One trace over seeds and values; a lane of a batch is the single run; the same twice; finite."""
     traces = []
@@ -87,35 +87,36 @@ def test_one_trace_and_lanes_and_repeats(name):
         traces.append(1)
         return loop(model, state, 40, inputs(name))
 
+    def weights(model):
+        return [path.weight for path in model.pathways.values()]
+
     keys = jr.split(jr.key(3), 2)
     singles = []
     for seed, key in ((0, keys[0]), (0, keys[1]), (1, keys[0])):
         model = build(name, seed)
-        (path,) = model.pathways
-        model = eqx.tree_at(lambda m, path=path: m.pathways[path].weight, model, model.pathways[path].weight * (1 + seed))
+        model = eqx.tree_at(weights, model, [weight * (1 + seed) for weight in weights(model)])
         singles.append(run(model, model.init(key)))
         assert all(np.isfinite(x).all() for x in jax.tree.leaves(singles[-1]) if x.dtype.kind == "f")
     assert len(traces) == 1
     model = build(name)
     assert same(run(model, model.init(keys[0])), singles[0])
-    assert same(run(network(name).build(dt=0.1 * u.ms, seed=0), model.init(keys[0])), singles[0])
+    assert same(run(together(TOGETHER[name]).build(dt=0.1 * u.ms, seed=0), model.init(keys[0])), singles[0])
     lanes = jax.jit(lambda m, s: jax.vmap(lambda s: loop(m, s, 40, inputs(name)))(s))(model, jax.vmap(model.init)(keys))
     for lane in range(2):
         assert same(jax.tree.map(lambda x, i=lane: x[i], lanes), singles[lane])
 
 
-def test_the_examples_fire():
+@pytest.mark.parametrize("name", TOGETHER)
+def test_the_examples_fire(name):
     # So that the equalities above are not those of silence.
-    for name in ALONE:
-        model = build(name)
-        counts = n4.simulate(
-            model, model.init(KEY), 60 * u.ms, n4.Counts(), inputs={"s": np.tile(INPUT * 2, (600, 1))} if name == "Input" else None
-        )
-        silent = name in ("Steps", "SpikeTimes", "LI")
-        assert counts.counts("cells").sum() > 0 or silent, name
+    model = build(name)
+    given = {"Input": np.tile(INPUT * 2, (600, 1))} if name == "stimuli" else None
+    counts = n4.simulate(model, model.init(KEY), 60 * u.ms, n4.Counts(), inputs=given)
+    for part in TOGETHER[name]:
+        assert counts.counts(part).sum() > 0 or part in ("Steps", "SpikeTimes"), part
 
 
-@pytest.mark.parametrize("name", ALONE)
+@pytest.mark.parametrize("name", TOGETHER)
 def test_gradients_are_finite(name):
     """I16: for every float leaf of the model, through spikes."""
     model = build(name, soft=True)
@@ -280,8 +281,18 @@ def test_values(name):
     assert repr(value)
 
 
+@pytest.fixture(scope="module")
+def recorded():
+    """All recorders in the same runs: of two keys, of the first in chunks, and of both as lanes."""
+    model, keys = build("Poisson"), jr.split(KEY, 2)
+    record = (n4.Spikes(name="all"), *(make() for make in RECORDERS.values()))
+    runs = [n4.simulate(model, model.init(key), 4 * u.ms, record, chunk=40) for key in keys]
+    pieces = n4.simulate(model, model.init(keys[0]), 4 * u.ms, record, chunk=7)
+    return runs, pieces, n4.batch(model, keys, 4 * u.ms, record, chunk=40)
+
+
 @pytest.mark.parametrize("name", RECORDERS)
-def test_recorders(name):
+def test_recorders(name, recorded):
     """The buffer is a fixed point of its update; chunks and lanes change nothing."""
     recorder = RECORDERS[name]()
     model = build("Poisson")
@@ -292,11 +303,7 @@ def test_recorders(name):
     assert jax.tree.map(lambda x: (x.shape, x.dtype), buffer) == jax.tree.map(lambda x: (x.shape, x.dtype), after)
     device, host = probe.bytes(40, 7)
     assert device == sum(x.nbytes for x in jax.tree.leaves(buffer)) or probe.carried
-    keys = jr.split(KEY, 2)
-    record = (n4.Spikes(name="all"), recorder)
-    runs = [n4.simulate(model, model.init(key), 4 * u.ms, record, chunk=40) for key in keys]
-    pieces = n4.simulate(model, model.init(keys[0]), 4 * u.ms, record, chunk=7)
-    lanes = n4.batch(model, keys, 4 * u.ms, record, chunk=40)
+    runs, pieces, lanes = recorded
     for a, b in ((pieces, runs[0]), (lanes[0], runs[0]), (lanes[1], runs[1])):
         left, right = (dataclasses.asdict(run.records[recorder.name]) for run in (a, b))
         assert left.keys() == right.keys() and all(jax.tree.all(jax.tree.map(np.array_equal, left[key], right[key])) for key in left)
