@@ -1,5 +1,7 @@
 """Gap junctions: against solutions of the coupled equations, dense sums, finite differences; and what is refused."""
 
+import functools
+
 import brainunit as u
 import equinox as eqx
 import jax
@@ -26,6 +28,7 @@ def pair(g, dt=0.1, **build):
     return n4.Network(a, b, gap).build(dt=dt * u.ms, **build)
 
 
+@functools.cache
 def mixed(n=40, **build):
     """Two groups, junctions inside and between them, conductances per edge; ordinary synapses too."""
     izhikevich = n4.Izhikevich(a=0.02 / u.ms, b=0.2 / u.ms, c=-65 * u.mV, d=8 * u.mV / u.ms, cm=20 * u.pF, substeps=2)
@@ -126,7 +129,6 @@ def test_gradients_and_lanes_of_conductances(x64):
     gap = n4.GapJunctions("gap", a, rule=n4.EdgeList([0, 0, 2, 3], [1, 2, 3, 1]), conductance=[1, 2, 3, 4] * u.nS)
     model = n4.Network(a, gap).build(dt=0.1 * u.ms, precision=jnp.float64)
 
-    @jax.jit
     def last(conductance):
         changed = eqx.tree_at(lambda m: m.gaps["gap"].conductance, model, conductance)
         final, _ = n4.scan(changed, changed.init(KEY), 30, lambda s, k: None)
@@ -134,8 +136,8 @@ def test_gradients_and_lanes_of_conductances(x64):
 
     at = model.gaps["gap"].conductance
     assert at.tolist() == [1, 2, 3, 4]
-    slope, steps = jax.grad(last)(at), 1e-5 * np.eye(4)
-    lanes = jax.vmap(last)(at + np.concatenate([steps, -steps]))
+    slope, steps = jax.jit(jax.grad(last))(at), 1e-5 * np.eye(4)
+    lanes = jax.jit(jax.vmap(last))(at + np.concatenate([steps, -steps]))
     np.testing.assert_allclose(slope, (lanes[:4] - lanes[4:]) / 2e-5, rtol=1e-6)
     assert (np.abs(slope) > 1e-3).all()
 

@@ -1,6 +1,7 @@
 """`scan` without `keep`: many steps in one native call, and still a pure function to jit, map and differentiate."""
 
 import importlib
+import re
 
 import brainunit as u
 import equinox as eqx
@@ -88,26 +89,48 @@ def loss(run, weight, current, model):
     return jnp.sum(v * jnp.cos(jnp.arange(v.size)))
 
 
-@pytest.mark.parametrize("surrogate", [None, n4.SuperSpike(1 * u.mV)])
-@pytest.mark.parametrize("numbers", [1 << 20, 7 * 60 + 8])
+CURRENT = 100 * np.asarray(jr.normal(jr.key(1), (STEPS, 35)))
+SOFT = n4.SuperSpike(1 * u.mV)
+
+
+def gradients(run, model):
+    """With respect to the weights and the current. The model is an argument, so that the compiler folds nothing."""
+    program = jax.jit(jax.grad(lambda w, c, m: loss(run, w, c, m), (0, 1)))
+    return program(model.pathways["cells->others"].weight, CURRENT, model)
+
+
+def at_once(model, state, steps, inputs):
+    return n4.scan(model, state, steps, inputs=inputs)[0]
+
+
+FULL = pytest.mark.full
+
+
+@pytest.mark.parametrize(
+    ("surrogate", "numbers"),
+    [(None, 7 * 60 + 8), pytest.param(None, 1 << 20, marks=FULL), pytest.param(SOFT, 7 * 60 + 8, marks=FULL)],
+)
 def test_gradients_are_those_of_steps_one_by_one(monkeypatch, surrogate, numbers):
+    """Also forwards. Several blocks hold what one does, and a surrogate is stepped one by one as the next test says: these two cases are
+    left to `pytest -m full tests/simulate/test_scan.py`."""
     monkeypatch.setattr(module, "SERIES_NUMBERS", numbers)
-    model, current = two_groups(surrogate), 100 * jr.normal(jr.key(1), (STEPS, 35))
-    weight = model.pathways["cells->others"].weight
-
-    def at_once(model, state, steps, inputs):
-        return n4.scan(model, state, steps, inputs=inputs)[0]
-
-    found, expected = (
-        jax.jit(jax.grad(lambda w, c, run=run: loss(run, w, c, model), (0, 1)))(weight, current) for run in (at_once, by_step)
-    )
+    model = two_groups(surrogate)
+    found, expected = gradients(at_once, model), gradients(by_step, model)
     for a, b in zip(found, expected, strict=True):
         assert np.isfinite(a).all() and np.abs(b).max() > 0
         np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5 * np.abs(b).max())
-    directions = jnp.ones_like(weight), jnp.sin(jnp.arange(current.size)).reshape(current.shape)
-    forward = jax.jit(lambda: jax.jvp(lambda w, c: loss(at_once, w, c, model), (weight, current), directions)[1])()
+    weight = model.pathways["cells->others"].weight
+    directions = jnp.ones_like(weight), jnp.sin(jnp.arange(CURRENT.size)).reshape(CURRENT.shape)
+    forward = jax.jit(lambda w, c, m: jax.jvp(lambda w, c: loss(at_once, w, c, m), (w, c), directions)[1])(weight, CURRENT, model)
     reverse = sum(float(jnp.vdot(g, d)) for g, d in zip(found, directions, strict=True))
     np.testing.assert_allclose(float(forward), reverse, rtol=1e-3)
+
+
+def test_with_a_surrogate_it_is_the_program_of_steps_one_by_one():
+    model = two_groups(SOFT)
+    arguments = model, model.init(KEY), {"current": jnp.asarray(CURRENT)}
+    one, other = (str(jax.make_jaxpr(lambda m, s, x, run=run: run(m, s, STEPS, x))(*arguments)) for run in (at_once, by_step))
+    assert re.sub("0x[0-9a-f]+", "", one) == re.sub("0x[0-9a-f]+", "", other)
 
 
 def test_models_that_learn_are_stepped_one_by_one():
