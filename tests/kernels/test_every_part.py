@@ -71,7 +71,7 @@ def test_a_native_step_is_that_of_plain_xla():
 
 @needs_native
 def test_every_part_has_a_native_step():
-    constants = prepare(build())
+    constants = jax.eval_shape(prepare, build())
     assert [name for name, group in constants.groups.items() if group.native is None or group.native.neuron is None] == []
 
 
@@ -151,33 +151,35 @@ def slopes():
     with jax.enable_x64(True):
         model = build(Backend.REFERENCE, jnp.float64)
         fields = {name: fields_of(model, name) for name in EVERY}
-
-        def moved(model, number, by):
-            for name in EVERY:
-                for field in fields[name][number : number + 1]:
-                    where = lambda m, n=name, f=field: getattr(part_of(m, n), f)  # noqa: E731
-                    model = eqx.tree_at(where, model, where(model) + by * jnp.maximum(jnp.abs(where(model)), 1e-3))
-            return model
+        where = lambda m: {name: {field: getattr(part_of(m, name), field) for field in fields[name]} for name in EVERY}  # noqa: E731
+        values = where(model)
+        sizes = jax.tree.map(lambda x: np.maximum(np.abs(np.asarray(x)), 1e-3), values)
 
         @jax.jit
-        def means(model):
-            groups = n4.scan(model, model.init(jr.key(1)), 60)[0].groups
+        def means(values):
+            changed = eqx.tree_at(lambda m: jax.tree.leaves(where(m)), model, jax.tree.leaves(values))
+            groups = n4.scan(changed, changed.init(jr.key(1)), 60)[0].groups
             return {name: sum(jnp.sum(x) for x in of(groups, name, model).values()) for name in EVERY}
 
-        whole = jax.jit(jax.grad(lambda m: sum(means(m).values()), allow_int=True))
-        exact = whole(model)
+        def moved(number, by):
+            some = {(name, field) for name in EVERY for field in fields[name][number : number + 1]}
+            move = lambda name, field, x: x + by * sizes[name][field] if (name, field) in some else x  # noqa: E731
+            return {name: {field: move(name, field, x) for field, x in held.items()} for name, held in values.items()}
+
+        exact = jax.jit(jax.grad(lambda values: sum(means(values).values())))(values)
         found = {name: [] for name in EVERY}
         for number in range(max(map(len, fields.values()))):
-            up, down = (means(moved(model, number, by)) for by in (1e-6, -1e-6))
+            up, down = (means(moved(number, by)) for by in (1e-6, -1e-6))
             for name in EVERY:
                 for field in fields[name][number : number + 1]:
-                    size = np.maximum(np.abs(np.asarray(getattr(part_of(model, name), field))), 1e-3)
-                    slope = float(np.sum(np.asarray(getattr(part_of(exact, name), field)) * size))
+                    slope = float(np.sum(np.asarray(exact[name][field]) * sizes[name][field]))
                     found[name].append((field, slope, float(up[name] - down[name]) / 2e-6))
     return found
 
 
+@pytest.mark.full
 def test_derivatives_are_those_of_differences():
+    """`pytest -m full tests/kernels/test_every_part.py`, a minute: one program of all parts. test_conformance.py has each part by itself."""
     found = slopes()
     assert set(found) == set(EVERY)
     for name, fields in found.items():

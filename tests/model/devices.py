@@ -55,16 +55,16 @@ def batch(model, keys):
 
 def main(name):
     keys = jr.split(jr.key(0), LANES)
-    for backend in BACKENDS if name == "one" else BACKENDS[:1]:
-        model = {"one": one_kind, "three": three_kinds}[name](backend)
-        single = jax.jit(lambda model, key: n4.scan(model, model.init(key), STEPS, lambda state, spikes: spikes.words))
-        expected = [jax.device_get(single(model, key)) for key in keys]
-        for case, (state, words) in cases(model, keys):
-            state, words = jax.device_get((state, words))
-            wrong = [where for i in range(LANES) for where in differing(lane(state, i), expected[i][0])]
-            if words is not None:
-                wrong += [where for i in range(LANES) for where in differing(lane(words, i), expected[i][1])]
-            print(case, "same" if not wrong else wrong)
+    native, plain = BACKENDS
+    model = {"one": lambda: one_kind(native), "one, plain": lambda: one_kind(plain), "three": lambda: three_kinds(native)}[name]()
+    single = jax.jit(lambda model, key: n4.scan(model, model.init(key), STEPS, lambda state, spikes: spikes.words))
+    expected = [jax.device_get(single(model, key)) for key in keys]
+    for case, (state, words) in cases(model, keys):
+        state, words = jax.device_get((state, words))
+        wrong = [where for i in range(LANES) for where in differing(lane(state, i), expected[i][0])]
+        if words is not None:
+            wrong += [where for i in range(LANES) for where in differing(lane(words, i), expected[i][1])]
+        print(case, "same" if not wrong else wrong)
 
 
 if __name__ == "__main__":

@@ -62,10 +62,10 @@ def test_the_native_pass_and_plain_xla_agree_in_irregularity():
     assert runs[0].cv("cells") == pytest.approx(runs[1].cv("cells"), abs=4 * 2**0.5 * 0.0091)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc and fixes the number of cores")
 def test_a_build_needs_little_more_memory_than_what_it_leaves():
-    """170 million synapses on at most two cores; what is needed on the way, some 130 MB, does not grow with the network."""
+    """`pytest -m full tests/model/test_backends.py`. 170 million synapses on at most two cores; what is needed on the way, some 130 MB, does not grow with the network."""
     code = """
 import os, re, brainunit as u, jax, neuro4d as n4
 os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
