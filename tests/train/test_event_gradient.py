@@ -43,10 +43,16 @@ STATISTICS = (
 )
 
 
+@jax.jit
+def all_of(run, model):
+    """All statistics of one run."""
+    return [statistic.of(run, model) for statistic in STATISTICS]
+
+
 def every(model, key):
     """All statistics of one run, each with a weight of its own."""
     run = train.spike_times(model, key, SPAN)
-    return sum((1 + number) * statistic.of(run, model) for number, statistic in enumerate(STATISTICS))
+    return sum((1 + number) * value for number, value in enumerate(all_of(run, model)))
 
 
 def estimate(model, statistic, where=None, trials=1):
@@ -69,7 +75,7 @@ def test_the_slopes_of_all_statistics_are_those_of_differences(model):
 def test_statistics_are_what_they_say(model):
     run = train.spike_times(model, jax.random.key(0), SPAN)
     times = [t[np.isfinite(t)] for t in np.asarray(run.times["cells"])]
-    first, third, potential, rate, _ = (float(statistic.of(run, model)) for statistic in STATISTICS)
+    first, third, potential, rate, _ = map(float, all_of(run, model))
     assert first == pytest.approx(np.mean([t[0] for t in times]))
     assert third == times[1][2]
     assert potential == float(run.v["cells"][-1, 1])
@@ -95,9 +101,10 @@ def test_a_rate_has_the_slope_of_the_closed_form(model):
 def test_what_is_missing_counts_and_has_no_slope(model):
     silent = n4.set(model, PLACES["threshold"], 1000 * u.mV)
     run = train.spike_times(silent, jax.random.key(0), SPAN)
-    assert float(STATISTICS[0].of(run, silent)) == 50.0
+    values = all_of(run, silent)
+    assert float(values[0]) == 50.0
     both = 0.5 * (2 + 2 * np.exp(-10 / 5) + 1)  # two wanted spikes 10 ms apart in one neuron, one in the other
-    assert float(STATISTICS[4].of(run, silent)) == pytest.approx(both / 2, rel=1e-12)
+    assert float(values[4]) == pytest.approx(both / 2, rel=1e-12)
     slopes = estimate(silent, FunctionStatistic(every)).gradient
     assert float(slopes["threshold"]) == 0 and float(np.sum(slopes["drive"])) != 0  # the potential still moves with the drive
 

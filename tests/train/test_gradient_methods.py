@@ -150,7 +150,9 @@ def test_little_noise_is_none():
     np.testing.assert_array_equal(*spikes)
 
 
+@pytest.mark.full
 def test_one_measured_direction_gives_the_size(coupled):
+    """Run by `pytest -m full tests/train/test_gradient_methods.py`; the arithmetic of the factor is tested below."""
     places = n4.train.places(dict(THRESHOLD) | {"drive": lambda m: m.sources["drive"].amplitude})
     statistic = n4.train.Rate("cells", 200 * u.ms)
     measure = n4.train.Differences(8, entries=1)

@@ -253,6 +253,13 @@ def test_a_perfect_integrator_has_its_exact_slope(x64):
 
 def test_an_attached_reset_has_the_derivative_of_its_definition(x64):
     """One step: v after it has dv (1 - s) + (v_reset - v) g dv, for a neuron that fires and for one that does not."""
+
+    @eqx.filter_jit
+    @jax.value_and_grad
+    def after(current, model):
+        changed = eqx.tree_at(lambda m: m.sources["drive"].amplitude, model, current)
+        return changed.step(changed.init(KEY))[0].neurons["cells"].v[0]
+
     for drive, v0 in ((600.0, -50.2), (500.0, -50.6)):
         cells = n4.Population("cells", 1, lif(), v0=v0 * u.mV)
         net = n4.Network(cells, n4.Clamp("drive", cells, drive * u.pA))
@@ -260,11 +267,7 @@ def test_an_attached_reset_has_the_derivative_of_its_definition(x64):
             surrogate = n4.Scaled(n4.Triangle(width=5 * u.mV), reset=reset)
             model = net.build(dt=0.1 * u.ms, seed=0, precision=jnp.float64, surrogate=surrogate, backend=n4.Backend.REFERENCE)
 
-            def after(current, model=model):
-                changed = eqx.tree_at(lambda m: m.sources["drive"].amplitude, model, current)
-                return changed.step(changed.init(KEY))[0].neurons["cells"].v[0]
-
-            value, slope = jax.value_and_grad(after)(model.sources["drive"].amplitude)
+            value, slope = after(model.sources["drive"].amplitude, model)
             share = -np.expm1(-0.1 / 10)
             moved, push = v0 + share * (-65 + drive * 10 / 250 - v0), share * 10 / 250
             spike = moved >= -50
