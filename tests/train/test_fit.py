@@ -184,13 +184,13 @@ def test_parameters_stay_in_their_ranges(data):
     delayed = T.Delayed(4, 8, longest=3 * u.ms, key=jr.key(0))
     layers = delayed, T.Spiking(lif, learn=("tau", "v_th")), T.Dense(8, 2, key=jr.key(1)), T.Readout("mean")
     net = T.Sequential(*layers)
-    timed = T.data.Dataset(np.repeat(data[0][:, None], 6, axis=1), data[1], timed=True)
-    descend = lambda sign: lambda out, y, records: sign * sum(jnp.mean(r.excess) for r in records)  # noqa: E731
+    # Labels are the direction, 1 down and 0 up: both ways are one program.
+    timed = [T.data.Dataset(np.repeat(data[0][:, None], 6, axis=1), np.full(100, label), timed=True) for label in (1, 0)]
+    loss = lambda out, y, records: jnp.mean(2.0 * y - 1) * sum(jnp.mean(r.excess) for r in records)  # noqa: E731
     bounds = T.Bounds((lambda net: net.layers[1].neuron.tau, 3 * u.ms, 6 * u.ms))
     where = lambda net: [net.layers[0].delay, net.layers[1].neuron.tau, net.layers[1].neuron.v_th]  # noqa: E731
     descent = optax.sgd(1e4)
-    down = T.fit(net, timed, loss=descend(1.0), where=where, epochs=1, optimizer=descent, bounds=bounds).last
-    up = T.fit(net, timed, loss=descend(-1.0), where=where, epochs=1, optimizer=descent, bounds=bounds).last
+    down, up = (T.fit(net, each, loss=loss, where=where, epochs=1, optimizer=descent, bounds=bounds).last for each in timed)
     ends = sorted([float(down.layers[1].neuron.tau), float(up.layers[1].neuron.tau)])
     assert ends == [3.0, 6.0]
     assert float(up.layers[1].neuron.v_th) == pytest.approx(1e-3)  # above the reset of 0
