@@ -384,16 +384,15 @@ def test_allowed():
         pytest.fail("a run of no steps changes nothing")
     weight = build(edge(weight=np.linspace(0, 1, 10) * u.pA)).pathways["cells->cells (early)"].weight
     whole = build(edge(weight=np.arange(10) * u.pA)).pathways["cells->cells (early)"].weight
-    if (
-        weight.dtype != np.float32
-        or not (np.sort(weight)[:10] == np.linspace(0, 1, 10).astype(np.float32)).all()
-        or whole.dtype != np.float32
-    ):
+    rounded = (np.sort(weight)[:10] == np.linspace(0, 1, 10).astype(np.float32)).all()
+    if weight.dtype != np.float32 or whole.dtype != np.float32 or not rounded:
         pytest.fail("weights are rounded once, to the precision of the model")
 
 
+@pytest.mark.full
 @pytest.mark.skipif(sys.flags.optimize > 0, reason="this is the run without assertions")
 def test_without_assertions():
+    """`pytest -m full tests/core/test_bad_inputs.py`; tests/test_layers.py refuses any `assert` in the package, which takes less."""
     command = [sys.executable, "-O", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestConfigWarning", __file__]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}, timeout=300)
     if done.returncode or f"{len(row) + 3} passed" not in done.stdout:
