@@ -134,20 +134,20 @@ def test_constant_conductance(x64):
 def test_delays_on_the_grid(x64):
     # A spike stamped t with delay d is in the receptor at t + d and moves v from the next step on; a jump moves v at t + d. A delay of
     # 0 is one step earlier than a delay of one step, except for a jump, which is served in the next step.
-    def reached(receptor, weight, delay):
-        source = n4.Population("source", 1, n4.Relay(), {"in": n4.Delta()})
-        cells = n4.Population("cells", 1, lif(v_th=100 * u.mV), {"syn": receptor})
-        kick = n4.SpikeTimes("kick", source, "in", times=np.array([1.0]) * u.ms, ids=np.array([0]), weight=1 * u.mV)
-        edge = n4.Projection("e", source, cells, "syn", n4.OneToOne(), weight=weight, delay=delay * u.ms)
-        v = trace(n4.Network(source, cells, kick, edge), 5)[:, 0]
-        return int(np.argmax(v != REST)) + 1  # the first step at whose end v has moved
+    delays = np.array([0.1, 0.2, 1.7])
 
-    for delay in (0.1, 0.2, 1.7):
-        assert reached(n4.ExpCurrent(tau=2 * u.ms), 10 * u.pA, delay) == 10 + round(delay / 0.1) + 1
-        assert reached(n4.Delta(), 1 * u.mV, delay) == 10 + round(delay / 0.1)
-    assert reached(n4.ExpCurrent(tau=2 * u.ms), 10 * u.pA, 0.0) == 11
-    assert reached(n4.ExpConductance(tau=2 * u.ms, e_rev=0 * u.mV), 1 * u.nS, 0.0) == 11
-    assert reached(n4.Delta(), 1 * u.mV, 0.0) == 11
+    def reached(receptor, weight):
+        source = n4.Population("source", 1, n4.Relay(), {"in": n4.Delta()})
+        cells = n4.Population("cells", 4, lif(v_th=100 * u.mV), {"syn": receptor})
+        kick = n4.SpikeTimes("kick", source, "in", times=np.array([1.0]) * u.ms, ids=np.array([0]), weight=1 * u.mV)
+        at_once = n4.Projection("at once", source, cells[:1], "syn", n4.OneToOne(), weight=weight, delay=0 * u.ms)
+        later = n4.Projection("later", source, cells[1:], "syn", n4.AllToAll(), weight=weight, delay=delays * u.ms)
+        v = trace(n4.Network(source, cells, kick, at_once, later), 5)
+        return (np.argmax(v != REST, axis=0) + 1).tolist()  # the first step at whose end v has moved
+
+    assert reached(n4.ExpCurrent(tau=2 * u.ms), 10 * u.pA) == [11, 12, 13, 28]
+    assert reached(n4.ExpConductance(tau=2 * u.ms, e_rev=0 * u.mV), 1 * u.nS) == [11, 12, 13, 28]
+    assert reached(n4.Delta(), 1 * u.mV) == [11, 11, 12, 27]
 
 
 @pytest.mark.parametrize("dt", [0.5, 0.1, 0.05, 0.025])

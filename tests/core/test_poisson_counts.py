@@ -41,10 +41,11 @@ def test_thresholds_are_exact_to_the_word(mean):
 
 def test_a_table_for_many_means_equals_the_single_ones(x64):
     means = np.linspace(0, 30, 50).astype(np.float32)
-    table = jax.jit(thresholds, static_argnums=1)(jnp.asarray(means), 80)
+    compiled = jax.jit(thresholds, static_argnums=1)
+    table = compiled(jnp.asarray(means), 80)
     for row, mean in zip(table, means, strict=True):
-        np.testing.assert_array_equal(row, thresholds(jnp.float32(mean), 80))
-    np.testing.assert_array_equal(table, thresholds(jnp.asarray(means, jnp.float64), 80))
+        np.testing.assert_array_equal(row, compiled(jnp.float32(mean), 80))
+    np.testing.assert_array_equal(table, compiled(jnp.asarray(means, jnp.float64), 80))
 
 
 def chi_square(mean, steps, n=1 << 20):

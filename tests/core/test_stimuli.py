@@ -80,8 +80,14 @@ def test_an_own_stimulus_runs_like_any_other():
     assert not g[:, :20].any() and (g[-1, 20:] > 0).mean() > 0.9
     # Mean of g once it is stationary: rate * weight * tau = 10 nS, the chance of a spike being 0.05; 180 neurons, 3 trials.
     assert abs(np.mean([run.trace("cells", "g.g").values[-100:, 20:].to_decimal(u.nS).mean() for run in single]) - 10) < 0.5
-    slope = jax.grad(lambda w: n4.scan(eqx.tree_at(lambda m: m.sources["coin"].weight, model, w), model.init(keys[0]), 50)[0]
-                     .neurons[model.populations["cells"].group].v.sum())(model.sources["coin"].weight)  # fmt: skip
+
+    @jax.jit
+    @jax.grad
+    def slope_of(weight, model):
+        changed = eqx.tree_at(lambda m: m.sources["coin"].weight, model, weight)
+        return n4.scan(changed, changed.init(keys[0]), 50)[0]["cells", "v"].sum()
+
+    slope = slope_of(model.sources["coin"].weight, model)
     assert np.isfinite(slope).all() and np.abs(slope).max() > 0
 
 
@@ -109,9 +115,14 @@ def test_what_bind_gives_is_checked():
     assert (model.step(model.init(jr.key(0)))[0].neurons[model.populations["cells"].group].v > -65).all()
 
 
-def arrivals(model, steps=300):
-    """The current after some steps, into a receptor that keeps nearly all of it."""
-    state, _ = jax.jit(lambda m, s: n4.scan(m, s, steps))(model, model.init(jr.key(0)))
+@jax.jit
+def after_300_steps(model):
+    return n4.scan(model, model.init(jr.key(0)), 300)[0]
+
+
+def arrivals(model):
+    """The current after 300 steps, into a receptor that keeps nearly all of it."""
+    state = after_300_steps(model)
     return np.asarray(state.receptors[model.populations["cells"].group]["i"].i)
 
 
