@@ -121,7 +121,7 @@ def test_run_a_file(command, tmp_path):
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 def test_interrupted_run_keeps_what_was_done(tmp_path):
     environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
-    args = [sys.executable, "-m", "neuro4d", "run", "cuba", "--scale", "0.2", "--duration", "60 min", "--out", str(tmp_path / "out")]
+    args = [sys.executable, "-m", "neuro4d", "run", "cuba", "--scale", "0.2", "--duration", "60 min", "--threads", "1", "--out", str(tmp_path / "out")]
     with subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
         assert "built in" in process.stdout.readline()
         time.sleep(10)  # past the compilation, far from the end
@@ -134,13 +134,29 @@ def test_interrupted_run_keeps_what_was_done(tmp_path):
     assert (tmp_path / "out" / "spikes.npz").exists()
 
 
-def test_a_second_run_replaces_the_first(command, tmp_path):
+@pytest.fixture
+def here(capsys, monkeypatch, tmp_path):
+    """Runs `neuro4d` in this process, in an empty folder, with the settings of the machine left alone."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("neuro4d.cli._run.prepare", lambda device, threads, precision: 1)
+
+    def here(*args):
+        try:
+            code = main(args)
+        except SystemExit as stop:
+            code = stop.code
+        return code or 0, *capsys.readouterr()
+
+    return here
+
+
+def test_a_second_run_replaces_the_first(here, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / "trace.npz").write_bytes(b"old")
     (out / "notes.txt").write_text("mine")
-    done = command("run", "cuba", "--scale", "0.05", "--duration", "5 ms", "--out", str(out))
-    assert done.returncode == 0, done.stderr
+    code, _, error = here("run", "cuba", "--scale", "0.05", "--duration", "5 ms", "--out", str(out))
+    assert code == 0, error
     assert not (out / "trace.npz").exists()
     assert (out / "notes.txt").read_text() == "mine"
 
@@ -170,32 +186,35 @@ MISTAKES = (
 
 
 @pytest.mark.parametrize(("args", "text"), MISTAKES)
-def test_mistakes(args, text, capsys, tmp_path, monkeypatch):
-    """In this process, with the settings of the machine left alone."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("neuro4d.cli._run.prepare", lambda device, threads, precision: 1)
-    try:
-        code = main(args)
-    except SystemExit as stop:
-        code = stop.code
+def test_mistakes(args, text, here, tmp_path):
+    code, _, error = here(*args)
     assert code == 2
-    check_message(capsys.readouterr().err, text)
+    check_message(error, text)
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
 
 
-@pytest.mark.parametrize(
-    ("args", "text"),
-    [
-        (("run", "cuba", "--duration", "1 year"), "--duration takes a time"),
-        (("run", "cuba", "--threads", "0"), "--threads is a positive whole number"),
-        (("run", "cuba", "--threads", "100000"), "this process may use"),
-        (("run", "cuba", "--device", "tpu"), "finds no tpu"),
-    ],
+SETTINGS = (
+    (("run", "cuba", "--threads", "0"), "--threads is a positive whole number"),
+    (("run", "cuba", "--threads", "100000"), "this process may use"),
+    (("run", "cuba", "--device", "tpu"), "finds no tpu"),
 )
-def test_mistakes_in_a_process(command, args, text):
-    done = command(*args)
+
+
+def test_mistakes_in_a_process(command):
+    done = command("run", "cuba", "--duration", "1 year")
     assert done.returncode == 2, done.stderr
-    check_message(done.stderr, text)
+    check_message(done.stderr, "--duration takes a time")
+
+
+def test_mistakes_in_settings_of_the_machine():
+    """In one process of their own, which none of them may leave with other settings."""
+    script = f"import sys\nfrom neuro4d.cli import main\nfor args in {[args for args, _ in SETTINGS]}: print(main(args), file=sys.stderr)"
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, timeout=300, check=True)
+    *said, rest = done.stderr.split("\n2\n")
+    assert not rest
+    for error, (_, text) in zip(said, SETTINGS, strict=True):
+        check_message(error, text)
 
 
 def test_a_mistake_can_be_traced(capsys, monkeypatch):
@@ -212,16 +231,16 @@ def test_devices(command):
         assert text in done.stdout
 
 
-def test_zoo(command):
-    done = command("zoo")
-    assert done.returncode == 0, done.stderr
+def test_zoo(here):
+    code, said, error = here("zoo")
+    assert code == 0, error
     for name in n4.zoo.names():
-        assert any(line.startswith(name + " ") for line in done.stdout.splitlines()), name
-    assert "298,880,970" in done.stdout and "Potjans" in done.stdout
+        assert any(line.startswith(name + " ") for line in said.splitlines()), name
+    assert "298,880,970" in said and "Potjans" in said
 
 
-def test_help(command):
-    done = command("run", "--help")
-    assert done.returncode == 0
+def test_help(here):
+    code, said, _ = here("run", "--help")
+    assert code == 0
     for option in ("--scale", "--duration", "--seed", "--dt", "--precision", "--device", "--threads", "--record", "--out", "--no-progress"):
-        assert option in done.stdout
+        assert option in said

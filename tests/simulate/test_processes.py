@@ -32,8 +32,9 @@ def test_six_threads_compute_what_one_after_the_other_computes():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+@pytest.mark.parametrize("method", ["spawn", pytest.param("forkserver", marks=pytest.mark.full)])
 def test_a_child_process_computes_the_same_bits(method):
+    """By default with the method that every system has; the other is left to `pytest -m full tests/simulate/test_processes.py`."""
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"this system has no {method}")
     expected = process_runs.digest(1)  # this process has used JAX before the child begins
