@@ -22,10 +22,12 @@ def delayed():
 
 
 def test_trained_delays_stay_between_low_and_high(delayed):
-    def loss(sign):
-        return lambda model, key: sign * n4.scan(model, model.init(key), 20)[0]["target", "v"][0]
+    def loss(model, key):
+        return n4.scan(model, model.init(key), 20)[0]["target", "v"][0]
 
-    models = [T.fit(delayed, loss=loss(sign), where=T.Delays("e"), epochs=1, optimizer=optax.sgd(1e5)).last for sign in (1.0, -1.0)]
+    descent = optax.sgd(1e5)
+    both = [n4.set(delayed, n4.Weights("e"), weight * u.pA) for weight in (4, -4)]
+    models = [T.fit(model, loss=loss, where=T.Delays("e"), epochs=1, optimizer=descent).last for model in both]
     assert [float(T.Delays("e")(model)[0]) for model in models] == [6.0, 4.0]
     for model in models:
         model.freeze()

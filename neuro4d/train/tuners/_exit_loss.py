@@ -49,7 +49,7 @@ class ExitLoss(AbstractLoss):
     !!! Example
 
         >>> late, early = jnp.zeros((4, 1, 2)).at[3, 0, 0].set(40), jnp.zeros((4, 1, 2)).at[:, 0, 0].set(9)
-        >>> loss = n4.train.ExitLoss(weight=1.0)
+        >>> loss = jax.jit(n4.train.ExitLoss(weight=1.0))
         >>> bool(loss(early, jnp.array([0])) < loss(late, jnp.array([0])))
         True
     """
