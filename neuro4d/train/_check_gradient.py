@@ -174,7 +174,7 @@ def check_gradient(
         >>> cells = n4.Population("cells", 20, lif, v0=n4.Uniform(-60*u.mV, -50*u.mV))
         >>> model = n4.Network(cells, n4.Clamp("drive", cells, 200*u.pA)).build(dt=0.1*u.ms, seed=0)
         >>> place = {"threshold": lambda m: m.neurons["cells"].v_th}
-        >>> found = n4.train.check_gradient(model, place, n4.train.Rate("cells", 200*u.ms), key=jr.key(0), trials=8)
+        >>> found = n4.train.check_gradient(model, place, n4.train.Rate("cells", 200*u.ms), key=jr.key(0), trials=16)
         >>> found["threshold"].verdict
         'agrees'
     """

@@ -192,7 +192,7 @@ def test_differences_keep_the_shape_or_say_that_they_did_not(clocks):
     assert float(together.gradient["threshold"]) == pytest.approx(TRUTH, rel=0.05)
     assert together.gradient["drive"].shape == ()
     assert together.trials == 16
-    few = n4.train.Differences(4, {"threshold": 0.5 * u.mV}, entries=30).estimate(each, n4.train.places(THRESHOLD), RATE, KEY)
+    few = n4.train.Differences(4, {"threshold": 0.5 * u.mV}, entries=30, lanes=16).estimate(each, n4.train.places(THRESHOLD), RATE, KEY)
     assert few.together == ()
     assert few.gradient["threshold"].shape == (30,)
     assert float(few.gradient["threshold"].sum()) == pytest.approx(TRUTH, rel=0.05)
