@@ -140,25 +140,32 @@ def test_eager_and_compiled_agree():
     np.testing.assert_allclose(eager.neurons["cells"].v, state.neurons["cells"].v, rtol=1e-6)
 
 
+def chain(surrogate):
+    first = n4.Population("first", 2, lif(), {"in": n4.ExpCurrent(tau=2 * u.ms)}, v0=-52 * u.mV)
+    second = n4.Population("second", 2, lif(v_th=-55 * u.mV), {"in": n4.ExpCurrent(tau=2 * u.ms)})
+    return n4.Network(
+        first,
+        second,
+        n4.Projection("forth", first, second, "in", n4.AllToAll(), weight=np.full(4, 900.0) * u.pA, delay=0.5 * u.ms),
+        n4.Clamp("drive", first, 1000 * u.pA),
+    ).build(dt=0.1 * u.ms, seed=0, surrogate=surrogate, backend=n4.Backend.REFERENCE)
+
+
+@jax.jit
+def run_chain(model):
+    return n4.scan(model, model.init(KEY), 150, lambda s, k: (k["first"], k["second"], s.neurons["first"].v))[1]
+
+
+@pytest.fixture(scope="module")
+def hard_out():
+    return run_chain(chain(None))
+
+
 @pytest.mark.parametrize("surrogate", [n4.SuperSpike(), n4.Triangle(width=10 * u.mV)], ids=lambda s: type(s).__name__)
-def test_gradient_through_spikes(surrogate):
+def test_gradient_through_spikes(surrogate, hard_out):
     # I17: the forward pass is that of the hard model, bit by bit; and weights that act only through later spikes have a gradient.
-    def chain(surrogate):
-        first = n4.Population("first", 2, lif(), {"in": n4.ExpCurrent(tau=2 * u.ms)}, v0=-52 * u.mV)
-        second = n4.Population("second", 2, lif(v_th=-55 * u.mV), {"in": n4.ExpCurrent(tau=2 * u.ms)})
-        return n4.Network(
-            first,
-            second,
-            n4.Projection("forth", first, second, "in", n4.AllToAll(), weight=np.full(4, 900.0) * u.pA, delay=0.5 * u.ms),
-            n4.Clamp("drive", first, 1000 * u.pA),
-        ).build(dt=0.1 * u.ms, seed=0, surrogate=surrogate, backend=n4.Backend.REFERENCE)
-
-    def run(model):
-        return n4.scan(model, model.init(KEY), 150, lambda s, k: (k["first"], k["second"], s.neurons["first"].v))
-
-    model, hard = chain(surrogate), chain(None)
-    _, soft_out = jax.jit(run)(model)
-    _, hard_out = jax.jit(run)(hard)
+    model = chain(surrogate)
+    soft_out = run_chain(model)
     assert hard_out[0].sum() > 2 and hard_out[1].sum() > 2
     for soft, plain in zip(soft_out, hard_out, strict=True):
         assert (np.asarray(soft).astype(np.float64) == np.asarray(plain).astype(np.float64)).all()
