@@ -109,9 +109,9 @@ def test_traces_count_from_the_start_of_their_run(before, steps):
     assert (kept == words(run)["cells"][-9:]).all()
 
 
-@pytest.mark.parametrize("lanes", [1, 2, 7])
+@pytest.mark.parametrize("lanes", [1, pytest.param(2, marks=pytest.mark.full), 7])
 def test_lanes(lanes):
-    # I02: a lane is the single run with its key; lanes differ from each other.
+    """I02: a lane is the single run with its key; lanes differ from each other. Two are left to `pytest -m full tests/core`."""
     keys = jr.split(jr.key(5), 7)[:lanes]
     runs = n4.batch(RING, keys, DURATION, chunk=200)
     for key, lane in zip(keys, runs, strict=True):

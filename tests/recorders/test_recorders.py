@@ -90,8 +90,11 @@ def sampled(state, spikes):
     return {"v": state["cells", "v"][:3], "fired": jnp.sum(spikes["cells"])}
 
 
-@pytest.mark.parametrize(("every", "chunk"), [(None, 200), (0.7 * u.ms, 200), (0.7 * u.ms, 5), (15 * u.ms, 100)])
+@pytest.mark.parametrize(
+    ("every", "chunk"), [(None, 200), (0.7 * u.ms, 5), (15 * u.ms, 100), pytest.param(0.7 * u.ms, 200, marks=pytest.mark.full)]
+)
 def test_a_function_is_sampled(every, chunk):
+    """Each step, and at intervals longer than a chunk; several in a chunk are left to `pytest -m full tests/recorders`."""
     step = 1 if every is None else round(float(every.to_decimal(u.ms)) / 0.1)
     recorders = [n4.Record(sampled, every=every), n4.Trace("cells", "v", ids=[0, 1, 2]), n4.Spikes()]
     for run in (n4.simulate(RING, KEY, DURATION, recorders, chunk=chunk), n4.batch(RING, KEY[None], DURATION, recorders, chunk=chunk)[0]):
@@ -135,8 +138,9 @@ def native():
     return n4.Network(cells, loop, n4.Clamp("drive", cells, 300 * u.pA)).build(dt=0.1 * u.ms, seed=0)
 
 
-@pytest.mark.parametrize("chunk", [200, 7, 33])
+@pytest.mark.parametrize("chunk", [pytest.param(200, marks=pytest.mark.full), 7, pytest.param(33, marks=pytest.mark.full)])
 def test_counts_in_bins(two, chunk):
+    """Bins longer than a chunk; chunks that hold several bins are left to `pytest -m full tests/recorders`."""
     recorders = [n4.Spikes(), n4.Counts(every=1.5 * u.ms), n4.Counts("b", name="total")]
     for run in (n4.simulate(two, KEY, DURATION, recorders, chunk=chunk), n4.batch(two, KEY[None], DURATION, recorders, chunk=chunk)[0]):
         bins = 200 // 15

@@ -135,11 +135,16 @@ def test_microcircuit_like_nest(nest_microcircuit):
 
 @pytest.mark.slow
 def test_microcircuit_with_direct_current():
-    """At a tenth NEST 3.10 finds 3.35 Hz in L6I and silence elsewhere, from 0 to 500 ms; at a fifth all populations fire."""
+    """At a tenth NEST 3.10 finds 3.35 Hz in L6I and silence elsewhere, from 0 to 500 ms."""
     tenth = simulate(n4.zoo.microcircuit(0.1, background=n4.zoo.Background.DC), 0.1 * u.ms, 0, 500 * u.ms)
     rates = {pop: float(rate.to_decimal(u.Hz)) for pop, rate in tenth.rate().items()}
     assert rates.pop("L6I") == pytest.approx(3.35, rel=0.05)
     assert max(rates.values()) < 0.05
+
+
+@pytest.mark.full
+def test_microcircuit_with_direct_current_at_a_fifth():
+    """All populations fire: `pytest -m full tests/zoo/test_rates.py`. The currents themselves are compared in test_parameters.py."""
     fifth = simulate(n4.zoo.microcircuit(0.2, background=n4.zoo.Background.DC), 0.1 * u.ms, 0, 500 * u.ms)
     assert all(0.3 < float(rate.to_decimal(u.Hz)) < 9 for rate in fifth.rate().values())
 
