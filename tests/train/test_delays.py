@@ -35,8 +35,9 @@ def trained(init, spread=0 * u.ms):
     return n4.TrainableDelays(init, low=1 * u.ms, high=20 * u.ms, spread=spread)
 
 
-def fired(model, steps=200):
-    return np.asarray(n4.scan(model, model.init(jax.random.key(0)), steps, lambda _, spikes: spikes["cells"])[1])
+@eqx.filter_jit
+def fired(model):
+    return n4.scan(model, model.init(jax.random.key(0)), 200, lambda _, spikes: spikes["cells"])[1]
 
 
 @pytest.fixture(scope="module")
