@@ -48,8 +48,8 @@ def mixed(n=40, **build):
     ).build(dt=0.1 * u.ms, **{"seed": 3} | build)
 
 
-def run(model, duration=40, **options):
-    return n4.simulate(model, KEY, duration * u.ms, (n4.Spikes(), n4.Trace("a", "v"), n4.Trace("b", "v")), **options)
+def run(model, duration=40, key=KEY, **options):
+    return n4.simulate(model, key, duration * u.ms, (n4.Spikes(), n4.Trace("a", "v"), n4.Trace("b", "v")), **options)
 
 
 def test_two_neurons_follow_their_equation(x64):
@@ -99,7 +99,7 @@ def test_chunks_lanes_and_models_change_nothing():
     assert len(whole.spikes("a")) > 20 and len(whole.spikes("b")) > 5
     pieces = run(model, chunk=37)
     lanes = n4.batch(model, jr.split(KEY, 2), 40 * u.ms, n4.Spikes())
-    single = n4.simulate(model, jr.split(KEY, 2)[1], 40 * u.ms)
+    single = run(model, key=jr.split(KEY, 2)[1])
     assert all((whole.records["a.v"].values == pieces.records["a.v"].values).reshape(-1))
     assert (lanes[1].spikes("a").step == single.spikes("a").step).all() and (lanes[1].spikes("b").id == single.spikes("b").id).all()
     other, state = n4.from_user(mixed(seed=3, backend=n4.Backend.REFERENCE), n4.to_user(model, model.init(KEY)))
