@@ -120,11 +120,16 @@ def test_run_a_file(command, tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 def test_interrupted_run_keeps_what_was_done(tmp_path):
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+    store = tmp_path / "cache"  # tells when the loop is compiled
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu", "JAX_COMPILATION_CACHE_DIR": str(store)}
+    environment["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     args = [sys.executable, "-m", "neuro4d", "run", "cuba", "--scale", "0.2", "--duration", "60 min", "--threads", "1", "--out", str(tmp_path / "out")]
     with subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
         assert "built in" in process.stdout.readline()
-        time.sleep(10)  # past the compilation, far from the end
+        give_up = time.monotonic() + 100
+        while not list(store.glob("jit_run_chunk*")) and time.monotonic() < give_up:
+            time.sleep(0.1)
+        time.sleep(2)  # past the compilation, far from the end
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=100)
     assert process.returncode == 130
