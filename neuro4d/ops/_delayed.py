@@ -54,6 +54,7 @@ def _kernel(free: FreeDelays, dtype: jnp.dtype) -> tuple[Int32[Array, "e taps"],
     # Written without a corner: on the grid the slope is that towards a longer delay, and what some steps gain the others lose.
     sign = jnp.where(jnp.arange(-side, side + 2) <= 0, 1, -1).astype(dtype)
     distance = sign * (exact[:, None] - lags)
+    distance = jnp.where((sign > 0) & (distance >= width), jax.lax.stop_gradient(distance), distance)
     share = jnp.where(distance <= width, 1 - distance / width, 0)
     if not side:
         return lags, share
