@@ -24,8 +24,8 @@ SCOPES = ("layer", "overall")
 class ThresholdTuner(eqx.Module):
     r"""Finds thresholds with which a network fires as rarely as wanted; weights stay as they are.
 
-    Sparsity is the share of (neuron, step) without a spike. With `scope="layer"` every spiking layer meets the target, and so do all
-    together; with `scope="overall"` only all together, and layers keep their differences.
+    Sparsity is the share of (neuron, step) without a spike. With `scope="overall"` all spiking layers meet the target together and keep their
+    differences; with `scope="layer"` every one of them meets it, which costs accuracy where layers differ.
 
     Thresholds move by a factor of how far they lie above the reset, $\theta' = v_r + s\,(\theta - v_r)$, so that neurons that differ go on
     differing.
@@ -37,7 +37,7 @@ class ThresholdTuner(eqx.Module):
 
     **Arguments:**
 
-    - `scope`: `"layer"` or `"overall"`.
+    - `scope`: `"overall"` or `"layer"`.
     - `tolerance`: how near to the target on the calibration data the search goes on to come. Where the share of silent
       steps jumps over the target, because neurons are driven alike, the nearest that there is counts if it lies within 0.005; beyond that
       it is a `ValueError`.
@@ -62,7 +62,7 @@ class ThresholdTuner(eqx.Module):
         True
     """
 
-    scope: str = eqx.field(static=True, default="layer")
+    scope: str = eqx.field(static=True, default="overall")
     tolerance: float = eqx.field(static=True, default=5e-4)
     encoder: Encoder | None = eqx.field(static=True, default=None)
     batch_size: int = eqx.field(static=True, default=256)
