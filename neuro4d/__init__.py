@@ -110,11 +110,12 @@ from neuro4d.stimuli import WhiteNoise as WhiteNoise
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from neuro4d import hardware as hardware
     from neuro4d import train as train
 else:
 
     def __getattr__(name: str) -> Any:
-        """`n4.train` is loaded when it is first used: most scripts simulate and train nothing."""
-        if name == "train":
-            return importlib.import_module("neuro4d.train")
+        """`n4.train` and `n4.hardware` are loaded when they are first used: most scripts simulate and do nothing else."""
+        if name in ("hardware", "train"):
+            return importlib.import_module(f"neuro4d.{name}")
         raise AttributeError(f"module 'neuro4d' has no attribute {name!r}")

@@ -24,8 +24,8 @@ LAYERS = (
     ("model", "analysis"),
     ("network",),
     ("results",),
-    ("simulate",),
-    ("train", "hardware", "io", "distributed"),
+    ("simulate", "hardware"),
+    ("train", "io", "distributed"),
     ("zoo", "plot", "profile", "serve"),
     ("bench",),
     ("cli",),
@@ -34,7 +34,7 @@ LAYERS = (
 LEVEL = MappingProxyType({name: level for level, names in enumerate(LAYERS) for name in names})
 
 # Results open their pictures lazily (`run.plot`, `tuned.plot()`), through importlib, inside the method.
-LATE = frozenset({("results", "plot"), ("train", "plot")})
+LATE = frozenset({("results", "plot"), ("train", "plot"), ("hardware", "plot")})
 
 # What a network is built from never reaches what runs it: `simulate` works on models.
 APART = frozenset({("simulate", "network"), ("results", "network"), ("analysis", "model")})

@@ -49,6 +49,35 @@ class Run:
 
 
 @dataclasses.dataclass(frozen=True)
+class Cost:
+    """Simulate a network and estimate what it would cost on a chip: energy, latency, cores, bottleneck."""
+
+    network: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME|FILE")]
+    """A name from `neuro4d zoo`, or a configuration ending in .json or .toml."""
+
+    target: Annotated[str | None, tyro.conf.arg(metavar="TARGET|FILE")] = None
+    """A chip or processor that neuro4d knows, or a file of yours ending in .toml. Default: loihi2."""
+
+    compare: bool = False
+    """All known targets side by side."""
+
+    scale: Annotated[float | None, tyro.conf.arg(metavar="FACTOR")] = None
+    """Number of neurons relative to the published network. Default: the scale of the zoo's entry."""
+
+    duration: Annotated[str, tyro.conf.arg(metavar="TIME")] = "1 s"
+    """Biological time with a unit."""
+
+    seed: int = 0
+    """Seed of the network and of its noise."""
+
+    json: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
+    """Also write every number to this file."""
+
+    progress: bool = True
+    """Show a progress bar where there is a terminal."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Devices:
     """Show what this machine offers and what a simulation would use."""
 
@@ -60,6 +89,7 @@ class Zoo:
 
 Command = (
     Annotated[Run, tyro.conf.subcommand("run")]
+    | Annotated[Cost, tyro.conf.subcommand("cost")]
     | Annotated[Devices, tyro.conf.subcommand("devices")]
     | Annotated[Zoo, tyro.conf.subcommand("zoo")]
     | Annotated[Bench, tyro.conf.subcommand("bench")]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import tyro
 
-from neuro4d.cli._arguments import Command, Devices, Run
+from neuro4d.cli._arguments import Command, Cost, Devices, Run
 from neuro4d.cli._bench import Bench
 from neuro4d.cli._quantity import UserError
 
@@ -46,6 +46,8 @@ def _dispatch(command: Run | Devices | object) -> int:
     # Each handler is opened when it is asked for: `neuro4d zoo` and `--help` need no simulation engine.
     if isinstance(command, Run):
         return importlib.import_module("neuro4d.cli._run").run(command)
+    if isinstance(command, Cost):
+        return importlib.import_module("neuro4d.cli._cost").run(command)
     if isinstance(command, Bench):
         return importlib.import_module("neuro4d.cli._bench").run(command)
     if isinstance(command, Devices):

@@ -1,5 +1,6 @@
 """L9: pictures of runs. matplotlib is imported when the first picture is drawn, never at import of neuro4d."""
 
+from neuro4d.plot._cost import cost_bars as cost_bars
 from neuro4d.plot._layered import layered as layered
 from neuro4d.plot._raster import raster as raster
 from neuro4d.plot._rates import rates as rates

@@ -1,0 +1,41 @@
+"""`neuro4d cost`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import brainunit as u
+import jax
+
+from neuro4d.cli._arguments import Cost, Run
+from neuro4d.cli._machine import prepare
+from neuro4d.cli._quantity import UserError, parse_time
+from neuro4d.cli._run import make_plan
+from neuro4d.hardware import compare, estimate, targets
+from neuro4d.recorders import Counts
+from neuro4d.simulate import simulate
+
+WINDOW_MS = 10.0
+"""Bins in which spikes are counted, so that bursts are seen."""
+
+
+def run(command: Cost) -> int:
+    """Builds, simulates, prints what the network costs. Returns the exit code."""
+    if command.compare and command.target is not None:
+        raise UserError("--compare takes all targets; leave out --target, or --compare.")
+    duration = parse_time(command.duration, "--duration")
+    if duration < WINDOW_MS:
+        raise UserError(f'--duration: spikes are counted in bins of {WINDOW_MS:g} ms; got {command.duration!r}. For example --duration "1 s".')
+    prepare("auto", "auto", "float32")
+    plan = make_plan(Run(network=command.network, scale=command.scale), duration, None)
+    model = plan.network.build(dt=plan.dt_ms * u.ms, seed=command.seed)
+    print(f"{plan.name}: {model.n_neurons:,} neurons, {model.n_synapses:,} synapses, {duration:g} ms of biological time", flush=True)
+    result = simulate(
+        model, model.init(jax.random.key(command.seed)), duration * u.ms, Counts(every=WINDOW_MS * u.ms), progress=None if command.progress else False
+    )
+    found: Any = compare(model, result, targets()) if command.compare else estimate(model, result, command.target or "loihi2")
+    print(f"\n{found}")
+    if command.json is not None:
+        Path(command.json).write_text(json.dumps(found.to_dict(), indent=1) + "\n", encoding="utf-8")
+        print(f"written to {command.json}")
+    return 0

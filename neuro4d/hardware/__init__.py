@@ -1,0 +1,35 @@
+"""L7: what a network costs on a chip that is not at hand: energy, latency and a mapping, as intervals with sources."""
+
+from neuro4d.hardware._compare import Comparison as Comparison
+from neuro4d.hardware._cost import Cost as Cost
+from neuro4d.hardware._estimate import compare as compare
+from neuro4d.hardware._estimate import estimate as estimate
+from neuro4d.hardware._estimate import meter as meter
+from neuro4d.hardware._interval import Interval as Interval
+from neuro4d.hardware._mesh import Mesh as Mesh
+from neuro4d.hardware._packing import CapacityError as CapacityError
+from neuro4d.hardware._partition import partition as partition
+from neuro4d.hardware._place import place as place
+from neuro4d.hardware._placement import FanOut as FanOut
+from neuro4d.hardware._placement import Placement as Placement
+from neuro4d.hardware._route import Routes as Routes
+from neuro4d.hardware._route import deadlock as deadlock
+from neuro4d.hardware._route import is_deadlock_free as is_deadlock_free
+from neuro4d.hardware._route import route as route
+from neuro4d.hardware._route import routes_of as routes_of
+from neuro4d.hardware._route import tree as tree
+from neuro4d.hardware._schema import ChipTarget as ChipTarget
+from neuro4d.hardware._schema import Coefficient as Coefficient
+from neuro4d.hardware._schema import ProcessorTarget as ProcessorTarget
+from neuro4d.hardware._schema import Target as Target
+from neuro4d.hardware._tables import RoutingTables as RoutingTables
+from neuro4d.hardware._tables import routing_tables as routing_tables
+from neuro4d.hardware._target import TargetError as TargetError
+from neuro4d.hardware._target import target as target
+from neuro4d.hardware._target import targets as targets
+from neuro4d.hardware._traffic import hop_traffic as hop_traffic
+from neuro4d.hardware._traffic import traffic as traffic
+from neuro4d.hardware._workload import Part as Part
+from neuro4d.hardware._workload import Workload as Workload
+from neuro4d.hardware._workload import layered as layered
+from neuro4d.hardware._workload import workload as workload

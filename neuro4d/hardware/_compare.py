@@ -1,0 +1,48 @@
+"""Costs side by side."""
+
+import dataclasses
+
+from neuro4d._base import card, html_table, table
+from neuro4d.hardware._cost import Cost, si
+
+HEAD = ("target", "energy per step", "between", "per event", "time of a step", "power", "cores")
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Comparison:
+    """Costs by target; a sentence where a network does not fit."""
+
+    costs: dict[str, Cost | str]
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """What is printed."""
+        return [_row(name, cost) for name, cost in self.costs.items()]
+
+    def to_dict(self) -> dict[str, object]:
+        """Everything as plain numbers."""
+        return {name: cost if isinstance(cost, str) else cost.to_dict() for name, cost in self.costs.items()}
+
+    def __getitem__(self, name: str) -> Cost | str:
+        return self.costs[name]
+
+    def __repr__(self) -> str:
+        refused = [f"{name}: {cost}" for name, cost in self.costs.items() if isinstance(cost, str)]
+        return "\n".join([table(HEAD, self.rows()), *refused])
+
+    def _repr_html_(self) -> str:
+        return card("Cost", html_table(HEAD, self.rows()))
+
+
+def _row(name: str, cost: Cost | str) -> tuple[str, ...]:
+    if isinstance(cost, str):
+        return (name, "does not fit", *[""] * (len(HEAD) - 2))
+    step, band = cost.energy_per_step, cost.energy_per_step
+    return (
+        name,
+        si(float(step.value), "J"),
+        f"{si(float(band.low), 'J')} and {si(float(band.high), 'J')}",
+        si(float(cost.energy_per_event.value), "J"),
+        si(float(cost.step_time.value), "s"),
+        si(float(cost.power.value), "W"),
+        f"{cost.cores:,}" if cost.cores else "",
+    )

@@ -1,0 +1,93 @@
+"""Who reaches whom, in pieces: a network of 300 million synapses is read once and never held twice."""
+
+import abc
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Int
+
+from neuro4d.model import Model
+from neuro4d.ops import Pathway, host_edges
+
+AT_ONCE = 1 << 22
+"""Synapses of a piece."""
+
+
+class Piece(NamedTuple):
+    """Synapses by source: `pre` and `post` are neurons of the workload, `(k,)`; all synapses of a source and pathway are in one piece."""
+
+    pre: Int[np.ndarray, " k"]
+    post: Int[np.ndarray, " k"]
+
+
+class AbstractConnections(abc.ABC):
+    """The synapses between the neurons of a workload."""
+
+    @property
+    @abc.abstractmethod
+    def number(self) -> int:
+        """How many there are."""
+
+    @abc.abstractmethod
+    def pieces(self) -> Iterator[Piece]:
+        """All of them, some at a time; the same pieces each time."""
+
+
+class ModelConnections(AbstractConnections):
+    """The synapses of a model. Neurons are numbered population by population, in the order of their definition."""
+
+    def __init__(self, model: Model):
+        self.model = model
+        self.first = first_of(model)
+        self.number_of = {}
+        for group in model.layout.groups:
+            numbers = np.empty(group.n, np.int32)
+            for span in group.spans:
+                numbers[span.start : span.start + span.size] = self.first[span.name] + np.arange(span.size, dtype=np.int32)
+            self.number_of[group.name] = numbers
+
+    @property
+    def number(self) -> int:
+        return self.model.n_synapses
+
+    def pieces(self) -> Iterator[Piece]:
+        for path in self.model.pathways.values():
+            pre, post = self.number_of[path.source], self.number_of[path.target]
+            for low, high in _ranges(path):
+                _, source, _, where = host_edges(path, low, high)
+                yield Piece(pre[source], post[where // path.n_ports])
+
+
+class ListedConnections(AbstractConnections):
+    """Synapses that are given as arrays."""
+
+    def __init__(self, pre: Int[np.ndarray, " k"], post: Int[np.ndarray, " k"]):
+        order = np.argsort(pre, kind="stable")
+        self.pre, self.post = np.asarray(pre, np.int32)[order], np.asarray(post, np.int32)[order]
+
+    @property
+    def number(self) -> int:
+        return len(self.pre)
+
+    def pieces(self) -> Iterator[Piece]:
+        if len(self.pre):
+            yield Piece(self.pre, self.post)
+
+
+def first_of(model: Model) -> dict[str, int]:
+    """The number of the first neuron of each population."""
+    sizes = [span.size for span in model.populations.values()]
+    return dict(zip(model.populations, np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(int).tolist(), strict=True))
+
+
+def _ranges(path: Pathway) -> Iterator[tuple[int, int]]:
+    """Ranges of sources with about `AT_ONCE` synapses, at least one source each."""
+    bounds = np.asarray(path.bounds)
+    ends = np.cumsum(bounds[:, -1].astype(np.int64) - bounds[:, 0])
+    low = 0
+    while low < len(ends):
+        before = int(ends[low - 1]) if low else 0
+        high = max(int(np.searchsorted(ends, before + AT_ONCE, side="right")), low + 1)
+        yield low, high
+        low = high

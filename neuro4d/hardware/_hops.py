@@ -1,0 +1,25 @@
+"""How many links lie between two cores, by kind of link."""
+
+import numpy as np
+from jaxtyping import Int
+
+from neuro4d.hardware._mesh import mesh_of
+from neuro4d.hardware._placement import Placement
+
+Hops = tuple[Int[np.ndarray, " k"], Int[np.ndarray, " k"], Int[np.ndarray, " k"]]
+
+
+def distances(placement: Placement, begin: Int[np.ndarray, " k"], end: Int[np.ndarray, " k"]) -> Hops:
+    """Links from core `begin[i]` to core `end[i]`: within a row of tiles, from row to row, and between chips, each `(k,)`.
+
+    On square meshes the tiles of all chips make one mesh, and links that cross the border of a chip count as links between chips. On hexagonal
+    ones a chip is one router.
+    """
+    mesh, node = mesh_of(placement)
+    if mesh.kind == "hexagonal":
+        nothing = np.zeros(len(begin), np.int64)
+        return nothing, nothing, mesh.hops(node[begin], node[end])
+    tiles = mesh.place[node]
+    chips = tiles // np.array([placement.chip.columns, placement.chip.rows])
+    far, borders = (np.abs(where[end] - where[begin]) for where in (tiles, chips))
+    return far[:, 0] - borders[:, 0], far[:, 1] - borders[:, 1], borders.sum(axis=1)

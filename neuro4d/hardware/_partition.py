@@ -1,0 +1,125 @@
+"""Which core each neuron goes to: as few cores as the order of the neurons allows, and no limit of a core exceeded."""
+
+import itertools
+from typing import Literal
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Int
+
+from neuro4d._base import did_you_mean
+from neuro4d.hardware._cut import Cutter, Group
+from neuro4d.hardware._order import ORDERS
+from neuro4d.hardware._packing import CapacityError, Usage, limits, usage
+from neuro4d.hardware._placement import Change, FanOut, Placement
+from neuro4d.hardware._schema import ChipTarget
+from neuro4d.hardware._workload import Workload
+
+AT_ONCE = 1 << 22
+"""Entries of a fan-out table that are counted at a time."""
+
+
+def partition(workload: Workload, target: ChipTarget, method: Literal["sequential", "lattice", "graph"] = "sequential") -> Placement:
+    """Gives every neuron a core, so that no limit of a core that is known is exceeded.
+
+    Neurons are taken in an order, and each core is filled to the brim; neurons of a part stay together, and only parts that are small as a whole share a core.
+    Counts are exact: synapses are read once (by `graph` twice) and held with 4 bytes each.
+
+    **Arguments:** `method`: the order within a part. `sequential`: as numbered; `lattice`: along the Morton curve of their places; `graph`: whichever order
+    sends the fewest messages of those two and of spectral orders of the synapses; by spikes where none helps.
+
+    **Returns:** a `Placement` with its cores in this order, `site = 0, 1, 2, ...`.
+
+    **Raises:** `CapacityError` where a neuron alone does not fit, with its part, the resource, what is used, the limit, and what would fit, and where the largest
+    system has too few cores; `ValueError` for an unknown method, and for `lattice` without places.
+
+    !!! Example
+
+        >>> pre, post = np.divmod(np.arange(3000 * 20), 20)
+        >>> work = n4.hardware.layered(["E"], [3000], pre, (pre + post) % 3000, np.full(3000, 0.01), dt=1e-3, steps=100)
+        >>> n4.hardware.partition(work, n4.hardware.target("loihi1")).n_cores
+        3
+    """
+    if not isinstance(target, ChipTarget):
+        raise TypeError(
+            f"partition: {target.name} is a processor and has no cores to fill; a chip is, for example, `n4.hardware.target('loihi1')`."
+        )
+    if method not in ORDERS:
+        raise ValueError(f"partition: no method {method!r}.{did_you_mean(str(method), tuple(ORDERS))} Known are {', '.join(ORDERS)}.")
+    order = np.asarray(ORDERS[method](workload, target))
+    groups = Cutter(workload, target, order).groups()
+    _check_system(workload, target, len(groups))
+    core = np.empty(workload.n, np.int32)
+    for number, group in enumerate(groups):
+        core[order[group.low : group.high]] = number
+    table = _table(groups, workload.n)
+    placement = Placement(target, workload, core, np.arange(int(core.max()) + 1))
+    placement = moved(placement, placement.site, _change(placement, table, method), table)
+    _check_limits(placement)
+    return placement
+
+
+def moved(placement: Placement, site: Int[np.ndarray, " cores"], change: Change, table: FanOut | None = None) -> Placement:
+    """The same neurons on the same cores, which lie on these sites. What is known of the synapses is kept: to read it again takes long."""
+    found = Placement(placement.target, placement.workload, placement.core, site, (*placement.changes, change))
+    vars(found)["fan_out"] = placement.fan_out if table is None else table
+    return found
+
+
+def used(placement: Placement) -> Usage:
+    """What each core uses, counted over stretches of the table: the whole of it at once would take several times its memory."""
+    start, cores = placement.fan_out.start, placement.n_cores
+    ends = np.unique(np.searchsorted(start, np.arange(0, start[-1] + AT_ONCE, AT_ONCE)).clip(0, len(start) - 1))
+    found = [_stretch(placement, int(start[low]), int(start[high])) for low, high in itertools.pairwise(ends)]
+    neurons = np.bincount(placement.core, minlength=cores)
+    once = neurons * int(placement.target.packing.neuron)
+    total = [sum((part[i] for part in found), np.zeros(cores, np.int64)) for i in range(4)]
+    return Usage(neurons, total[1], total[2], total[3] - once * (len(found) - 1))
+
+
+def _stretch(placement: Placement, low: int, high: int) -> Usage:
+    table = placement.fan_out
+    part = FanOut(table.start, table.source[low:high], table.core[low:high], table.synapses[low:high])
+    return usage(placement.target, placement.core, part, placement.n_cores)
+
+
+def _table(groups: list[Group], n: int) -> FanOut:
+    """The fan-out table from who reaches each core. Empties the list: neither form is small."""
+    cores = len(groups)
+    bounds = np.concatenate([[0], np.cumsum([len(group.source) for group in groups])])
+    sources, synapses = np.concatenate([group.source for group in groups]), np.concatenate([group.synapses for group in groups])
+    groups.clear()
+    turned = sp.csc_matrix((synapses, sources, bounds), shape=(n, cores)).tocsr()
+    del synapses, sources
+    source = np.repeat(np.arange(n, dtype=np.int32), np.diff(turned.indptr))
+    return FanOut(turned.indptr.astype(np.int64), source, turned.indices.astype(np.int32, copy=False), turned.data)
+
+
+def _change(placement: Placement, table: FanOut, method: str) -> Change:
+    spikes, messages = np.asarray(placement.workload.spikes, float), 0.0
+    for low in range(0, len(table.source), AT_ONCE):
+        source = table.source[low : low + AT_ONCE]
+        messages += float(spikes[source[table.core[low : low + AT_ONCE] != placement.core[source]]].sum())
+    before = {"neurons": float(placement.workload.n), "synapses": float(placement.workload.synapses)}
+    after = {"cores": float(placement.n_cores), "chips": float(placement.n_chips), "messages": messages}
+    return Change(f"partition ({method})", before, after)
+
+
+def _check_system(workload: Workload, target: ChipTarget, cores: int) -> None:
+    most = target.chip.chips * target.chip.cores
+    if cores > most:
+        raise CapacityError(
+            f"{workload.n:,} neurons with {workload.synapses:,} synapses need {cores:,} cores; the largest system of {target.name} has {most:,} "
+            f"({target.chip.chips:,} chips of {target.chip.cores}). What would fit: about {most / cores:.0%} of the network."
+        )
+
+
+def _check_limits(placement: Placement) -> None:
+    """The invariant: every neuron on one core, and no limit exceeded."""
+    found = used(placement)
+    for resource, limit in limits(placement.target).items():
+        worst = int(np.argmax(getattr(found, resource)))
+        if getattr(found, resource)[worst] > limit:
+            raise RuntimeError(f"partition: core {worst} uses {getattr(found, resource)[worst]} of {limit} {resource}; please report this.")
+    if int(found.neurons.sum()) != placement.workload.n or not found.neurons.all():
+        raise RuntimeError("partition: neurons and cores do not match; please report this.")

@@ -1,0 +1,120 @@
+"""Where every neuron of a workload lies on a target, and what has been decided on the way there."""
+
+import dataclasses
+import functools
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Int
+
+from neuro4d.hardware._schema import Chip, ChipTarget
+from neuro4d.hardware._workload import Workload
+
+TABLE = 1 << 22
+"""Entries of a table of sources and cores."""
+
+
+class FanOut(NamedTuple):
+    """Which cores each neuron reaches: the entries of neuron `i` are `start[i]` to `start[i + 1] - 1`, ascending in `core`.
+
+    **Fields:** `start` `(n + 1,)`; `source`, `core` and number of `synapses` of each entry.
+    """
+
+    start: Int[np.ndarray, " n+1"]
+    source: Int[np.ndarray, " k"]
+    core: Int[np.ndarray, " k"]
+    synapses: Int[np.ndarray, " k"]
+
+
+class Change(NamedTuple):
+    """What a pass did: its name, and numbers before and after by name."""
+
+    name: str
+    before: dict[str, float]
+    after: dict[str, float]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Placement:
+    """A workload on a target.
+
+    **Arguments:**
+
+    - `target`, `workload`: what was mapped where.
+    - `core`: the core of every neuron, `(n,)`; cores are numbered from 0.
+    - `site`: where every core lies, `(cores,)`: `chip * cores per chip + number in the chip`.
+    - `changes`: the reports of the passes so far.
+    """
+
+    target: ChipTarget
+    workload: Workload
+    core: Int[np.ndarray, " n"]
+    site: Int[np.ndarray, " cores"]
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def n_cores(self) -> int:
+        """Cores in use."""
+        return len(self.site)
+
+    @functools.cached_property
+    def n_chips(self) -> int:
+        """Chips in use."""
+        return len(np.unique(self.site // self.chip.cores))
+
+    @property
+    def chip(self) -> Chip:
+        """The chip of the target."""
+        return self.target.chip
+
+    @functools.cached_property
+    def fan_out(self) -> FanOut:
+        """Which cores each neuron reaches, read from the synapses once."""
+        return fan_out(self.workload, self.core, self.n_cores)
+
+    @functools.cached_property
+    def tile(self) -> Int[np.ndarray, "cores 3"]:
+        """Chip, column and row of the tile of every core. Within a chip, cores fill tiles one behind the other, and tiles rows."""
+        chip, inside = np.divmod(self.site, self.chip.cores)
+        tile = inside // self.chip.per_tile
+        return np.stack([chip, tile % self.chip.columns, tile // self.chip.columns], axis=1)
+
+    def reports(self) -> tuple[Change, ...]:
+        """What each pass did."""
+        return self.changes
+
+
+def fan_out(workload: Workload, core: Int[np.ndarray, " n"], n_cores: int) -> FanOut:
+    """Which cores each neuron reaches, when neuron `i` lies on `core[i]`."""
+    keys, numbers = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for piece in workload.connections.pieces():
+        for some in _narrow(piece.pre, n_cores):
+            first = int(piece.pre[some.start])
+            counts = np.bincount((piece.pre[some] - first).astype(np.int64) * n_cores + core[piece.post[some]])
+            found = np.flatnonzero(counts)
+            keys.append(found + np.int64(first) * n_cores)
+            numbers.append(counts[found])
+    key, number = _merged(np.concatenate(keys), np.concatenate(numbers))
+    source = (key // n_cores).astype(np.int32)
+    start = np.searchsorted(source, np.arange(workload.n + 1)).astype(np.int64)
+    return FanOut(start, source, (key % n_cores).astype(np.int32), number.astype(np.int32))
+
+
+def _narrow(pre: Int[np.ndarray, " k"], n_cores: int) -> Iterator[slice]:
+    """Stretches of ascending sources that span few enough for a table of them and all cores."""
+    rows, low = max(TABLE // n_cores, 1), 0
+    falls = np.flatnonzero(np.diff(pre) < 0) + 1  # a piece may go through its sources in more than one run
+    for end in (*falls.tolist(), len(pre)):
+        while low < end:
+            high = low + int(np.searchsorted(pre[low:end], pre[low] + rows))
+            yield slice(low, high)
+            low = high
+
+
+def _merged(key: Int[np.ndarray, " k"], number: Int[np.ndarray, " k"]) -> tuple[np.ndarray, np.ndarray]:
+    """Ascending keys, and the sums of the numbers of equal ones."""
+    order = np.argsort(key, kind="stable")
+    key, number = key[order], number[order]
+    first = np.flatnonzero(np.concatenate([np.ones(min(len(key), 1), bool), key[1:] != key[:-1]]))
+    return key[first], np.add.reduceat(number, first) if len(first) else number
