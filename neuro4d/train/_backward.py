@@ -142,11 +142,13 @@ def _clip(most: float, floats: Any) -> Any:
         leaves = jax.tree.leaves(given)
         top = functools.reduce(jnp.maximum, [jnp.max(jnp.abs(leaf), initial=0) for leaf in leaves], jnp.zeros(()))
         finite = jnp.isfinite(top)
-        size = jnp.where(finite & (top > 0), top, 1)  # squares of what is divided by it do not overflow
+        # Squares of what is divided by it do not overflow; nor is its reciprocal, which may be multiplied by instead, so small that it counts as 0.
+        far = 2.0 ** (3 * jnp.finfo(top.dtype).maxexp // 4)
+        size = jnp.where(finite, jnp.clip(top, 1 / far, far), 1)
         norm = jnp.sqrt(sum(jnp.sum(jnp.square(leaf / size)) for leaf in leaves))
 
         def shorter(leaf: Array) -> Array:
-            short = (leaf / size) * (most / jnp.maximum(norm, 1))
+            short = (leaf / size) * (most / jnp.where(norm > 0, norm, 1))
             return jnp.where(finite, jnp.where(size * norm > most, short, leaf), 0).astype(leaf.dtype)
 
         return (jax.tree.map(shorter, given),)

@@ -121,7 +121,7 @@ def several():
 IZHIKEVICH = 3  # units of the larger of v and 100 mV; 400 steps of three seeds moved v by up to 2 and u by 0.5
 
 NETWORKS = {"coba": coba, "cuba": cuba, "mixed": mixed, "several": several}
-SOME = ["cuba", "mixed", *(pytest.param(name, marks=pytest.mark.full) for name in ("coba", "several"))]  # for what holds for all alike
+SOME = ["cuba", *(pytest.param(name, marks=pytest.mark.full) for name in ("coba", "mixed", "several"))]  # for what holds for all alike
 
 
 @functools.cache

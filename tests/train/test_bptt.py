@@ -124,7 +124,7 @@ def test_wrong_options_are_refused(options, error, text):
         n4.train.scan(model, model.init(KEY), **{"steps": STEPS, "inputs": {"drive": INPUT}} | options)
 
 
-@pytest.mark.parametrize("size", [1e-3, 1e19, 3e38])
+@pytest.mark.parametrize("size", [1e-30, 1e-3, 1e19, 3e38])
 def test_clipping_holds_for_every_finite_size(size):
     given = jnp.array([3.0, -4.0]) / 4 * size
     (clipped_,) = jax.vjp(lambda x: clipped(x, 0.25), jnp.zeros(2))[1](given)
