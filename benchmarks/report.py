@@ -48,6 +48,7 @@ TITLES = {
     "backward": "A backward pass that follows spikes",
     "delays": "Delays that are known, found from potentials",
     "delays-spikes": "Delays that are known, found from spike times",
+    "mapping": "Networks placed on chips",
 }
 TEXTS = {
     "networks": "Wall seconds per biological second at a time step of 0.1 ms; left of the dashed line a network runs faster than real time. "
@@ -74,6 +75,7 @@ TEXTS = {
     "delays": "A network with delays between 2 and 15 ms teaches another one of the same edges, which sees its spikes and potentials. An edge has influence if its removal "
     "changes the potential of its target by 0.02 mV. Spikes shared with the teacher are those of networks that run freely with new input.",
     "delays-spikes": "The same from spike times alone, of a network that runs freely, with delays between the steps. An edge has influence if its source fires ten times or more.",
+    "mapping": "Messages per step times the links that they pass, each destination core counted by itself, after simulated annealing; saved against cores and neurons in their order.",
 }
 INK, FAINT = "#333333", "#8a8a8a"
 HUES = ("#3d6ea5", "#c4583f", "#5a9367", "#8e6bb0", "#c29a3c", "#6b7a8f", "#a84f79", "#3f9c9c")
