@@ -9,6 +9,7 @@ It measures nothing on this machine, so it may run on a busy one, and takes less
 import argparse
 import json
 import math
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -94,17 +95,12 @@ def summary(found: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
             "rows": len(some),
             "inside": sum(row["inside"] for row in some),
             "median_factor": round(
-                median([max(row["prediction"] / row["measured"], row["measured"] / row["prediction"]) for row in some]), 3
+                statistics.median([max(row["prediction"] / row["measured"], row["measured"] / row["prediction"]) for row in some]), 3
             ),
-            "median_band": round(median([row["high"] / row["low"] for row in some if row["low"] > 0]), 3),
+            "median_band": round(statistics.median([row["high"] / row["low"] for row in some if row["low"] > 0]), 3),
         }
         for name, some in groups.items()
     }
-
-
-def median(numbers: list[float]) -> float:
-    order = sorted(numbers)
-    return (order[(len(order) - 1) // 2] + order[len(order) // 2]) / 2
 
 
 def line(row: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from neuro4d.cli._arguments import Cost, Run
 from neuro4d.cli._machine import prepare
 from neuro4d.cli._quantity import UserError, parse_time
 from neuro4d.cli._run import make_plan
-from neuro4d.hardware import compare, estimate, targets
+from neuro4d.hardware import compare, estimate
 from neuro4d.recorders import Counts
 from neuro4d.simulate import simulate
 
@@ -33,7 +33,7 @@ def run(command: Cost) -> int:
     result = simulate(
         model, model.init(jax.random.key(command.seed)), duration * u.ms, Counts(every=WINDOW_MS * u.ms), progress=None if command.progress else False
     )
-    found: Any = compare(model, result, targets()) if command.compare else estimate(model, result, command.target or "loihi2")
+    found: Any = compare(model, result) if command.compare else estimate(model, result, command.target or "loihi2")
     print(f"\n{found}")
     if command.json is not None:
         Path(command.json).write_text(json.dumps(found.to_dict(), indent=1) + "\n", encoding="utf-8")

@@ -3,7 +3,7 @@
 import dataclasses
 
 from neuro4d._base import card, html_table, table
-from neuro4d.hardware._cost import Cost, si
+from neuro4d.hardware._cost import Cost, si, texts
 
 HEAD = ("target", "energy per step", "between", "per event", "time of a step", "power", "cores")
 
@@ -36,11 +36,9 @@ class Comparison:
 def _row(name: str, cost: Cost | str) -> tuple[str, ...]:
     if isinstance(cost, str):
         return (name, "does not fit", *[""] * (len(HEAD) - 2))
-    step, band = cost.energy_per_step, cost.energy_per_step
     return (
         name,
-        si(float(step.value), "J"),
-        f"{si(float(band.low), 'J')} and {si(float(band.high), 'J')}",
+        *texts(cost.energy_per_step, "J"),
         si(float(cost.energy_per_event.value), "J"),
         si(float(cost.step_time.value), "s"),
         si(float(cost.power.value), "W"),

@@ -4,7 +4,6 @@ import dataclasses
 import importlib
 from typing import Any, NamedTuple
 
-import brainunit as u
 import numpy as np
 
 from neuro4d._base import card, html_table, table
@@ -23,7 +22,7 @@ class Resource(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Cost:
-    """What a network costs on a target. Energies, times and powers are `Interval`s in J, s and W; those with `quantity` in their name carry units.
+    """What a network costs on a target. Energies, times and powers are `Interval`s of bare numbers in J, s and W.
 
     **Arguments:**
 
@@ -90,11 +89,6 @@ class Cost:
         """Seconds on the target per second of biological time."""
         return self.step_time / self.dt
 
-    @property
-    def energy(self) -> Any:
-        """Energy of the run, a quantity: the value without its band."""
-        return float(self.energy_per_inference.value) * u.joule
-
     def shares(self) -> dict[str, float]:
         """The share of each term in the energy of a step, from the values."""
         whole = float(self.energy_per_step.value)
@@ -120,7 +114,7 @@ class Cost:
 
     def rows(self) -> list[tuple[str, str, str]]:
         """What is printed: a name, a value, its band."""
-        lines = [(title, *_texts(getattr(self, name), unit)) for name, title, unit in NUMBERS]
+        lines = [(title, *texts(getattr(self, name), unit)) for name, title, unit in NUMBERS]
         shares = sorted(self.shares().items(), key=lambda item: -item[1])
         lines += [(f"  {name}", f"{share:.1%}", "") for name, share in shares]
         if self.cores:
@@ -159,7 +153,8 @@ def _plain(x: Interval) -> dict[str, float]:
     return {"value": float(x.value), "low": float(x.low), "high": float(x.high)}
 
 
-def _texts(x: Interval, unit: str) -> tuple[str, str]:
+def texts(x: Interval, unit: str) -> tuple[str, str]:
+    """A number and its band as they are printed."""
     return si(float(x.value), unit), f"{si(float(x.low), unit)} and {si(float(x.high), unit)}"
 
 

@@ -10,11 +10,12 @@ from neuro4d.hardware._compare import Comparison
 from neuro4d.hardware._cost import Cost, Resource
 from neuro4d.hardware._interval import Interval, over, total
 from neuro4d.hardware._meter import AbstractMeter, chip_meter, processor_meter
-from neuro4d.hardware._packing import limits, usage
-from neuro4d.hardware._partition import partition
+from neuro4d.hardware._packing import CapacityError, limits
+from neuro4d.hardware._partition import partition, used
 from neuro4d.hardware._placement import Placement
 from neuro4d.hardware._schema import ProcessorTarget, Target
 from neuro4d.hardware._target import target as read_target
+from neuro4d.hardware._target import targets as known_targets
 from neuro4d.hardware._workload import Workload, workload
 from neuro4d.model import Model
 from neuro4d.results import Run
@@ -59,10 +60,10 @@ def estimate(
     return _of_chip(partition(load, found))
 
 
-def compare(model: Model | Workload, run: Run | None = None, targets: Sequence[str | os.PathLike[str] | Target] = ()) -> Comparison:
+def compare(model: Model | Workload, run: Run | None = None, targets: Sequence[str | os.PathLike[str] | Target] | None = None) -> Comparison:
     """The same network on several targets, side by side. A target on which it does not fit is a row that says why.
 
-    **Arguments:** as for `estimate`; `targets`: several.
+    **Arguments:** as for `estimate`; `targets`: several; all that come with neuro4d if left out.
 
     !!! Example
 
@@ -73,10 +74,10 @@ def compare(model: Model | Workload, run: Run | None = None, targets: Sequence[s
     """
     load = model if isinstance(model, Workload) else workload(model, run)
     costs: dict[str, Any] = {}
-    for each in [read_target(name) for name in targets]:
+    for each in [read_target(name) for name in (known_targets() if targets is None else targets)]:
         try:
             costs[each.name] = estimate(load, None, each)
-        except ValueError as error:
+        except CapacityError as error:
             costs[each.name] = str(error)
     return Comparison(costs)
 
@@ -106,7 +107,7 @@ def meter(placement: Placement | Workload, target: str | os.PathLike[str] | Targ
 
 def _of_chip(placement: Placement) -> Cost:
     counted, load, found = chip_meter(placement), placement.workload, placement.target
-    fullest = usage(found, placement.core, placement.fan_out, placement.n_cores)
+    fullest = used(placement)
     most = {name: Resource(int(getattr(fullest, name).max()), limit) for name, limit in limits(found).items()}
     return _cost(counted, load, found, placement.n_cores, placement.n_chips, most)
 
@@ -119,8 +120,11 @@ def _of_processor(load: Workload, found: ProcessorTarget) -> Cost:
 def _cost(counted: AbstractMeter, load: Workload, found: Target, cores: int, chips: int, most: dict[str, Resource]) -> Cost:
     spikes = np.asarray(load.spikes, float)
     rows = spikes[None] if load.windows is None else np.asarray(load.windows, float)
-    times, events, spent = _stacked([counted.times(row) for row in rows]), _stacked([counted.events(row) for row in rows]), counted.spent(spikes)
-    each = [counted.step_time(row) for row in rows]
+    loads = [counted.loads(row) for row in rows]
+    windows = [counted.times_of(each) for each in loads]
+    times, events = _stacked(windows), _stacked([counted.events_of(each) for each in loads])
+    spent = counted.spent_of(counted.loads(spikes))
+    each = [total(window.values()) for window in windows]
     step = Interval(*(np.array([float(getattr(x, end)) for x in each]) for end in ("value", "low", "high")))
     mean = over(step, np.mean)
     terms = events | {name: power * mean for name, power in counted.powers().items()}
@@ -136,7 +140,7 @@ def _cost(counted: AbstractMeter, load: Workload, found: Target, cores: int, chi
         chips=chips,
         usage=most,
         bottleneck=max(spent, key=lambda name: float(spent[name])),
-        notes=_notes(load, mean),
+        notes=_notes(load),
     )
 
 
@@ -145,7 +149,7 @@ def _stacked(rows: list[dict[str, Interval]]) -> dict[str, Interval]:
     return {name: over(total(row[name] for row in rows), lambda x: x / len(rows)) for name in rows[0]}
 
 
-def _notes(load: Workload, mean: Interval) -> tuple[str, ...]:
+def _notes(load: Workload) -> tuple[str, ...]:
     notes = []
     if np.any(np.asarray(load.arrivals)):
         notes.append("Input from outside counts as synaptic events on the cores; what makes it is not included.")

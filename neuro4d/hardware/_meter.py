@@ -18,29 +18,38 @@ class AbstractMeter(eqx.Module):
     """Energy in J and time in s of a step, from the spikes of every neuron per step, `(n,)`. Works in `jit`, `vmap` and `grad`."""
 
     @abc.abstractmethod
-    def times(self, spikes: Float[Any, " n"]) -> dict[str, Interval]:
+    def loads(self, spikes: Float[Any, " n"]) -> Any:
+        """What spikes make the machine do in a step: all that time and energy depend on."""
+
+    @abc.abstractmethod
+    def times_of(self, loads: Any) -> dict[str, Interval]:
         """What the step time is the sum of, in s, by name."""
+
+    @abc.abstractmethod
+    def events_of(self, loads: Any) -> dict[str, Interval]:
+        """What is paid per event in a step, in J."""
+
+    @abc.abstractmethod
+    def spent_of(self, loads: Any) -> dict[str, Any]:
+        """What the busiest core, or the processor, spends its time on in a step, in s, by what it does."""
 
     @abc.abstractmethod
     def powers(self) -> dict[str, Interval]:
         """What is paid per second, whatever happens, in W."""
 
-    @abc.abstractmethod
     def events(self, spikes: Float[Any, " n"]) -> dict[str, Interval]:
         """What is paid per event in a step, in J."""
-
-    @abc.abstractmethod
-    def spent(self, spikes: Float[Any, " n"]) -> dict[str, Any]:
-        """What the busiest core, or the processor, spends its time on in a step, in s, by what it does."""
+        return self.events_of(self.loads(spikes))
 
     def step_time(self, spikes: Float[Any, " n"]) -> Interval:
         """Time of a step in s."""
-        return total(self.times(spikes).values())
+        return total(self.times_of(self.loads(spikes)).values())
 
     def terms(self, spikes: Float[Any, " n"]) -> dict[str, Interval]:
         """Energy of a step in J, by term: events, and powers times the step time."""
-        time = self.step_time(spikes)
-        return self.events(spikes) | {name: power * time for name, power in self.powers().items()}
+        loads = self.loads(spikes)
+        time = total(self.times_of(loads).values())
+        return self.events_of(loads) | {name: power * time for name, power in self.powers().items()}
 
     def energy(self, spikes: Float[Any, " n"]) -> Interval:
         """Energy of a step in J."""
@@ -66,17 +75,20 @@ class ChipMeter(AbstractMeter):
             "messages": interval(time.message) * loads.messages + interval(time.arrival) * loads.arrivals,
         }
 
-    def times(self, spikes: Float[Any, " n"]) -> dict[str, Interval]:
-        busiest = over(total(self.busy(self.model(spikes)).values()), lambda x: x.max())
+    def loads(self, spikes: Float[Any, " n"]) -> Loads:
+        return self.model(spikes)
+
+    def times_of(self, loads: Loads) -> dict[str, Interval]:
+        busiest = over(total(self.busy(loads).values()), lambda x: x.max())
         if self.target.chip.step == "clock":
             tick = Interval(self.target.chip.tick)
             return {"tick": tick, "overrun": over(busiest, lambda x: larger(x - self.target.chip.tick, 0.0))}
         return {"busiest core": busiest, "barrier": self.barrier()}
 
-    def spent(self, spikes: Float[Any, " n"]) -> dict[str, Any]:
-        busy = {name: x.value for name, x in self.busy(self.model(spikes)).items()}
+    def spent_of(self, loads: Loads) -> dict[str, Any]:
+        busy = {name: x.value for name, x in self.busy(loads).items()}
         core = sum(busy.values()).argmax()
-        waiting = {name: x.value for name, x in self.times(spikes).items() if name != "busiest core"}
+        waiting = {name: x.value for name, x in self.times_of(loads).items() if name != "busiest core"}
         return {f"{name} of the busiest core": x[core] for name, x in busy.items()} | waiting
 
     def barrier(self) -> Interval:
@@ -100,8 +112,8 @@ class ChipMeter(AbstractMeter):
             "host": interval(power.host) * self.chips,
         }
 
-    def events(self, spikes: Float[Any, " n"]) -> dict[str, Interval]:
-        energy, loads = self.target.energy, self.model(spikes)
+    def events_of(self, loads: Loads) -> dict[str, Interval]:
+        energy = self.target.energy
         across = interval(energy.hop_rows or energy.hop) * loads.across
         return {
             "synapses": interval(energy.event) * loads.events.sum(),
@@ -121,23 +133,23 @@ class ProcessorMeter(AbstractMeter):
     fan_out: Float[Any, " n"]
     outside: Float[Any, ""]
 
-    def times(self, spikes: Float[Any, " n"]) -> dict[str, Interval]:
-        p, events = self.processor, self.n_events(spikes)
-        operations = (self.n * p.update_operations + events * p.event_operations) / interval(p.operations)
-        traffic = (self.n * p.update_bytes + events * p.event_bytes) / interval(p.bandwidth)
-        return {"launches": interval(p.launch) * (p.kernels * self.parts), "work": largest([operations, traffic])}
-
-    def spent(self, spikes: Float[Any, " n"]) -> dict[str, Any]:
-        return {name: x.value for name, x in self.times(spikes).items()}
-
-    def n_events(self, spikes: Float[Any, " n"]) -> Float[Any, ""]:
+    def loads(self, spikes: Float[Any, " n"]) -> Float[Any, ""]:
         """Synaptic events in a step."""
         return spikes @ self.fan_out + self.outside
+
+    def times_of(self, loads: Float[Any, ""]) -> dict[str, Interval]:
+        p = self.processor
+        operations = (self.n * p.update_operations + loads * p.event_operations) / interval(p.operations)
+        traffic = (self.n * p.update_bytes + loads * p.event_bytes) / interval(p.bandwidth)
+        return {"launches": interval(p.launch) * (p.kernels * self.parts), "work": largest([operations, traffic])}
+
+    def spent_of(self, loads: Float[Any, ""]) -> dict[str, Any]:
+        return {name: x.value for name, x in self.times_of(loads).items()}
 
     def powers(self) -> dict[str, Interval]:
         return {"rest": interval(self.processor.rest), "busy": interval(self.processor.busy)}
 
-    def events(self, spikes: Float[Any, " n"]) -> dict[str, Interval]:
+    def events_of(self, loads: Float[Any, ""]) -> dict[str, Interval]:
         return {}
 
 

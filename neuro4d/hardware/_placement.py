@@ -80,10 +80,6 @@ class Placement:
         tile = inside // self.chip.per_tile
         return np.stack([chip, tile % self.chip.columns, tile // self.chip.columns], axis=1)
 
-    def reports(self) -> tuple[Change, ...]:
-        """What each pass did."""
-        return self.changes
-
 
 def fan_out(workload: Workload, core: Int[np.ndarray, " n"], n_cores: int) -> FanOut:
     """Which cores each neuron reaches, when neuron `i` lies on `core[i]`."""

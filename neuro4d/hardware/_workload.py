@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -91,7 +92,7 @@ def workload(model: Model, run: Run | None) -> Workload:
     run = _checked(model, run)
     connections = ModelConnections(model)
     parts = tuple(Part(name, connections.first[name], span.size) for name, span in model.populations.items())
-    mean = np.concatenate([run.counts(part.name) for part in parts]) / run.n_steps
+    mean = np.concatenate([run.rates(part.name).to_decimal(u.Hz) for part in parts]) * model.dt_ms * 1e-3
     return Workload(parts, connections, mean, _windows(run, parts, mean), _arrivals(model, connections), model.dt_ms * 1e-3, run.n_steps, _positions(model))
 
 
@@ -114,9 +115,11 @@ def layered(names: Sequence[str], sizes: Sequence[int], pre: Any, post: Any, spi
         )
     if len(pre) and not (min(pre.min(), post.min()) >= 0 and max(pre.max(), post.max()) < n):
         raise ValueError(f"layered: synapses name neurons outside of 0 to {n - 1}.")
+    if not (math.isfinite(dt) and dt > 0):
+        raise ValueError(f"layered: `dt` is the biological time of a step in s, above 0; got {dt}. For example `dt=1e-3`.")
     parts = tuple(Part(name, int(begin), size) for name, begin, size in zip(names, first, sizes, strict=True))
     outside = np.zeros(n) if arrivals is None else arrivals
-    return Workload(parts, ListedConnections(pre, post), spikes, None, outside, float(dt), int(steps))
+    return Workload(parts, ListedConnections(pre, post), spikes, None, outside, float(dt), check_count(steps, "steps", 1))
 
 
 def _checked(model: Any, run: Any) -> Run:
@@ -134,7 +137,7 @@ def _windows(run: Run, parts: tuple[Part, ...], mean: np.ndarray) -> np.ndarray:
     """Spikes per step in windows, `(windows, n)`."""
     try:
         bins = [run.counts_over_time(part.name) for part in parts]
-    except (ValueError, KeyError):
+    except ValueError:  # no bins were recorded
         return mean[None]
     ends = np.rint(np.asarray(bins[0].times.to_decimal(u.ms)) / run.dt_ms).astype(int) - run.start_step
     lengths = np.diff(np.concatenate([[0], ends]))

@@ -115,6 +115,16 @@ def test_a_run_of_a_model(tmp_path, capsys):
     assert json.loads(out.read_text())["target"] == "cpu" and "bottleneck" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("kept", [n4.Counts(every=10 * u.ms), n4.Window(length=10 * u.ms)])
+def test_spikes_per_step_are_those_of_the_steps_that_were_recorded(kept):
+    """After a beginning that does not count, and where only the last steps are kept."""
+    model = n4.zoo.coba(scale=0.05).build(dt=0.1 * u.ms, seed=0)
+    run = n4.simulate(model, jr.key(0), 50 * u.ms, kept, discard=20 * u.ms)
+    load = h.workload(model, run)
+    assert load.spikes.sum() > 0 and np.allclose(load.spikes, run.rates("cells").to_decimal(u.Hz) * 1e-4)
+    assert np.allclose(load.windows.mean(0), load.spikes)
+
+
 def test_poisson_input_arrives_from_outside():
     cells = n4.Population("cells", 3, n4.LIF(tau=10 * u.ms, c=9 * u.pF, v_rest=0 * u.mV, v_th=9 * u.mV, v_reset=0 * u.mV), {"in": n4.Delta()})
     noise = n4.Poisson("noise", cells, "in", rate=500 * u.Hz, weight=0.1 * u.mV)
