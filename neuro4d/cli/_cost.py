@@ -11,7 +11,7 @@ from neuro4d.cli._arguments import Cost, Run
 from neuro4d.cli._machine import prepare
 from neuro4d.cli._quantity import UserError, parse_time
 from neuro4d.cli._run import make_plan
-from neuro4d.hardware import compare, estimate
+from neuro4d.hardware import compare, estimate, target
 from neuro4d.recorders import Counts
 from neuro4d.simulate import simulate
 
@@ -26,6 +26,7 @@ def run(command: Cost) -> int:
     duration = parse_time(command.duration, "--duration")
     if duration < WINDOW_MS:
         raise UserError(f'--duration: spikes are counted in bins of {WINDOW_MS:g} ms; got {command.duration!r}. For example --duration "1 s".')
+    chip = None if command.compare else target(command.target or "loihi2")
     prepare("auto", "auto", "float32")
     plan = make_plan(Run(network=command.network, scale=command.scale), duration, None)
     model = plan.network.build(dt=plan.dt_ms * u.ms, seed=command.seed)
@@ -33,7 +34,7 @@ def run(command: Cost) -> int:
     result = simulate(
         model, model.init(jax.random.key(command.seed)), duration * u.ms, Counts(every=WINDOW_MS * u.ms), progress=None if command.progress else False
     )
-    found: Any = compare(model, result) if command.compare else estimate(model, result, command.target or "loihi2")
+    found: Any = compare(model, result) if chip is None else estimate(model, result, chip)
     print(f"\n{found}")
     if command.json is not None:
         Path(command.json).write_text(json.dumps(found.to_dict(), indent=1) + "\n", encoding="utf-8")

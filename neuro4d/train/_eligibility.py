@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from neuro4d.model import Model, State, StepSpikes, advance, prepare
+from neuro4d.ops import arriving_rows, put_row
 from neuro4d.train._aims import Aim
 from neuro4d.train._loop import AbstractLoop, Observe
 from neuro4d.train._parameters import Places
@@ -158,5 +159,4 @@ def of_neurons(signals: Changes, change: Changes, aim: Aim) -> Array:
 
 def _remembered(ring: Array, fired: Array, step: Array) -> Array:
     """The past with the spikes of a step."""
-    row = (step & jnp.uint32(ring.shape[0] - 1)).astype(jnp.int32)
-    return jax.lax.dynamic_update_index_in_dim(ring, fired.astype(ring.dtype), row, 0)
+    return put_row(ring, fired, arriving_rows(step, jnp.int32(0), len(ring)))

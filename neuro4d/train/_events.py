@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int32
 
 from neuro4d._base import check_count, is_traced, steps_of, strip
 from neuro4d.model import Constants, Group, Model, State, check_inputs, prepare
+from neuro4d.ops import arriving_rows, put_row
 from neuro4d.train._events_outside import given
 from neuro4d.train._events_problem import NEVER, Problem, Split, make_problem, split
 from neuro4d.train._events_step import Arriving, Carried, Within, arriving, cut_by_cut, take_in
@@ -166,8 +167,7 @@ def _step(
     within = cut_by_cut(problem, out.held, arrivals, within, cuts if problem.edges.source.size else 1)
     within = take_in(problem, within, out.arrivals, jnp.zeros_like(out.arrivals))
     fired = jnp.concatenate([within.spike, jnp.where(out.fired, problem.dt, NEVER).astype(model.dtype)])
-    number = (elapsed & jnp.uint32(problem.depth - 1)).astype(jnp.int32)
-    past = jax.lax.dynamic_update_index_in_dim(carried.past, fired, number, 0)
+    past = put_row(carried.past, fired, arriving_rows(elapsed, jnp.int32(0), problem.depth))
     later = Carried(within.v, within.i, within.rise, within.wait - problem.dt, past, within.wrong)
     return (later, out.state), (fired, within.v)
 
