@@ -22,7 +22,7 @@ class Resource(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Cost:
-    """What a network costs on a target. Energies, times and powers are `Interval`s of bare numbers in J, s and W.
+    """What a network costs on a target. Each energy, time and power is an `Interval` of bare numbers in J, s and W.
 
     **Arguments:**
 
