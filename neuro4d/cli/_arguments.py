@@ -78,6 +78,41 @@ class Cost:
 
 
 @dataclasses.dataclass(frozen=True)
+class Map:
+    """Simulate a network and map it onto a chip: cores for neurons, places for cores, routes for spikes."""
+
+    network: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME|FILE")]
+    """A name from `neuro4d zoo`, or a configuration ending in .json or .toml."""
+
+    target: Annotated[str, tyro.conf.arg(metavar="TARGET|FILE")] = "loihi2"
+    """A chip that neuro4d knows, or a file of yours ending in .toml."""
+
+    partition: Literal["sequential", "lattice", "graph"] = "graph"
+    """Order in which neurons fill cores: as numbered, along a curve through the lattice, or after the synapses."""
+
+    method: Literal["sequential", "spectral", "annealing"] = "annealing"
+    """How cores get their places on the mesh."""
+
+    scale: Annotated[float | None, tyro.conf.arg(metavar="FACTOR")] = None
+    """Number of neurons relative to the published network. Default: the scale of the zoo's entry."""
+
+    duration: Annotated[str, tyro.conf.arg(metavar="TIME")] = "1 s"
+    """Biological time with a unit."""
+
+    seed: int = 0
+    """Seed of the network, of its noise and of the annealing."""
+
+    json: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
+    """Also write the placement and its routes to this file."""
+
+    plot: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
+    """Also draw the load of cores and links into this file, such as map.png; needs matplotlib."""
+
+    progress: bool = True
+    """Show a progress bar where there is a terminal."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Devices:
     """Show what this machine offers and what a simulation would use."""
 
@@ -90,6 +125,7 @@ class Zoo:
 Command = (
     Annotated[Run, tyro.conf.subcommand("run")]
     | Annotated[Cost, tyro.conf.subcommand("cost")]
+    | Annotated[Map, tyro.conf.subcommand("map")]
     | Annotated[Devices, tyro.conf.subcommand("devices")]
     | Annotated[Zoo, tyro.conf.subcommand("zoo")]
     | Annotated[Bench, tyro.conf.subcommand("bench")]

@@ -7,12 +7,14 @@ from typing import Any
 import brainunit as u
 import jax
 
-from neuro4d.cli._arguments import Cost, Run
+from neuro4d.cli._arguments import Cost, Map, Run
 from neuro4d.cli._machine import prepare
 from neuro4d.cli._quantity import UserError, parse_time
 from neuro4d.cli._run import make_plan
 from neuro4d.hardware import compare, estimate, target
+from neuro4d.model import Model
 from neuro4d.recorders import Counts
+from neuro4d.results import Run as Recorded
 from neuro4d.simulate import simulate
 
 WINDOW_MS = 10.0
@@ -23,20 +25,26 @@ def run(command: Cost) -> int:
     """Builds, simulates, prints what the network costs. Returns the exit code."""
     if command.compare and command.target is not None:
         raise UserError("--compare takes all targets; leave out --target, or --compare.")
-    duration = parse_time(command.duration, "--duration")
-    if duration < WINDOW_MS:
-        raise UserError(f'--duration: spikes are counted in bins of {WINDOW_MS:g} ms; got {command.duration!r}. For example --duration "1 s".')
     chip = None if command.compare else target(command.target or "loihi2")
-    prepare("auto", "auto", "float32")
-    plan = make_plan(Run(network=command.network, scale=command.scale), duration, None)
-    model = plan.network.build(dt=plan.dt_ms * u.ms, seed=command.seed)
-    print(f"{plan.name}: {model.n_neurons:,} neurons, {model.n_synapses:,} synapses, {duration:g} ms of biological time", flush=True)
-    result = simulate(
-        model, model.init(jax.random.key(command.seed)), duration * u.ms, Counts(every=WINDOW_MS * u.ms), progress=None if command.progress else False
-    )
+    model, result = recorded(command)
     found: Any = compare(model, result) if chip is None else estimate(model, result, chip)
     print(f"\n{found}")
     if command.json is not None:
         Path(command.json).write_text(json.dumps(found.to_dict(), indent=1) + "\n", encoding="utf-8")
         print(f"written to {command.json}")
     return 0
+
+
+def recorded(command: Cost | Map) -> tuple[Model, Recorded]:
+    """The network of a command, built and simulated, with spikes counted in bins."""
+    duration = parse_time(command.duration, "--duration")
+    if duration < WINDOW_MS:
+        raise UserError(
+            f'--duration: spikes are counted in bins of {WINDOW_MS:g} ms; got {command.duration!r}. For example --duration "1 s".'
+        )
+    prepare("auto", "auto", "float32")
+    plan = make_plan(Run(network=command.network, scale=command.scale), duration, None)
+    model = plan.network.build(dt=plan.dt_ms * u.ms, seed=command.seed)
+    print(f"{plan.name}: {model.n_neurons:,} neurons, {model.n_synapses:,} synapses, {duration:g} ms of biological time", flush=True)
+    state = model.init(jax.random.key(command.seed))
+    return model, simulate(model, state, duration * u.ms, Counts(every=WINDOW_MS * u.ms), progress=None if command.progress else False)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import tyro
 
-from neuro4d.cli._arguments import Command, Cost, Devices, Run
+from neuro4d.cli._arguments import Command, Cost, Devices, Map, Run
 from neuro4d.cli._bench import Bench
 from neuro4d.cli._quantity import UserError
 
@@ -48,6 +48,8 @@ def _dispatch(command: Run | Devices | object) -> int:
         return importlib.import_module("neuro4d.cli._run").run(command)
     if isinstance(command, Cost):
         return importlib.import_module("neuro4d.cli._cost").run(command)
+    if isinstance(command, Map):
+        return importlib.import_module("neuro4d.cli._map").run(command)
     if isinstance(command, Bench):
         return importlib.import_module("neuro4d.cli._bench").run(command)
     if isinstance(command, Devices):

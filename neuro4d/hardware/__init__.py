@@ -5,8 +5,13 @@ from neuro4d.hardware._cost import Cost as Cost
 from neuro4d.hardware._estimate import compare as compare
 from neuro4d.hardware._estimate import estimate as estimate
 from neuro4d.hardware._estimate import meter as meter
+from neuro4d.hardware._export import PlacementError as PlacementError
+from neuro4d.hardware._export import export as export
+from neuro4d.hardware._export import read_placement as read_placement
 from neuro4d.hardware._interval import Interval as Interval
 from neuro4d.hardware._mesh import Mesh as Mesh
+from neuro4d.hardware._mesh import mesh_of as mesh_of
+from neuro4d.hardware._meter import AbstractMeter as AbstractMeter
 from neuro4d.hardware._packing import CapacityError as CapacityError
 from neuro4d.hardware._partition import partition as partition
 from neuro4d.hardware._place import place as place
@@ -18,6 +23,7 @@ from neuro4d.hardware._route import is_deadlock_free as is_deadlock_free
 from neuro4d.hardware._route import route as route
 from neuro4d.hardware._route import routes_of as routes_of
 from neuro4d.hardware._route import tree as tree
+from neuro4d.hardware._schema import Chip as Chip
 from neuro4d.hardware._schema import ChipTarget as ChipTarget
 from neuro4d.hardware._schema import Coefficient as Coefficient
 from neuro4d.hardware._schema import ProcessorTarget as ProcessorTarget

@@ -1,7 +1,10 @@
 """L9: pictures of runs. matplotlib is imported when the first picture is drawn, never at import of neuro4d."""
 
+from neuro4d.plot._chip import chip_map as chip_map
 from neuro4d.plot._cost import cost_bars as cost_bars
 from neuro4d.plot._layered import layered as layered
+from neuro4d.plot._links import chip_and_links as chip_and_links
+from neuro4d.plot._links import link_load as link_load
 from neuro4d.plot._raster import raster as raster
 from neuro4d.plot._rates import rates as rates
 from neuro4d.plot._traces import traces as traces

@@ -1,0 +1,253 @@
+"""A chip from above: what each core, or each chip of a board, has to do."""
+
+import math
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from neuro4d._base import did_you_mean
+from neuro4d.hardware import Chip, Interval, Mesh, Placement, mesh_of, meter
+from neuro4d.plot import _canvas
+
+EMPTY = "#f4f4f4"
+UNUSED = "#e4e4e4"
+SMALLEST = (1e-15, 1e-12, 1e-9, 1e-6, 1e-3, 1.0, 1e3, 1e6, 1e9)
+LETTERS = ("f", "p", "n", "µ", "m", "", "k", "M", "G")
+TILES = 3000
+"""Tiles up to which lines between them are drawn; more would cover the colours."""
+
+
+class Quantity(NamedTuple):
+    """What a colour can stand for: its name, its unit, how cores of one chip go together where a chip is drawn as a whole, and its values."""
+
+    title: str
+    unit: str
+    together: Any
+    of: Callable[[Placement], Interval]
+
+
+class Cells(NamedTuple):
+    """Polygons `(k, corners, 2)`, in units of a link, and the place of every core among them, `(cores,)`."""
+
+    corners: Float[np.ndarray, "k corners 2"]
+    of_core: Int[np.ndarray, " cores"]
+
+
+def chip_map(placement: Placement, what: str = "load", ax: Any = None) -> Any:
+    """A placed network from above: the colour of a core is what it has to do.
+
+    On square meshes each tile shows its cores, and chips lie side by side with a dark line between them. On hexagonal meshes, such as SpiNNaker's, a hexagon
+    is a chip. Cores that hold no neurons are grey; a core that holds some and does nothing has the palest colour of the scale.
+
+    **Arguments:**
+
+    - `placement`: of `n4.hardware.partition` or `place`.
+    - `what`: `load`: time that a core works in a step, with which the busiest one makes all others wait; `events`: synaptic events of a step; `energy`: what events,
+      neurons, spikes and messages of a core take in a step, without links and static power; `messages` that leave a core or arrive at it in a step; `neurons`. A
+      hexagon shows its busiest core for `load`, and sums of its cores otherwise.
+    - `ax`: matplotlib axes to draw into, or new ones.
+
+    **Returns:** the axes.
+
+    **Raises:** `ValueError` for an unknown `what`; `ImportError` without matplotlib.
+
+    !!! Example
+
+        >>> work = n4.hardware.layered(["E"], [4000], np.arange(4000), np.arange(4000)[::-1], np.full(4000, 0.01), dt=1e-3, steps=100)
+        >>> placement = n4.hardware.partition(work, n4.hardware.target("loihi1"))
+        >>> ax = n4.plot.chip_map(placement, "neurons")
+        >>> ax.child_axes[0].get_ylabel()
+        'neurons'
+    """
+    if what not in QUANTITIES:
+        raise ValueError(f"chip_map: no quantity {what!r}.{did_you_mean(str(what), tuple(QUANTITIES))} Known are {', '.join(QUANTITIES)}.")
+    quantity = QUANTITIES[what]
+    found = quantity.of(placement)
+    mesh, node = mesh_of(placement)
+    square = mesh.kind == "square"
+    cells = _squares(placement) if square else Cells(hexagons(mesh), node)
+    values, used = _together(np.asarray(found.value, float), cells, quantity.together)
+    size, unit = prefixed(values, quantity.unit)
+    plt = _canvas.pyplot()
+    with plt.rc_context(_canvas.style()):
+        ax = axes_for(cells.corners, ax)
+        paint = plt.matplotlib.collections.PolyCollection
+        ax.add_collection(paint(cells.corners[~used], facecolor=EMPTY, edgecolor=UNUSED, linewidth=0.3))
+        drawn = paint(cells.corners[used], array=values[used] / size, cmap=colours(), edgecolor="face", linewidth=0.2)
+        drawn.set_clim(0, float(values.max()) / size or 1.0)
+        ax.add_collection(drawn)
+        if square:
+            tile_lines(ax, mesh, placement.chip)
+            borders(ax, mesh, placement.chip)
+        name = quantity.title if quantity.unit in ("", quantity.title) else f"{quantity.title} ({unit})"
+        bar(ax, drawn, name if size == 1 or quantity.unit else f"{name} ({unit.strip()})")
+        ax.set_title(_title(placement, what), loc="left")
+        small(ax, _note(found, bool((~used).any())))
+    return ax
+
+
+def _title(placement: Placement, what: str) -> str:
+    chips, cores = placement.n_chips, placement.n_cores
+    where = "" if chips == 1 else f" on {chips:,} chips"
+    return f"{placement.target.title}: {what} of {cores:,} core{'s' if cores > 1 else ''}{where}"
+
+
+def _note(found: Interval, free: bool) -> str:
+    """What the colours do not say: which cores are free, and how far off all colours may be together, from the largest of them."""
+    low, value, high = (float(np.max(getattr(found, end), initial=0)) for end in ("low", "value", "high"))
+    said = ["grey: without neurons"] if free else []
+    if low < value or value < high:
+        said.append(f"the largest lies between {low / value:.2g} and {high / value:.2g} times its colour")
+    return "; ".join(said)
+
+
+def _load(placement: Placement) -> Interval:
+    counted = meter(placement)
+    parts = counted.busy(counted.loads(np.asarray(placement.workload.spikes, float))).values()
+    return sum(parts, Interval(np.zeros(placement.n_cores)))
+
+
+def _energy(placement: Placement) -> Interval:
+    loads, energy = _loads(placement), placement.target.energy
+    found = Interval(np.zeros(placement.n_cores))
+    pairs = (
+        (energy.event, loads.events),
+        (energy.update, loads.active),
+        (energy.idle or energy.update, loads.idle),
+        (energy.spike, loads.spikes),
+        (energy.message, loads.messages),
+    )
+    for coefficient, number in pairs:
+        if coefficient is not None:
+            found = found + coefficient.interval * np.asarray(number, float)
+    return found
+
+
+def _loads(placement: Placement) -> Any:
+    return meter(placement).loads(np.asarray(placement.workload.spikes, float))
+
+
+def _messages(placement: Placement) -> Interval:
+    loads = _loads(placement)
+    return Interval(loads.messages + loads.arrivals)
+
+
+def _neurons(placement: Placement) -> Interval:
+    return Interval(np.bincount(placement.core, minlength=placement.n_cores).astype(float))
+
+
+QUANTITIES = MappingProxyType(
+    {
+        "load": Quantity("working time per step", "s", np.maximum, _load),
+        "events": Quantity("synaptic events per step", "", np.add, lambda placement: Interval(_loads(placement).events)),
+        "energy": Quantity("energy of events per step", "J", np.add, _energy),
+        "messages": Quantity("messages per step", "", np.add, _messages),
+        "neurons": Quantity("neurons", "", np.add, _neurons),
+    }
+)
+
+
+def _together(value: Float[np.ndarray, " cores"], cells: Cells, together: Any) -> tuple[Float[np.ndarray, " k"], Bool[np.ndarray, " k"]]:
+    """Values of cells, and which of them hold a core."""
+    found, used = np.zeros(len(cells.corners)), np.zeros(len(cells.corners), bool)
+    together.at(found, cells.of_core, value)
+    used[cells.of_core] = True
+    return found, used
+
+
+def _squares(placement: Placement) -> Cells:
+    """Cores in their tiles, as nearly square as their number allows, row by row from below; chips as `mesh_of` lays them out."""
+    chip = placement.chip
+    across, down = _array(placement)
+    side = math.ceil(math.sqrt(chip.per_tile))
+    high = -(-chip.per_tile // side)
+    tile, inside = np.divmod(np.arange(chip.cores), chip.per_tile)
+    x = tile % chip.columns + (inside % side) / side
+    y = tile // chip.columns + (inside // side) / high
+    corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) / (side, high)
+    one = np.stack([x, y], axis=1)[:, None] + corners - 0.5
+    number = np.arange(across * down)
+    shift = np.stack([number % across * chip.columns, number // across * chip.rows], axis=1)
+    return Cells((shift[:, None, None] + one).reshape(-1, 4, 2), placement.site)
+
+
+def _array(placement: Placement) -> tuple[int, int]:
+    """Chips in a row, and rows of chips."""
+    mesh, _ = mesh_of(placement)
+    return mesh.columns // placement.chip.columns, mesh.rows // placement.chip.rows
+
+
+def hexagons(mesh: Mesh) -> Float[np.ndarray, "n 6 2"]:
+    """A hexagon around every node."""
+    angle = np.pi / 6 + np.pi / 3 * np.arange(6)
+    return centres(mesh)[:, None] + np.stack([np.cos(angle), np.sin(angle)], axis=1) / math.sqrt(3) * 0.96
+
+
+def centres(mesh: Mesh) -> Float[np.ndarray, "n 2"]:
+    """Where nodes lie in the picture: those of a hexagonal mesh so that all six neighbours are as far."""
+    x, y = mesh.place.T.astype(float)
+    return np.stack([x - y / 2, y * math.sqrt(3) / 2] if mesh.kind == "hexagonal" else [x, y], axis=1)
+
+
+def tile_lines(ax: Any, mesh: Mesh, chip: Chip) -> None:
+    """Hairlines between tiles of several cores."""
+    if mesh.n <= TILES and chip.per_tile > 1:
+        ax.vlines(np.arange(1, mesh.columns) - 0.5, -0.5, mesh.rows - 0.5, color="white", linewidth=1.2)
+        ax.hlines(np.arange(1, mesh.rows) - 0.5, -0.5, mesh.columns - 0.5, color="white", linewidth=1.2)
+
+
+def borders(ax: Any, mesh: Mesh, chip: Chip) -> None:
+    """Dark lines around chips."""
+    ax.vlines(np.arange(0, mesh.columns + 1, chip.columns) - 0.5, -0.5, mesh.rows - 0.5, color=_canvas.INK, linewidth=1.6, clip_on=False)
+    ax.hlines(np.arange(0, mesh.rows + 1, chip.rows) - 0.5, -0.5, mesh.columns - 0.5, color=_canvas.INK, linewidth=1.6, clip_on=False)
+
+
+def axes_for(corners: Float[np.ndarray, "*k 2"], ax: Any) -> Any:
+    """Axes without a frame, with the limits of what is drawn, and as large as its shape asks for if they are new."""
+    flat = corners.reshape(-1, 2)
+    low, high = flat.min(axis=0), flat.max(axis=0)
+    if ax is None:
+        _, ax = _canvas.pyplot().subplots(figsize=paper(*(high - low)), layout="constrained")
+    ax.set_aspect("equal")
+    ax.set_xlim(low[0] - 0.02, high[0] + 0.02)
+    ax.set_ylim(low[1] - 0.02, high[1] + 0.02)
+    ax.set_axis_off()
+    return ax
+
+
+def paper(wide: float, tall: float) -> tuple[float, float]:
+    """Inches for a picture of so many links, its title and its scale: a link is never more than 1.6."""
+    inch = min(5.6 / wide, 5.6 / tall, 1.6)
+    return max(inch * wide + 1.2, 6.2), max(inch * tall, 2.2) + 0.7
+
+
+def colours() -> Any:
+    """From pale, for nothing, to dark."""
+    plt = _canvas.pyplot()
+    return plt.matplotlib.colors.ListedColormap(plt.get_cmap("YlGnBu")(np.linspace(0.06, 1, 256)))
+
+
+def bar(ax: Any, drawn: Any, label: str) -> None:
+    """The scale of the colours, at the right and as high as the picture."""
+    scale = ax.figure.colorbar(drawn, cax=ax.inset_axes([1.02, 0, 0.025, 1]))
+    scale.set_label(label)
+    scale.outline.set_visible(False)
+
+
+def small(ax: Any, text: str) -> None:
+    """Small print below the picture, with room made for it."""
+    ax.annotate(
+        text, (0, 0), xycoords="axes fraction", xytext=(0, -4), textcoords="offset points", va="top", fontsize=7.5, color=_canvas.FAINT
+    )
+
+
+def prefixed(values: Float[np.ndarray, "*k"], unit: str) -> tuple[float, str]:
+    """A divisor and a unit with which the largest value has one to three digits before the point; numbers without a unit stay as they are."""
+    most = float(np.max(values, initial=0.0))
+    if not unit or most <= 0:
+        return 1.0, unit
+    at = max(int(np.searchsorted(SMALLEST, most, side="right")) - 1, 0)
+    return SMALLEST[at], LETTERS[at] + unit
