@@ -57,8 +57,10 @@ from neuro4d.neurons import AdEx as AdEx
 from neuro4d.neurons import AdLIF as AdLIF
 from neuro4d.neurons import HodgkinHuxley as HodgkinHuxley
 from neuro4d.neurons import Izhikevich as Izhikevich
+from neuro4d.neurons import LoihiLIF as LoihiLIF
 from neuro4d.neurons import PoissonNeuron as PoissonNeuron
 from neuro4d.neurons import Relay as Relay
+from neuro4d.neurons import SpiNNakerLIF as SpiNNakerLIF
 from neuro4d.neurons import TraubMiles as TraubMiles
 from neuro4d.ops import SLAYER as SLAYER
 from neuro4d.ops import ATan as ATan
@@ -83,6 +85,7 @@ from neuro4d.receptors import DualExpCurrent as DualExpCurrent
 from neuro4d.receptors import ExpConductance as ExpConductance
 from neuro4d.receptors import ExpCurrent as ExpCurrent
 from neuro4d.receptors import PulseCurrent as PulseCurrent
+from neuro4d.receptors import SpiNNakerCurrent as SpiNNakerCurrent
 from neuro4d.recorders import Counts as Counts
 from neuro4d.recorders import Events as Events
 from neuro4d.recorders import Record as Record
@@ -111,11 +114,12 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from neuro4d import hardware as hardware
+    from neuro4d import plot as plot
     from neuro4d import train as train
 else:
 
     def __getattr__(name: str) -> Any:
-        """`n4.train` and `n4.hardware` are loaded when they are first used: most scripts simulate and do nothing else."""
-        if name in ("hardware", "train"):
+        """`n4.train`, `n4.hardware` and `n4.plot` are loaded when they are first used: most scripts simulate and do nothing else."""
+        if name in ("hardware", "plot", "train"):
             return importlib.import_module(f"neuro4d.{name}")
         raise AttributeError(f"module 'neuro4d' has no attribute {name!r}")

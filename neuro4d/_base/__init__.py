@@ -14,6 +14,13 @@ from neuro4d._base._errors import did_you_mean as did_you_mean
 from neuro4d._base._errors import first_bad as first_bad
 from neuro4d._base._errors import lookup as lookup
 from neuro4d._base._fault import Fault as Fault
+from neuro4d._base._fixed_point import WORD as WORD
+from neuro4d._base._fixed_point import check_whole as check_whole
+from neuro4d._base._fixed_point import kept_of as kept_of
+from neuro4d._base._fixed_point import product_s1615 as product_s1615
+from neuro4d._base._fixed_point import scaled_down as scaled_down
+from neuro4d._base._fixed_point import to_integer as to_integer
+from neuro4d._base._fixed_point import wrapped as wrapped
 from neuro4d._base._grid import per_second as per_second
 from neuro4d._base._grid import steps_of as steps_of
 from neuro4d._base._html import PALETTE as PALETTE

@@ -14,7 +14,9 @@ from neuro4d.neurons._leaky import LI as LI
 from neuro4d.neurons._leaky import PLIF as PLIF
 from neuro4d.neurons._lif import LIF as LIF
 from neuro4d.neurons._lif import LIFState as LIFState
+from neuro4d.neurons._loihi import LoihiLIF as LoihiLIF
 from neuro4d.neurons._poisson import PoissonNeuron as PoissonNeuron
 from neuro4d.neurons._qif import QIF as QIF
 from neuro4d.neurons._relay import Relay as Relay
+from neuro4d.neurons._spinnaker import SpiNNakerLIF as SpiNNakerLIF
 from neuro4d.neurons._traub_miles import TraubMiles as TraubMiles

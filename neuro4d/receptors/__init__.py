@@ -12,3 +12,4 @@ from neuro4d.receptors._instant import Delta as Delta
 from neuro4d.receptors._instant import PulseCurrent as PulseCurrent
 from neuro4d.receptors._nmda import NMDA as NMDA
 from neuro4d.receptors._propagators import psi as psi
+from neuro4d.receptors._spinnaker import SpiNNakerCurrent as SpiNNakerCurrent

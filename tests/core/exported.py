@@ -60,6 +60,14 @@ RECEPTORS = {
     "NMDA": lambda: n4.NMDA(tau_rise=2 * u.ms, tau_decay=20 * u.ms),
     "GABAB": lambda: n4.GABAB(g_max=50 * u.nS, e_rev=0 * u.mV),  # so that it makes the neurons of the suite fire
 }
+# The integers of a chip: no derivative, no native step. tests/hardware/test_fixed_point.py has every bit of them.
+FIXED_POINT = {
+    "LoihiLIF": lambda: n4.LoihiLIF(du=410, dv=41, vth=np.arange(400, 400 + N)),
+    "SpiNNakerLIF": lambda: n4.SpiNNakerLIF(
+        tau=20 * u.ms, c=200 * u.pF, v_rest=-60 * u.mV, v_th=np.linspace(-58, -54, N) * u.mV, v_reset=-60 * u.mV, t_ref=0.2 * u.ms
+    ),
+    "SpiNNakerCurrent": lambda: n4.SpiNNakerCurrent(tau=2 * u.ms, shift=1),
+}
 WEIGHTS = {"Delta": 2 * u.mV, "PulseCurrent": 3000 * u.pA, "ExpConductance": 5 * u.nS, "AlphaConductance": 5 * u.nS}
 WEIGHTS |= {"DualExpConductance": 5 * u.nS, "NMDA": 5 * u.nS, "GABAB": 0.5 * u.mM}
 RULES = {
@@ -124,7 +132,7 @@ SURROGATES = {
     "SLAYER": lambda: n4.SLAYER(),
     "Scaled": lambda: n4.Scaled(n4.Triangle()),
 }
-TABLES = (NEURONS, RECEPTORS, RULES, VALUES, KERNELS, STIMULI, PLASTICITY, RECORDERS, SURROGATES)
+TABLES = (NEURONS, RECEPTORS, FIXED_POINT, RULES, VALUES, KERNELS, STIMULI, PLASTICITY, RECORDERS, SURROGATES)
 
 
 def exported() -> dict[str, type]:
@@ -137,11 +145,11 @@ def network(name: str) -> n4.Network:
     """A network around the example of one neuron, receptor, stimulus, plasticity or rule."""
     if name == "PoissonNeuron":
         return of_sources()
-    if name in NEURONS:
-        cells = n4.Population("cells", N, NEURONS[name](), {"in": n4.Delta() if name == "Relay" else n4.ExpCurrent(tau=2 * u.ms)})
+    if name in NEURONS or name in ("LoihiLIF", "SpiNNakerLIF"):
+        cells = n4.Population("cells", N, (NEURONS | FIXED_POINT)[name](), {"in": n4.Delta() if name == "Relay" else n4.ExpCurrent(tau=2 * u.ms)})
     else:
         cells = n4.Population(
-            "cells", N, lif(), {"in": RECEPTORS.get(name, RECEPTORS["ExpCurrent"])()}, v0=n4.Uniform(-60 * u.mV, -51 * u.mV)
+            "cells", N, lif(), {"in": (RECEPTORS | FIXED_POINT).get(name, RECEPTORS["ExpCurrent"])()}, v0=n4.Uniform(-60 * u.mV, -51 * u.mV)
         )
     weight = WEIGHTS.get(type(cells.receptors["in"]).__name__, 150 * u.pA)
     if name in STIMULI:

@@ -12,14 +12,27 @@ import jax.random as jr
 import numpy as np
 import pytest
 from core import exported
-from core.exported import NEURONS, PLASTICITY, RECEPTORS, RECORDERS, RULES, STIMULI, SURROGATES, TABLES, VALUES, network, together
+from core.exported import (
+    FIXED_POINT,
+    NEURONS,
+    PLASTICITY,
+    RECEPTORS,
+    RECORDERS,
+    RULES,
+    STIMULI,
+    SURROGATES,
+    TABLES,
+    VALUES,
+    network,
+    together,
+)
 from core.networks import KEY, lif, same, same_spikes
 
 import neuro4d as n4
 from neuro4d._base import NUMBER, AbstractPart, field_units, words
 from neuro4d.model import Span
 
-DYNAMIC = [*NEURONS, *RECEPTORS, *STIMULI, *PLASTICITY]
+DYNAMIC = [*NEURONS, *RECEPTORS, *FIXED_POINT, *STIMULI, *PLASTICITY]
 """What computes in a step."""
 
 TOGETHER = {"stimuli": [*STIMULI], "plasticity": [*PLASTICITY]}
