@@ -1,6 +1,8 @@
 """L7: what a network costs on a chip that is not at hand: energy, latency and a mapping, as intervals with sources."""
 
+from neuro4d.hardware._balance import balance as balance
 from neuro4d.hardware._compare import Comparison as Comparison
+from neuro4d.hardware._cool import cool as cool
 from neuro4d.hardware._cost import Cost as Cost
 from neuro4d.hardware._estimate import compare as compare
 from neuro4d.hardware._estimate import estimate as estimate
@@ -8,14 +10,20 @@ from neuro4d.hardware._estimate import meter as meter
 from neuro4d.hardware._export import PlacementError as PlacementError
 from neuro4d.hardware._export import export as export
 from neuro4d.hardware._export import read_placement as read_placement
+from neuro4d.hardware._gating import gate as gate
+from neuro4d.hardware._gating import powered as powered
 from neuro4d.hardware._interval import Interval as Interval
+from neuro4d.hardware._layout import compress as compress
 from neuro4d.hardware._mesh import Mesh as Mesh
 from neuro4d.hardware._mesh import mesh_of as mesh_of
 from neuro4d.hardware._meter import AbstractMeter as AbstractMeter
 from neuro4d.hardware._packing import CapacityError as CapacityError
 from neuro4d.hardware._partition import partition as partition
 from neuro4d.hardware._place import place as place
+from neuro4d.hardware._placement import Change as Change
 from neuro4d.hardware._placement import FanOut as FanOut
+from neuro4d.hardware._placement import Gating as Gating
+from neuro4d.hardware._placement import Layout as Layout
 from neuro4d.hardware._placement import Placement as Placement
 from neuro4d.hardware._route import Routes as Routes
 from neuro4d.hardware._route import deadlock as deadlock
@@ -28,11 +36,15 @@ from neuro4d.hardware._schema import ChipTarget as ChipTarget
 from neuro4d.hardware._schema import Coefficient as Coefficient
 from neuro4d.hardware._schema import ProcessorTarget as ProcessorTarget
 from neuro4d.hardware._schema import Target as Target
+from neuro4d.hardware._spread import spread as spread
 from neuro4d.hardware._tables import RoutingTables as RoutingTables
 from neuro4d.hardware._tables import routing_tables as routing_tables
 from neuro4d.hardware._target import TargetError as TargetError
 from neuro4d.hardware._target import target as target
 from neuro4d.hardware._target import targets as targets
+from neuro4d.hardware._thermal import Package as Package
+from neuro4d.hardware._thermal import Temperatures as Temperatures
+from neuro4d.hardware._thermal import temperature as temperature
 from neuro4d.hardware._traffic import hop_traffic as hop_traffic
 from neuro4d.hardware._traffic import traffic as traffic
 from neuro4d.hardware._workload import Part as Part

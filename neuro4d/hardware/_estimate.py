@@ -60,7 +60,9 @@ def estimate(
     return _of_chip(partition(load, found))
 
 
-def compare(model: Model | Workload, run: Run | None = None, targets: Sequence[str | os.PathLike[str] | Target] | None = None) -> Comparison:
+def compare(
+    model: Model | Workload, run: Run | None = None, targets: Sequence[str | os.PathLike[str] | Target] | None = None
+) -> Comparison:
     """The same network on several targets, side by side. A target on which it does not fit is a row that says why.
 
     **Arguments:** as for `estimate`; `targets`: several; all that come with neuro4d if left out.
@@ -108,6 +110,8 @@ def meter(placement: Placement | Workload, target: str | os.PathLike[str] | Targ
 def _of_chip(placement: Placement) -> Cost:
     counted, load, found = chip_meter(placement), placement.workload, placement.target
     fullest = used(placement)
+    if placement.layout is not None:
+        fullest = fullest._replace(memory=placement.layout.memory)
     most = {name: Resource(int(getattr(fullest, name).max()), limit) for name, limit in limits(found).items()}
     return _cost(counted, load, found, placement.n_cores, placement.n_chips, most)
 

@@ -1,7 +1,9 @@
 """Energy and time of a step as functions of spikes."""
 
 import abc
-from typing import Any
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -9,13 +11,19 @@ from jaxtyping import Float
 
 from neuro4d.hardware._interval import Interval, larger, largest, over, total
 from neuro4d.hardware._loads import LoadModel, Loads, load_model
-from neuro4d.hardware._placement import Placement
-from neuro4d.hardware._schema import ChipTarget, Coefficient, Processor
-from neuro4d.hardware._workload import Workload
+from neuro4d.hardware._placement import Gating, Placement
+from neuro4d.hardware._schedule import Groups, Price, Schedule, groups_of, schedule
+from neuro4d.hardware._schema import ChipTarget, Coefficient, Energy, Processor, Time
+from neuro4d.hardware._workload import Workload, check_counts
 
 
 class AbstractMeter(eqx.Module):
     """Energy in J and time in s of a step, from the spikes of every neuron per step, `(n,)`. Works in `jit`, `vmap` and `grad`."""
+
+    @property
+    @abc.abstractmethod
+    def n_neurons(self) -> int:
+        """How many neurons it counts the spikes of."""
 
     @abc.abstractmethod
     def loads(self, spikes: Float[Any, " n"]) -> Any:
@@ -56,29 +64,41 @@ class AbstractMeter(eqx.Module):
         return total(self.terms(spikes).values())
 
 
+class Awake(NamedTuple):
+    """What gating makes of a run, per step: `powered` cores, mean over time; `energy` in J and `time` in s of waking."""
+
+    powered: float
+    energy: Interval
+    time: Interval
+
+
 class ChipMeter(AbstractMeter):
-    """A placed network on a chip. `tiles`, `cores`, `chips`: in use."""
+    """A placed network on a chip. `cores` are those that are powered, in whole groups; `tiles`, `chips`: in use; `awake`: what gating makes of it."""
 
     model: LoadModel
     target: ChipTarget = eqx.field(static=True)
     cores: int = eqx.field(static=True)
     tiles: int = eqx.field(static=True)
     chips: int = eqx.field(static=True)
+    awake: Awake | None = None
 
     def busy(self, loads: Loads) -> dict[str, Interval]:
         """How long each core works in a step, in s, `(cores,)`, by what it does."""
-        time = self.target.time
-        return {
-            "synapses": interval(time.event) * loads.events,
-            "neurons": interval(time.update) * loads.active + interval(time.idle or time.update) * loads.idle,
-            "spikes": interval(time.spike) * loads.spikes,
-            "messages": interval(time.message) * loads.messages + interval(time.arrival) * loads.arrivals,
-        }
+        return busy(self.target.time, loads, interval)
+
+    @property
+    def n_neurons(self) -> int:
+        return len(self.model.home)
 
     def loads(self, spikes: Float[Any, " n"]) -> Loads:
+        check_counts(spikes, "meter: spikes")
         return self.model(spikes)
 
     def times_of(self, loads: Loads) -> dict[str, Interval]:
+        times = self._times_of(loads)
+        return times if self.awake is None else times | {"waking": self.awake.time}
+
+    def _times_of(self, loads: Loads) -> dict[str, Interval]:
         busiest = over(total(self.busy(loads).values()), lambda x: x.max())
         if self.target.chip.step == "clock":
             tick = Interval(self.target.chip.tick)
@@ -102,7 +122,7 @@ class ChipMeter(AbstractMeter):
 
     def powers(self) -> dict[str, Interval]:
         power, chip = self.target.power, self.target.chip
-        on = min(-(-self.cores // power.group) * power.group, self.chips * chip.cores)
+        on = self.cores if self.awake is None else self.awake.powered
         boards = -(-self.chips // power.chips_per_board)
         return {
             "cores": interval(power.core) * on,
@@ -115,13 +135,15 @@ class ChipMeter(AbstractMeter):
     def events_of(self, loads: Loads) -> dict[str, Interval]:
         energy = self.target.energy
         across = interval(energy.hop_rows or energy.hop) * loads.across
-        return {
-            "synapses": interval(energy.event) * loads.events.sum(),
-            "neurons": interval(energy.update) * loads.active.sum() + interval(energy.idle or energy.update) * loads.idle.sum(),
-            "spikes": interval(energy.spike) * loads.spikes.sum(),
-            "messages": interval(energy.message) * loads.messages.sum(),
-            "links": interval(energy.hop) * loads.along + across + interval(energy.between or energy.hop) * loads.between,
-        }
+        waking = {} if self.awake is None else {"waking": self.awake.energy}
+        own = {name: over(x, lambda cores: cores.sum()) for name, x in paid(energy, loads, interval).items()}
+        return (
+            waking
+            | own
+            | {
+                "links": interval(energy.hop) * loads.along + across + interval(energy.between or energy.hop) * loads.between,
+            }
+        )
 
 
 class ProcessorMeter(AbstractMeter):
@@ -133,8 +155,13 @@ class ProcessorMeter(AbstractMeter):
     fan_out: Float[Any, " n"]
     outside: Float[Any, ""]
 
+    @property
+    def n_neurons(self) -> int:
+        return self.n
+
     def loads(self, spikes: Float[Any, " n"]) -> Float[Any, ""]:
         """Synaptic events in a step."""
+        check_counts(spikes, "meter: spikes")
         return spikes @ self.fan_out + self.outside
 
     def times_of(self, loads: Float[Any, ""]) -> dict[str, Interval]:
@@ -158,10 +185,69 @@ def interval(number: Coefficient | None) -> Interval:
     return Interval(0.0) if number is None else number.interval
 
 
+def busy(time: Time, loads: Any, number: Callable[[Coefficient | None], Any]) -> dict[str, Any]:
+    """How long each core works in a step, in s, by what it does; `loads` has the fields of `Loads` that count cores; `number` says what of a coefficient counts."""
+    return {
+        "synapses": number(time.event) * loads.events,
+        "neurons": number(time.update) * loads.active + number(time.idle or time.update) * loads.idle,
+        "spikes": number(time.spike) * loads.spikes,
+        "messages": number(time.message) * loads.messages + number(time.arrival) * loads.arrivals,
+    }
+
+
+def paid(energy: Energy, loads: Loads, number: Callable[[Coefficient | None], Any]) -> dict[str, Any]:
+    """What each core pays for the events of a step, in J, without links; `number` says what of a coefficient counts."""
+    return {
+        "synapses": number(energy.event) * loads.events,
+        "neurons": number(energy.update) * loads.active + number(energy.idle or energy.update) * loads.idle,
+        "spikes": number(energy.spike) * loads.spikes,
+        "messages": number(energy.message) * loads.messages,
+    }
+
+
+def value(number: Coefficient | None) -> float:
+    """A number of a target without its band; 0 where it has none."""
+    return 0.0 if number is None else number.value
+
+
 def chip_meter(placement: Placement) -> ChipMeter:
     """Energy and time of a placed network."""
     tiles = len({tuple(tile) for tile in placement.tile.tolist()})
-    return ChipMeter(load_model(placement), placement.target, placement.n_cores, tiles, placement.n_chips)
+    groups = groups_of(placement)
+    plain = ChipMeter(load_model(placement), placement.target, int(groups.size.sum()), tiles, placement.n_chips)
+    return plain if placement.gating is None else dataclasses.replace(plain, awake=_awake(placement, plain, groups, placement.gating))
+
+
+def planned(placement: Placement) -> tuple[Groups, Schedule, Float[np.ndarray, " windows"]]:
+    """Which groups of cores are powered in which window of the run, and how long each takes, in s. All, always, without `gate`."""
+    plain = chip_meter(dataclasses.replace(placement, gating=None))
+    return (groups_of(placement), *_planned(placement, plain, groups_of(placement)))
+
+
+def _planned(placement: Placement, plain: ChipMeter, groups: Groups) -> tuple[Schedule, Float[np.ndarray, " windows"]]:
+    load, power = placement.workload, placement.target.power
+    rows = np.asarray(load.spikes, float)[None] if load.windows is None else np.asarray(load.windows, float)
+    loads = [plain.loads(row) for row in rows]
+    time = np.array([float(total(plain.times_of(each).values()).value) for each in loads]) * load.steps / len(rows)
+    if placement.gating is None:
+        return Schedule(np.ones((len(rows), len(groups.size)), bool), 0, 0), time
+    all_on = float(total(plain.powers().values()).value)
+    wait = all_on * float(_wait(placement.target, placement.gating.time).value)
+    price = Price(value(power.core) - value(power.gated), float(placement.gating.energy.value), wait)
+    return schedule(groups, np.stack([(each.events > 0) | (each.spikes > 0) for each in loads]), time, price), time
+
+
+def _awake(placement: Placement, plain: ChipMeter, groups: Groups, gating: Gating) -> Awake:
+    plan, time = _planned(placement, plain, groups)
+    powered = float(time @ (plan.on @ groups.size) / time.sum())
+    steps = placement.workload.steps
+    return Awake(powered, gating.energy * (plan.wakes / steps), _wait(placement.target, gating.time) * (plan.waits / steps))
+
+
+def _wait(target: ChipTarget, time: Interval) -> Interval:
+    """How much longer a step takes in which cores wake: on a chip that follows a clock, what does not fit into a tick."""
+    tick = target.chip.tick if target.chip.step == "clock" else None
+    return time if tick is None else over(time, lambda x: larger(x - tick, 0.0))
 
 
 def processor_meter(workload: Workload, processor: Processor) -> ProcessorMeter:

@@ -1,6 +1,6 @@
 """How much of a core a set of neurons needs, and whether it fits."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Int
@@ -28,16 +28,19 @@ def usage(target: ChipTarget, core: Int[np.ndarray, " n"], table: FanOut, n_core
     neurons = count(core)
     away = table.core != core[table.source]
     bits = synapse_bits(target, table.synapses)
-    return Usage(neurons, count(table.core), count(core[table.source[away]]), count(table.core, bits) + neurons * int(target.packing.neuron))
+    return Usage(
+        neurons, count(table.core), count(core[table.source[away]]), count(table.core, bits) + neurons * int(target.packing.neuron)
+    )
 
 
-def synapse_bits(target: ChipTarget, synapses: Int[np.ndarray, "*k"]) -> Int[np.ndarray, "*k"]:
-    """Bits for so many synapses of one source on one core: entries of at most `block` synapses, each in whole words."""
+def synapse_bits(target: ChipTarget, synapses: Int[np.ndarray, "*k"], each: Any = None) -> Int[np.ndarray, "*k"]:
+    """Bits for so many synapses of one source on one core: entries of at most `block` synapses of `each` bits, or as the target says, in whole words."""
     packing = target.packing
     if packing.rule == "crossbar":
         return np.zeros_like(synapses, np.int64)
+    size = packing.synapse if each is None else each
     full, rest = np.divmod(np.asarray(synapses, np.int64), packing.block)
-    words = lambda n: np.ceil((n * packing.synapse + packing.axon) / packing.word).astype(np.int64) * packing.word  # noqa: E731
+    words = lambda n: np.ceil((n * size + packing.axon) / packing.word).astype(np.int64) * packing.word  # noqa: E731
     return full * words(np.full_like(full, packing.block)) + np.where(rest > 0, words(rest), 0)
 
 

@@ -1,5 +1,6 @@
 """Which core each neuron goes to: as few cores as the order of the neurons allows, and no limit of a core exceeded."""
 
+import dataclasses
 import itertools
 from typing import Literal
 
@@ -61,7 +62,7 @@ def partition(workload: Workload, target: ChipTarget, method: Literal["sequentia
 
 def moved(placement: Placement, site: Int[np.ndarray, " cores"], change: Change, table: FanOut | None = None) -> Placement:
     """The same neurons on the same cores, which lie on these sites. What is known of the synapses is kept: to read it again takes long."""
-    found = Placement(placement.target, placement.workload, placement.core, site, (*placement.changes, change))
+    found = dataclasses.replace(placement, site=site, changes=(*placement.changes, change))
     vars(found)["fan_out"] = placement.fan_out if table is None else table
     return found
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
+from neuro4d.hardware._interval import Interval
 from neuro4d.hardware._schema import Chip, ChipTarget
 from neuro4d.hardware._workload import Workload
 
@@ -36,6 +37,29 @@ class Change(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Layout:
+    """How the synapses of every core are stored, for each entry of the fan-out table: a list of the synapses of a source on a core.
+
+    **Fields:** `index`: the number of every neuron in its core, from 0, `(n,)`; `width`: bits that name the target of a synapse, 0 where the list is dense: the first neurons
+    of the core, one behind the other, `(k,)`; `first`: the entry whose list it is, its own number unless lists are shared, `(k,)`; `memory`: bits of every core, neurons
+    included, `(cores,)`; `shared`: whether equal lists are one.
+    """
+
+    index: Int[np.ndarray, " n"]
+    width: Int[np.ndarray, " k"]
+    first: Int[np.ndarray, " k"]
+    memory: Int[np.ndarray, " cores"]
+    shared: bool
+
+
+class Gating(NamedTuple):
+    """That cores are off while nothing happens on them, and what it takes to switch one on again: `energy` in J, for each core, and `time` in s."""
+
+    energy: Interval
+    time: Interval
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Placement:
     """A workload on a target.
 
@@ -45,6 +69,8 @@ class Placement:
     - `core`: the core of every neuron, `(n,)`; cores are numbered from 0.
     - `site`: where every core lies, `(cores,)`: `chip * cores per chip + number in the chip`.
     - `changes`: the reports of the passes so far.
+    - `layout`: how synapses are stored, after `compress`.
+    - `gating`: the price of waking a core, after `gate`.
     """
 
     target: ChipTarget
@@ -52,6 +78,8 @@ class Placement:
     core: Int[np.ndarray, " n"]
     site: Int[np.ndarray, " cores"]
     changes: tuple[Change, ...] = ()
+    layout: Layout | None = None
+    gating: Gating | None = None
 
     @property
     def n_cores(self) -> int:
@@ -79,6 +107,13 @@ class Placement:
         chip, inside = np.divmod(self.site, self.chip.cores)
         tile = inside // self.chip.per_tile
         return np.stack([chip, tile % self.chip.columns, tile // self.chip.columns], axis=1)
+
+
+def noted(placement: Placement, change: Change) -> Placement:
+    """The same with one more report; what is known of the synapses is kept."""
+    found = dataclasses.replace(placement, changes=(*placement.changes, change))
+    vars(found)["fan_out"] = placement.fan_out
+    return found
 
 
 def fan_out(workload: Workload, core: Int[np.ndarray, " n"], n_cores: int) -> FanOut:

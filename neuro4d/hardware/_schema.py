@@ -68,11 +68,12 @@ class Limits(Block, frozen=True, kw_only=True):
 
 
 class Packing(Block, frozen=True, kw_only=True):
-    """How synapses fill the memory of a core, in bits: `synapse` each, `axon` for each source that reaches the core, in words of `word`, at most
-    `block` synapses to an entry. `crossbar`: `axons_in` x `neurons` are there, whatever is connected."""
+    """How synapses fill the memory of a core, in bits: `synapse` each, `index` of which name its target, `axon` for each source that reaches the core, in words
+    of `word`, at most `block` synapses to an entry. `index`: 0 where it is not known. `crossbar`: `axons_in` x `neurons` are there, whatever is connected."""
 
     rule: Literal["list", "crossbar"]
     synapse: NotNegative = 0
+    index: NotNegative = 0
     axon: NotNegative = 0
     neuron: NotNegative = 0
     word: Natural = 1

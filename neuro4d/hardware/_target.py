@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from neuro4d._base import did_you_mean
-from neuro4d.hardware._schema import Chip, ChipTarget, Coefficient, ProcessorTarget, Target
+from neuro4d.hardware._schema import Chip, ChipTarget, Coefficient, Packing, ProcessorTarget, Target
 
 LARGEST_FILE = 2**20
 """Bytes. A target is a page of text."""
@@ -49,9 +49,7 @@ def target(name: str | os.PathLike[str] | Target) -> Target:
     if text.endswith(".toml"):
         return _from_user(Path(text).expanduser())
     if text not in targets():
-        raise TargetError(
-            f"no target named {text!r}.{did_you_mean(text, targets())} Known are {', '.join(targets())}; a file of yours ends in .toml."
-        )
+        raise TargetError(f"no target named {text!r}.{did_you_mean(text, targets())} A file of yours ends in .toml.")
     return parse((_folder() / f"{text}.toml").read_text(encoding="utf-8"), f"{text}.toml")
 
 
@@ -98,15 +96,21 @@ def _plain(message: str) -> str:
 
 def _check(found: Target, where: str) -> None:
     if isinstance(found, ChipTarget):
-        _check_chip(found.chip, where)
+        _check_chip(found.chip, found.packing, where)
     for place, value in coefficients(found):
         try:
             _ = value.interval
         except ValueError:
-            raise TargetError(f"{where}: {place} has the band {value.low} to {value.high} around {value.value}; low <= value <= high.") from None
+            raise TargetError(
+                f"{where}: {place} has the band {value.low} to {value.high} around {value.value}; low <= value <= high."
+            ) from None
 
 
-def _check_chip(chip: Chip, where: str) -> None:
+def _check_chip(chip: Chip, packing: Packing, where: str) -> None:
+    if packing.index > packing.synapse:
+        raise TargetError(
+            f"{where}: packing.index is {packing.index} bits of the {packing.synapse} of packing.synapse; it is a part of them."
+        )
     if chip.step == "clock" and chip.tick is None:
         raise TargetError(f"{where}: chip.tick is the length of a step of a chip that follows a clock, in s, for example 1e-3.")
     if chip.columns * chip.rows * chip.per_tile < chip.cores:
@@ -122,6 +126,10 @@ def coefficients(found: Target) -> list[tuple[str, Coefficient]]:
         block = getattr(found, table, None)
         for name in () if block is None else block.__struct_fields__:
             value = getattr(block, name)
-            entries = [(f"{table}.{name}", value)] if not isinstance(value, tuple) else [(f"{table}.{name}[{i}]", x.time) for i, x in enumerate(value)]
+            entries = (
+                [(f"{table}.{name}", value)]
+                if not isinstance(value, tuple)
+                else [(f"{table}.{name}[{i}]", x.time) for i, x in enumerate(value)]
+            )
             numbers += [(place, each) for place, each in entries if isinstance(each, Coefficient)]
     return numbers

@@ -2,14 +2,13 @@
 
 import dataclasses
 import functools
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import brainunit as u
 import numpy as np
 
-from neuro4d._base import check_count
+from neuro4d._base import check_count, check_quantity, first_bad, is_traced
 from neuro4d.hardware._connections import AbstractConnections, ListedConnections, ModelConnections
 from neuro4d.model import Model
 from neuro4d.results import Run
@@ -37,6 +36,8 @@ class Workload:
     - `dt`: biological time of a step in s.
     - `steps`: of the run, or of an inference.
     - `position`: places of neurons on the lattice, `(n, 4)`, or `None`.
+
+    **Raises:** `ValueError` for a count that is negative or not finite.
     """
 
     parts: tuple[Part, ...]
@@ -47,6 +48,10 @@ class Workload:
     dt: float
     steps: int
     position: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("spikes", "windows", "arrivals"):
+            check_counts(getattr(self, name), f"Workload.{name}")
 
     @property
     def n(self) -> int:
@@ -93,16 +98,32 @@ def workload(model: Model, run: Run | None) -> Workload:
     connections = ModelConnections(model)
     parts = tuple(Part(name, connections.first[name], span.size) for name, span in model.populations.items())
     mean = np.concatenate([run.rates(part.name).to_decimal(u.Hz) for part in parts]) * model.dt_ms * 1e-3
-    return Workload(parts, connections, mean, _windows(run, parts, mean), _arrivals(model, connections), model.dt_ms * 1e-3, run.n_steps, _positions(model))
+    return Workload(
+        parts,
+        connections,
+        mean,
+        _windows(run, parts, mean),
+        _arrivals(model, connections),
+        model.dt_ms * 1e-3,
+        run.n_steps,
+        _positions(model),
+    )
 
 
-def layered(names: Sequence[str], sizes: Sequence[int], pre: Any, post: Any, spikes: Any, *, dt: float, steps: int, arrivals: Any = None) -> Workload:
+def layered(
+    names: Sequence[str], sizes: Sequence[int], pre: Any, post: Any, spikes: Any, *, dt: Any, steps: int, arrivals: Any = None
+) -> Workload:
     """A workload from arrays: layers of given sizes, and synapses between neurons that are numbered through all layers.
 
-    **Arguments:** `pre`, `post`: the two ends of every synapse, `(k,)`; `spikes`: per neuron and step, `(n,)`; `dt` in s; `steps`; `arrivals`: events from
-    outside per neuron and step, `(n,)`, 0 if left out.
+    **Arguments:** `pre`, `post`: the two ends of every synapse, `(k,)`; `spikes`: per neuron and step, `(n,)`; `dt`: a time, such as
+    `1*u.ms`; `steps`; `arrivals`: events from outside per neuron and step, `(n,)`, 0 if left out.
 
-    **Raises:** `ValueError` where numbers do not fit together.
+    **Raises:** `ValueError` where numbers do not fit together; `UnitError` for a `dt` without a unit of time.
+
+    !!! Example
+
+        >>> n4.hardware.layered(["a", "b"], [2, 1], [0, 1], [2, 2], np.full(3, 0.1), dt=1*u.ms, steps=100)
+        Workload(2 parts, 3 neurons, 2 synapses, 0.3 spikes per step)
     """
     sizes = [check_count(n, "sizes", 1) for n in sizes]
     n = sum(sizes)
@@ -115,11 +136,24 @@ def layered(names: Sequence[str], sizes: Sequence[int], pre: Any, post: Any, spi
         )
     if len(pre) and not (min(pre.min(), post.min()) >= 0 and max(pre.max(), post.max()) < n):
         raise ValueError(f"layered: synapses name neurons outside of 0 to {n - 1}.")
-    if not (math.isfinite(dt) and dt > 0):
-        raise ValueError(f"layered: `dt` is the biological time of a step in s, above 0; got {dt}. For example `dt=1e-3`.")
+    if not isinstance(dt, u.Quantity):
+        dt = dt * u.second
+    length = float(check_quantity(dt, u.ms, "layered: dt", low=0, open_low=True)) * 1e-3
     parts = tuple(Part(name, int(begin), size) for name, begin, size in zip(names, first, sizes, strict=True))
     outside = np.zeros(n) if arrivals is None else arrivals
-    return Workload(parts, ListedConnections(pre, post), spikes, None, outside, float(dt), check_count(steps, "steps", 1))
+    return Workload(parts, ListedConnections(pre, post), spikes, None, outside, length, check_count(steps, "steps", 1))
+
+
+def check_counts(x: Any, where: str) -> None:
+    """Refuses numbers of spikes or events that are negative or not finite. Inside of compiled functions they are not known yet."""
+    if x is None or is_traced(x):
+        return
+    counts = np.asarray(x, np.float64)
+    bad = ~(np.isfinite(counts) & (counts >= 0))
+    if bad.any():
+        raise ValueError(
+            f"{where} are numbers per neuron and step, at least 0; got {np.atleast_1d(counts)[np.atleast_1d(bad)][0]}{first_bad(bad)}."
+        )
 
 
 def _checked(model: Any, run: Any) -> Run:
