@@ -17,6 +17,7 @@ from neuro4d.train._choose_dt import choose_dt as choose_dt
 from neuro4d.train._delays import Delays as Delays
 from neuro4d.train._delays import Spread as Spread
 from neuro4d.train._differences import Differences as Differences
+from neuro4d.train._energy import EnergyPerSecond as EnergyPerSecond
 from neuro4d.train._eprop import EProp as EProp
 from neuro4d.train._escape import escape_noise as escape_noise
 from neuro4d.train._escape import with_escape_noise as with_escape_noise
@@ -71,6 +72,7 @@ from neuro4d.train.layers import Recurrent as Recurrent
 from neuro4d.train.layers import Residual as Residual
 from neuro4d.train.layers import Sequential as Sequential
 from neuro4d.train.layers import Spiking as Spiking
+from neuro4d.train.tuners import ChipEnergy as ChipEnergy
 from neuro4d.train.tuners import EarlyExit as EarlyExit
 from neuro4d.train.tuners import Exited as Exited
 from neuro4d.train.tuners import ExitLoss as ExitLoss
@@ -81,6 +83,7 @@ from neuro4d.train.tuners import StepTable as StepTable
 from neuro4d.train.tuners import ThresholdTuner as ThresholdTuner
 from neuro4d.train.tuners import TimestepChoice as TimestepChoice
 from neuro4d.train.tuners import TimestepOptimizer as TimestepOptimizer
+from neuro4d.train.tuners import chip_workload as chip_workload
 from neuro4d.train.tuners import compare_models as compare_models
 from neuro4d.train.tuners import compare_neurons as compare_neurons
 from neuro4d.train.tuners import exit_probabilities as exit_probabilities

@@ -1,5 +1,7 @@
 """Tuners of trained classifiers: thresholds, time steps, neurons, and what each saves."""
 
+from neuro4d.train.tuners._chip import ChipEnergy as ChipEnergy
+from neuro4d.train.tuners._chip import chip_workload as chip_workload
 from neuro4d.train.tuners._compare import ModelRow as ModelRow
 from neuro4d.train.tuners._compare import ModelTable as ModelTable
 from neuro4d.train.tuners._compare import compare_models as compare_models
