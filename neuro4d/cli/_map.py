@@ -2,6 +2,7 @@
 
 import importlib
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,17 @@ from neuro4d.cli._output import write
 from neuro4d.cli._quantity import UserError
 from neuro4d.hardware import ChipTarget, Placement, Routes, deadlock, estimate, export, partition, place, route, target, workload
 
+KINDS = ("png", "svg", "pdf")
+
 
 def run(command: Map) -> int:
     """Builds, simulates, gives neurons cores, cores places and spikes routes, and prints what each pass did. Returns the exit code."""
     chip = target(command.target)
     if not isinstance(chip, ChipTarget):
         raise UserError(f"--target {chip.name}: a processor has no cores to fill; a chip is, for example, `--target loihi2`.")
-    for name, file in (("--json", command.json), ("--plot", command.plot)):
-        check_folder(name, file)
+    check_folder("--json", command.json)
+    if command.plot is not None:
+        check_picture(command.plot)
     load = workload(*recorded(command))
     placed = place(partition(load, chip, command.partition), command.method, command.seed)
     routes = route(placed)
@@ -37,6 +41,15 @@ def check_folder(option: str, file: str | None) -> None:
     """Refuses a file that cannot be written, before anything is simulated."""
     if file is not None and (not Path(file).absolute().parent.is_dir() or Path(file).is_dir()):
         raise UserError(f"{option} names a file in a folder that is there; got {file!r}.")
+
+
+def check_picture(file: str) -> None:
+    """Refuses a picture that cannot be drawn or written."""
+    check_folder("--plot", file)
+    if kind_of(file) not in KINDS:
+        raise UserError(f"--plot: no picture of the kind {kind_of(file)!r}; known are {', '.join(KINDS)}, for example `--plot map.png`.")
+    if find_spec("matplotlib") is None:
+        raise UserError("--plot: pictures need matplotlib, `pip install 'neuro4d[plot]'`.")
 
 
 def report(placed: Placement, routes: Routes) -> str:
@@ -69,8 +82,12 @@ def draw(placed: Placement, routes: Routes, file: Path) -> None:
     """The load of cores and of links, side by side, in a file."""
     os.environ.setdefault("MPLBACKEND", "Agg")  # before matplotlib is imported: there may be no screen
     figure: Any = importlib.import_module("neuro4d.plot").chip_and_links(placed, routes)
-    kind = file.suffix.removeprefix(".") or "png"
-    write(file.absolute(), lambda stream: figure.savefig(stream, format=kind))
+    write(file.absolute(), lambda stream: figure.savefig(stream, format=kind_of(file), dpi=120))
+
+
+def kind_of(file: str | Path) -> str:
+    """The kind of picture that a name asks for."""
+    return Path(file).suffix.removeprefix(".").lower() or "png"
 
 
 def _number(value: float | None) -> str:

@@ -17,6 +17,8 @@ from neuro4d.hardware._layout import compress as compress
 from neuro4d.hardware._mesh import Mesh as Mesh
 from neuro4d.hardware._mesh import mesh_of as mesh_of
 from neuro4d.hardware._meter import AbstractMeter as AbstractMeter
+from neuro4d.hardware._nir import NotInNIRError as NotInNIRError
+from neuro4d.hardware._nir import to_nir as to_nir
 from neuro4d.hardware._packing import CapacityError as CapacityError
 from neuro4d.hardware._partition import partition as partition
 from neuro4d.hardware._place import place as place

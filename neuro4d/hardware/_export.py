@@ -1,5 +1,6 @@
 """A placement as a file: which core and which place every neuron has, in JSON that other programs read, and back."""
 
+import dataclasses
 import hashlib
 import os
 from pathlib import Path
@@ -9,8 +10,10 @@ import msgspec
 import numpy as np
 from jaxtyping import Int
 
+from neuro4d.hardware._interval import Interval
+from neuro4d.hardware._layout import compress
 from neuro4d.hardware._mesh import mesh_of
-from neuro4d.hardware._placement import Change, Placement
+from neuro4d.hardware._placement import Change, Gating, Placement
 from neuro4d.hardware._route import Routes
 from neuro4d.hardware._schema import ChipTarget, Target
 from neuro4d.hardware._target import target as read_target
@@ -66,11 +69,25 @@ class RoutesPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     load: list[float]
 
 
+class LayoutPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How `compress` stored synapses: whether equal lists are one, and the bits of every core. The rest follows from the synapses."""
+
+    shared: bool
+    memory: list[Count]
+
+
+class GatingPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What waking a core takes: value, low and high, in J and s."""
+
+    energy: tuple[float, float, float]
+    time: tuple[float, float, float]
+
+
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything in a file, in the order in which it is written.
 
     **Fields:** `core`: runs of neurons on one core, as pairs of a core and a number of neurons; `site`, `tile`: of every core, the latter as chip, column and row;
-    `changes`: reports of passes; `routes`: for readers, since they follow from the rest; `checksum`: of all other fields.
+    `changes`: reports of passes; `layout`, `gating`: after `compress` and `gate`; `routes`: for readers, since they follow from the rest; `checksum`: of all other fields.
     """
 
     format: Literal["neuro4d placement"]
@@ -84,6 +101,8 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     site: list[Count]
     tile: list[tuple[Count, Count, Count]]
     changes: list[Pass]
+    layout: LayoutPart | None
+    gating: GatingPart | None
     routes: RoutesPart | None
     checksum: str
 
@@ -101,7 +120,7 @@ def export(placement: Placement, path: str | os.PathLike[str], routes: Routes | 
     !!! Example
 
         >>> import tempfile, pathlib
-        >>> work = n4.hardware.layered(["E"], [4000], np.arange(4000), np.arange(4000)[::-1], np.full(4000, 0.01), dt=1e-3, steps=100)
+        >>> work = n4.hardware.layered(["E"], [4000], np.arange(4000), np.arange(4000)[::-1], np.full(4000, 0.01), dt=1*u.ms, steps=100)
         >>> placement = n4.hardware.partition(work, n4.hardware.target("loihi1"))
         >>> file = pathlib.Path(tempfile.mkdtemp()) / "placed.json"
         >>> n4.hardware.export(placement, file)
@@ -144,9 +163,11 @@ def read_placement(path: str | os.PathLike[str], workload: Workload, target: str
             "Its file has changed since, or it is another one: give the right one as `target=`, or place the network anew."
         )
     _check_network(found, workload, where)
-    placement = Placement(chip, workload, _cores(found, workload.n, where), np.array(found.site, np.int64), _changes(found))
+    placement = Placement(
+        chip, workload, _cores(found, workload.n, where), np.array(found.site, np.int64), _changes(found), None, _gating(found, where)
+    )
     _check_sites(placement, found, where)
-    return placement
+    return placement if found.layout is None else _stored(placement, found.layout, where)
 
 
 def hash_of(found: Target) -> str:
@@ -189,9 +210,15 @@ def _file(placement: Placement, routes: Routes | None) -> File:
         site=placement.site.tolist(),
         tile=[(chip, column, row) for chip, column, row in placement.tile.tolist()],
         changes=[Pass(change.name, _plain(change.before), _plain(change.after)) for change in placement.changes],
+        layout=None if placement.layout is None else LayoutPart(placement.layout.shared, placement.layout.memory.tolist()),
+        gating=None if placement.gating is None else GatingPart(*(_ends(x) for x in placement.gating)),
         routes=None if routes is None else RoutesPart([(a, b) for a, b in routes.links.tolist()], routes.load.tolist()),
         checksum="",
     )
+
+
+def _ends(x: Interval) -> tuple[float, float, float]:
+    return float(x.value), float(x.low), float(x.high)
 
 
 def _plain(numbers: dict[str, float]) -> dict[str, float]:
@@ -246,6 +273,23 @@ def _cores(found: File, n: int, where: str) -> Int[np.ndarray, " n"]:
     if len(empty):
         raise PlacementError(f"{where}: core: no neuron lies on core {empty[0]}; cores are numbered without gaps.")
     return core
+
+
+def _gating(found: File, where: str) -> Gating | None:
+    if found.gating is None:
+        return None
+    try:
+        return Gating(Interval(*found.gating.energy), Interval(*found.gating.time))
+    except ValueError as error:
+        raise PlacementError(f"{where}: gating: {error}") from None
+
+
+def _stored(placement: Placement, found: LayoutPart, where: str) -> Placement:
+    """With the layout of `compress`, made again: it follows from synapses and cores, and would be larger than the rest of the file."""
+    done = compress(placement, shared=found.shared)
+    if done.layout is None or done.layout.memory.tolist() != found.memory:
+        raise PlacementError(f"{where}: layout: the bits of its cores are not those of `compress(placement, shared={found.shared})`.")
+    return dataclasses.replace(done, changes=placement.changes)
 
 
 def _changes(found: File) -> tuple[Change, ...]:
