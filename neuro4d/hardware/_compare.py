@@ -1,6 +1,8 @@
 """Costs side by side."""
 
 import dataclasses
+import importlib
+from typing import Any
 
 from neuro4d._base import card, html_table, table
 from neuro4d.hardware._cost import Cost, si, texts
@@ -31,6 +33,13 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         return card("Cost", html_table(HEAD, self.rows()))
+
+    def plot(self, what: str = "energy_per_second", ax: Any = None) -> Any:
+        """The targets with their bands, the lowest value on top; `what`: as in `n4.plot.cost_bands`; needs `pip install "neuro4d[plot]"`.
+
+        **Returns:** matplotlib axes: `ax`, or new ones.
+        """
+        return importlib.import_module("neuro4d.plot").cost_bands(self, what, ax)
 
 
 def _row(name: str, cost: Cost | str) -> tuple[str, ...]:

@@ -2,8 +2,9 @@
 
 import dataclasses
 import functools
+import importlib
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Int
@@ -107,6 +108,13 @@ class Placement:
         chip, inside = np.divmod(self.site, self.chip.cores)
         tile = inside // self.chip.per_tile
         return np.stack([chip, tile % self.chip.columns, tile // self.chip.columns], axis=1)
+
+    def plot(self, what: Any = "load", ax: Any = None) -> Any:
+        """The chip from above: `load`, `events`, `energy`, `messages` or `neurons` of every core, or its `temperature`; needs `pip install "neuro4d[plot]"`.
+
+        **Returns:** matplotlib axes: `ax`, or new ones.
+        """
+        return importlib.import_module("neuro4d.plot").chip_map(self, what, ax)
 
 
 def noted(placement: Placement, change: Change) -> Placement:
