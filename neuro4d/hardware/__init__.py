@@ -10,6 +10,9 @@ from neuro4d.hardware._estimate import meter as meter
 from neuro4d.hardware._export import PlacementError as PlacementError
 from neuro4d.hardware._export import export as export
 from neuro4d.hardware._export import read_placement as read_placement
+from neuro4d.hardware._fidelity import Fidelity as Fidelity
+from neuro4d.hardware._fidelity import SpikeFidelity as SpikeFidelity
+from neuro4d.hardware._fidelity import fidelity as fidelity
 from neuro4d.hardware._gating import gate as gate
 from neuro4d.hardware._gating import powered as powered
 from neuro4d.hardware._interval import Interval as Interval
@@ -27,6 +30,7 @@ from neuro4d.hardware._placement import FanOut as FanOut
 from neuro4d.hardware._placement import Gating as Gating
 from neuro4d.hardware._placement import Layout as Layout
 from neuro4d.hardware._placement import Placement as Placement
+from neuro4d.hardware._quantize import quantize_for as quantize_for
 from neuro4d.hardware._route import Routes as Routes
 from neuro4d.hardware._route import deadlock as deadlock
 from neuro4d.hardware._route import is_deadlock_free as is_deadlock_free
@@ -39,6 +43,10 @@ from neuro4d.hardware._schema import Coefficient as Coefficient
 from neuro4d.hardware._schema import ProcessorTarget as ProcessorTarget
 from neuro4d.hardware._schema import Target as Target
 from neuro4d.hardware._spread import spread as spread
+from neuro4d.hardware._stored import QuantizationError as QuantizationError
+from neuro4d.hardware._stored import Quantized as Quantized
+from neuro4d.hardware._stored import StoredParameter as StoredParameter
+from neuro4d.hardware._stored import StoredWeights as StoredWeights
 from neuro4d.hardware._tables import RoutingTables as RoutingTables
 from neuro4d.hardware._tables import routing_tables as routing_tables
 from neuro4d.hardware._target import TargetError as TargetError

@@ -8,6 +8,8 @@ from neuro4d.model._constants import prepare as prepare
 from neuro4d.model._draw import cast as cast
 from neuro4d.model._draw import realise as realise
 from neuro4d.model._edges import Edges as Edges
+from neuro4d.model._edges import Located as Located
+from neuro4d.model._edges import locate as locate
 from neuro4d.model._edges import unit_of as unit_of_weights
 from neuro4d.model._gap import Gap as Gap
 from neuro4d.model._layout import BankSpan as BankSpan

@@ -101,12 +101,13 @@ class SpiNNakerLIF(AbstractNeuron):
 
     def constants(self, dt):
         keep = to_integer(jnp.exp(-dt / self.tau) * ONE, 0, ONE)
-        levels = (_bits(x) for x in (self.v_rest, self.v_th, self.v_reset))
         hold = jnp.round(self.t_ref / dt).astype(jnp.int32)
         return SpiNNakerLIFConstants(
             _bits(1000 * self.tau / self.c),
             keep,
-            *levels,
+            _bits(self.v_rest),
+            _bits(self.v_th),
+            _bits(self.v_reset),
             _from_pa(self.i_offset),
             _bits(jnp.asarray(1 / dt)),
             hold,
