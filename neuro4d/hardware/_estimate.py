@@ -8,7 +8,7 @@ import numpy as np
 
 from neuro4d.hardware._compare import Comparison
 from neuro4d.hardware._cost import Cost, Resource
-from neuro4d.hardware._interval import Interval, over, total
+from neuro4d.hardware._interval import over, total
 from neuro4d.hardware._meter import AbstractMeter, chip_meter, processor_meter
 from neuro4d.hardware._packing import CapacityError, limits
 from neuro4d.hardware._partition import partition, used
@@ -91,7 +91,7 @@ def meter(placement: Placement | Workload, target: str | os.PathLike[str] | Targ
 
     !!! Example
 
-        >>> load = n4.hardware.layered(["a"], [3], [0, 1], [1, 2], np.ones(3), dt=1e-3, steps=10)
+        >>> load = n4.hardware.layered(["a"], [3], [0, 1], [1, 2], np.ones(3), dt=1*u.ms, steps=10)
         >>> energy = n4.hardware.meter(load, "loihi1").energy
         >>> slope = jax.grad(lambda spikes: energy(spikes).value)(jnp.ones(3))
         >>> bool(slope[0] > slope[2] > 0)  # the last neuron reaches nobody
@@ -124,18 +124,18 @@ def _of_processor(load: Workload, found: ProcessorTarget) -> Cost:
 def _cost(counted: AbstractMeter, load: Workload, found: Target, cores: int, chips: int, most: dict[str, Resource]) -> Cost:
     spikes = np.asarray(load.spikes, float)
     rows = spikes[None] if load.windows is None else np.asarray(load.windows, float)
-    loads = [counted.loads(row) for row in rows]
-    windows = [counted.times_of(each) for each in loads]
-    times, events = _stacked(windows), _stacked([counted.events_of(each) for each in loads])
+    loads = counted.loads(rows)
+    times = counted.times_of(loads)
     spent = counted.spent_of(counted.loads(spikes))
-    each = [total(window.values()) for window in windows]
-    step = Interval(*(np.array([float(getattr(x, end)) for x in each]) for end in ("value", "low", "high")))
+    step = over(total(times.values()), lambda x: np.broadcast_to(x, len(rows)))
     mean = over(step, np.mean)
-    terms = events | {name: power * mean for name, power in counted.powers().items()}
+    terms = {name: over(x, np.mean) for name, x in counted.events_of(loads).items()} | {
+        name: power * mean for name, power in counted.powers().items()
+    }
     return Cost(
         target=found,
         terms=terms,
-        times=times,
+        times={name: over(x, np.mean) for name, x in times.items()},
         window_times=step,
         events=float(spikes @ load.fan_out) + float(np.sum(load.arrivals)),
         dt=load.dt,
@@ -146,11 +146,6 @@ def _cost(counted: AbstractMeter, load: Workload, found: Target, cores: int, chi
         bottleneck=max(spent, key=lambda name: float(spent[name])),
         notes=_notes(load),
     )
-
-
-def _stacked(rows: list[dict[str, Interval]]) -> dict[str, Interval]:
-    """The mean over rows."""
-    return {name: over(total(row[name] for row in rows), lambda x: x / len(rows)) for name in rows[0]}
 
 
 def _notes(load: Workload) -> tuple[str, ...]:

@@ -19,7 +19,8 @@ def distances(placement: Placement, begin: Int[np.ndarray, " k"], end: Int[np.nd
     if mesh.kind == "hexagonal":
         nothing = np.zeros(len(begin), np.int64)
         return nothing, nothing, mesh.hops(node[begin], node[end])
-    tiles = mesh.place[node]
-    chips = tiles // np.array([placement.chip.columns, placement.chip.rows])
-    far, borders = (np.abs(where[end] - where[begin]) for where in (tiles, chips))
-    return far[:, 0] - borders[:, 0], far[:, 1] - borders[:, 1], borders.sum(axis=1)
+    tiles = mesh.place[node].T
+    chips = tiles // np.array([[placement.chip.columns], [placement.chip.rows]])
+    # There may be hundreds of millions of pairs: 16 bits are enough for any mesh, and rows of one coordinate are read in one go.
+    far, borders = ([np.abs(x[end] - x[begin]) for x in where.astype(np.int16)] for where in (tiles, chips))
+    return far[0] - borders[0], far[1] - borders[1], borders[0] + borders[1]

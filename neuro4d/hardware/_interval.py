@@ -29,6 +29,8 @@ class Interval(eqx.Module):
         Interval(value=10.0, low=4.0, high=28.0)
     """
 
+    __array_ufunc__ = None  # an array of NumPy on the left leaves the operation to the interval
+
     value: Any
     low: Any
     high: Any

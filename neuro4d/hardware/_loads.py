@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.sparse as sp
 from jaxtyping import Float, Int
 
 from neuro4d.hardware._hops import distances
@@ -33,55 +34,91 @@ class Loads(eqx.Module):
 class LoadModel(eqx.Module):
     """From spikes of every neuron per step to `Loads`: what a placement fixes, as arrays.
 
-    Entries `(k,)` are pairs of a neuron and a core that it reaches. Whether something arrives at a neuron is counted per core: with a mean of $\\lambda$ events per
-    neuron a share of $1 - e^{-\\lambda}$ is active, as if events were independent.
+    Entries `(k,)` are pairs of a neuron and a core that it reaches, those of a neuron one behind the other from `start` on. Each neuron sends `leaving` messages per
+    spike, which pass `hops` links, and `own` of its messages are for its own core. Whether something arrives at a neuron is counted per core: with a mean of
+    $\\lambda$ events per neuron a share of $1 - e^{-\\lambda}$ is active, as if events were independent.
     """
 
+    start: Int[np.ndarray, " n+1"]
     source: Int[np.ndarray, " k"]
     core: Int[np.ndarray, " k"]
     synapses: Float[Any, " k"]
-    away: Float[Any, " k"]
-    hops: Float[Any, "3 k"]
+    leaving: Float[Any, " n"]
+    own: Float[Any, " n"]
+    hops: Float[Any, "3 n"]
     home: Int[np.ndarray, " n"]
     outside: Float[Any, " cores"]
     neurons: Float[Any, " cores"]
 
-    def __call__(self, spikes: Float[Any, " n"]) -> Loads:
-        """The loads of one step, from spikes of every neuron per step `(n,)`. NumPy arrays stay with NumPy: a report compiles nothing."""
-        n_cores, traced = len(self.neurons), isinstance(spikes, jax.Array)
-        sums = (lambda x, where: jax.ops.segment_sum(x, where, n_cores)) if traced else (lambda x, where: np.bincount(where, x, n_cores))
-        sent = spikes[self.source]
-        events = sums(sent * self.synapses, self.core) + self.outside
-        leaving = sent * self.away
+    def __call__(self, spikes: Float[Any, "*rows n"]) -> Loads:
+        """The loads of one step, from spikes of every neuron per step `(n,)`. NumPy arrays stay with NumPy: a report compiles nothing.
+
+        NumPy arrays may have rows, `(rows, n)`; what is found has them too.
+        """
+        traced = isinstance(spikes, jax.Array)
+        arriving, reached = (self._traced if traced else self._listed)(spikes)
+        home = (lambda x: jax.ops.segment_sum(x, self.home, len(self.neurons))) if traced else self._at_home
+        events = arriving + self.outside
         share = -(jnp if traced else np).expm1(-events / self.neurons)
-        along, across, between = self.hops @ sent
+        along, across, between = self.hops @ spikes.T
         return Loads(
             events=events,
             active=self.neurons * share,
             idle=self.neurons * (1 - share),
-            spikes=sums(spikes, self.home),
-            messages=sums(leaving, self.home[self.source]),
-            arrivals=sums(leaving, self.core),
+            spikes=home(spikes),
+            messages=home(spikes * self.leaving),
+            arrivals=reached - home(spikes * self.own),
             along=along,
             across=across,
             between=between,
         )
 
+    def _traced(self, spikes: Float[Any, " n"]) -> tuple[Any, Any]:
+        """Events from inside and messages that reach each core, those of its own neurons among them, `(cores,)`."""
+        sent = spikes[self.source]
+        return tuple(jax.ops.segment_sum(x, self.core, len(self.neurons)) for x in (sent * self.synapses, sent))
+
+    def _listed(self, spikes: Float[np.ndarray, "*rows n"]) -> tuple[Any, Any]:
+        """The same with NumPy: sparse products read each entry once for all rows."""
+        shape = (len(self.home), len(self.neurons))
+        return tuple(
+            (sp.csr_matrix((number, self.core, self.start), shape, copy=False).T @ spikes.T).T
+            for number in (self.synapses, np.ones_like(self.synapses))
+        )
+
+    def _at_home(self, x: Float[np.ndarray, "*rows n"]) -> Float[np.ndarray, "*rows cores"]:
+        rows = [np.bincount(self.home, row, len(self.neurons)) for row in x.reshape(-1, x.shape[-1])]
+        return np.array(rows).reshape(*x.shape[:-1], len(self.neurons))
+
 
 def load_model(placement: Placement) -> LoadModel:
     """What a placement fixes. Every message to another core is counted by itself: a copy for each, whatever paths they share."""
     table, home, n_cores = placement.fan_out, placement.core, placement.n_cores
-    begin, end = home[table.source], table.core
-    away = begin != end
-    along, across, between = distances(placement, begin, end)
+    begin = home[table.source]
+    stays = begin == table.core
+    each = np.diff(table.start)
+    own = np.zeros(len(home), np.float32)
+    own[table.source[stays]] = 1
     count = lambda where, weight=None: np.bincount(where, weight, minlength=n_cores)  # noqa: E731
     return LoadModel(
+        start=table.start,
         source=table.source,
-        core=end,
+        core=table.core,
         synapses=table.synapses.astype(np.float32),
-        away=away.astype(np.float32),
-        hops=(np.stack([along, across, between]) * away).astype(np.float32),
+        leaving=(each - own).astype(np.float32),
+        own=own,
+        hops=np.stack([_summed(part, table.start) for part in distances(placement, begin, table.core)]),
         home=home,
         outside=count(home, np.asarray(placement.workload.arrivals)),
         neurons=count(home).astype(float),
     )
+
+
+def _summed(number: Int[np.ndarray, " k"], start: Int[np.ndarray, " n+1"]) -> Float[np.ndarray, " n"]:
+    """The sum over the entries of each neuron."""
+    if not len(number):
+        return np.zeros(len(start) - 1, np.float32)
+    filled = np.flatnonzero(np.diff(start))
+    found = np.zeros(len(start) - 1, np.float32)
+    found[filled] = np.add.reduceat(number, start[filled], dtype=np.int64)
+    return found

@@ -18,7 +18,10 @@ from neuro4d.hardware._workload import Workload, check_counts
 
 
 class AbstractMeter(eqx.Module):
-    """Energy in J and time in s of a step, from the spikes of every neuron per step, `(n,)`. Works in `jit`, `vmap` and `grad`."""
+    """Energy in J and time in s of a step, from the spikes of every neuron per step, `(n,)`. Works in `jit`, `vmap` and `grad`.
+
+    NumPy arrays may have rows, `(rows, n)`, and so has what is found, but for `spent_of`.
+    """
 
     @property
     @abc.abstractmethod
@@ -99,7 +102,7 @@ class ChipMeter(AbstractMeter):
         return times if self.awake is None else times | {"waking": self.awake.time}
 
     def _times_of(self, loads: Loads) -> dict[str, Interval]:
-        busiest = over(total(self.busy(loads).values()), lambda x: x.max())
+        busiest = over(total(self.busy(loads).values()), lambda x: x.max(-1))
         if self.target.chip.step == "clock":
             tick = Interval(self.target.chip.tick)
             return {"tick": tick, "overrun": over(busiest, lambda x: larger(x - self.target.chip.tick, 0.0))}
@@ -136,7 +139,7 @@ class ChipMeter(AbstractMeter):
         energy = self.target.energy
         across = interval(energy.hop_rows or energy.hop) * loads.across
         waking = {} if self.awake is None else {"waking": self.awake.energy}
-        own = {name: over(x, lambda cores: cores.sum()) for name, x in paid(energy, loads, interval).items()}
+        own = {name: over(x, lambda cores: cores.sum(-1)) for name, x in paid(energy, loads, interval).items()}
         return (
             waking
             | own

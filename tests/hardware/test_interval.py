@@ -127,3 +127,9 @@ def test_intervals_are_compiled_and_mapped():
 def test_a_band_contains_its_value_and_nothing_below_zero(ends):
     with pytest.raises(ValueError, match="0 <= low <= value <= high"):
         Interval(*ends)
+
+
+def test_arrays_on_the_left_are_arrays_of_intervals():
+    found = np.array([2.0, 4.0]) / Interval(2.0, 1.0, 4.0) + np.ones(2) * Interval(1.0)
+    assert isinstance(found, Interval)
+    assert found.value.tolist() == [2.0, 3.0] and found.low.tolist() == [1.5, 2.0] and found.high.tolist() == [3.0, 5.0]
