@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+import brainunit as u
 import msgspec
 import numpy as np
 
@@ -15,7 +16,7 @@ def neurons(sizes: dict[str, int], *, events: Any = 0.0, spikes: Any = 0.0, step
     counts = list(sizes.values())
     even = lambda x: np.repeat(np.broadcast_to(x, len(counts)) / np.array(counts), counts)  # noqa: E731
     none = np.zeros(0, np.int32)
-    return n4.hardware.layered(list(sizes), counts, none, none, even(spikes), dt=dt, steps=steps, arrivals=even(events))
+    return n4.hardware.layered(list(sizes), counts, none, none, even(spikes), dt=dt * u.second, steps=steps, arrivals=even(events))
 
 
 def dense(sizes: Sequence[int], spikes: Any, *, steps: int = 1, dt: float = 1e-3) -> n4.hardware.Workload:
@@ -25,7 +26,7 @@ def dense(sizes: Sequence[int], spikes: Any, *, steps: int = 1, dt: float = 1e-3
     pre = np.concatenate([pre + first[i] for i, (pre, _) in enumerate(ends)])
     post = np.concatenate([post + first[i + 1] for i, (_, post) in enumerate(ends)])
     made = np.repeat(np.broadcast_to(spikes, len(sizes)), sizes)
-    return n4.hardware.layered([f"layer {i}" for i in range(len(sizes))], sizes, pre, post, made, dt=dt, steps=steps)
+    return n4.hardware.layered([f"layer {i}" for i in range(len(sizes))], sizes, pre, post, made, dt=dt * u.second, steps=steps)
 
 
 def on_cores(load: n4.hardware.Workload, target: Any, cores: int | Sequence[int], chips: int = 1) -> n4.hardware.Placement:
@@ -96,7 +97,7 @@ def grid(rate: float, synapses: int) -> n4.hardware.Placement:
     to = np.random.default_rng(0).permutation(core)
     post = (to[:, None] * stand + np.arange(stand)).ravel()
     fired = np.full(n, rate * 1e-3 * 256 / stand)
-    load = n4.hardware.layered(["all"], [n], np.arange(n), post, fired, dt=1e-3, steps=1, arrivals=fired * (synapses - 1))
+    load = n4.hardware.layered(["all"], [n], np.arange(n), post, fired, dt=1 * u.ms, steps=1, arrivals=fired * (synapses - 1))
     return on_cores(load, "truenorth", 4096)
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 
+import brainunit as u
 import msgspec
 import numpy as np
 from hypothesis import strategies as st
@@ -48,7 +49,7 @@ def random_network(seed: int, sizes: tuple[int, ...], synapses: int) -> Workload
     rng = np.random.default_rng(seed)
     n = sum(sizes)
     pre, post = rng.integers(0, n, (2, synapses))
-    return layered([f"part{i}" for i in range(len(sizes))], sizes, pre, post, rng.random(n), dt=1e-3, steps=100)
+    return layered([f"part{i}" for i in range(len(sizes))], sizes, pre, post, rng.random(n), dt=1 * u.ms, steps=100)
 
 
 networks = st.builds(
@@ -70,4 +71,4 @@ def torus(side: int, reach: int, seed: int) -> Workload:
     steps = list(itertools.product(range(-reach, reach + 1), repeat=2))
     post = np.stack([np.roll(number, step, (0, 1)).ravel() for step in steps], axis=1)
     pre = np.repeat(number.ravel(), len(steps))
-    return layered(["grid"], [side * side], pre, post.ravel(), np.full(side * side, 0.01), dt=1e-3, steps=100)
+    return layered(["grid"], [side * side], pre, post.ravel(), np.full(side * side, 0.01), dt=1 * u.ms, steps=100)

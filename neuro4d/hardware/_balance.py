@@ -206,12 +206,21 @@ def _cores(placement: Placement, cores: int) -> int:
     return cores
 
 
+def busiest_of(placement: Placement) -> float:
+    """What the busiest core has to do in a step, in s, at the mean spikes of the run and without links."""
+    loads = chip_meter(placement).loads(np.asarray(placement.workload.spikes, float))
+    return float(sum(busy(placement.target.time, loads, value).values()).max())
+
+
 def _numbers(placement: Placement, by: str) -> dict[str, float]:
-    counted = chip_meter(placement)
-    loads = counted.loads(np.asarray(placement.workload.spikes, float))
-    busiest = sum(busy(placement.target.time, loads, value).values()) if by == "time" else getattr(used(placement), by)
-    time = float(estimate(placement).step_time.value)
-    return {"busiest": float(busiest.max()), "step_time": time, "messages": float(loads.messages.sum()), "cores": float(placement.n_cores)}
+    busiest = busiest_of(placement) if by == "time" else float(getattr(used(placement), by).max())
+    messages = float(chip_meter(placement).loads(np.asarray(placement.workload.spikes, float)).messages.sum())
+    return {
+        "busiest": busiest,
+        "step_time": float(estimate(placement).step_time.value),
+        "messages": messages,
+        "cores": float(placement.n_cores),
+    }
 
 
 def finished(before: Placement, after: Placement) -> Placement:

@@ -230,14 +230,14 @@ def planned(placement: Placement) -> tuple[Groups, Schedule, Float[np.ndarray, "
 def _planned(placement: Placement, plain: ChipMeter, groups: Groups) -> tuple[Schedule, Float[np.ndarray, " windows"]]:
     load, power = placement.workload, placement.target.power
     rows = np.asarray(load.spikes, float)[None] if load.windows is None else np.asarray(load.windows, float)
-    loads = [plain.loads(row) for row in rows]
-    time = np.array([float(total(plain.times_of(each).values()).value) for each in loads]) * load.steps / len(rows)
+    loads = plain.loads(rows)
+    time = np.broadcast_to(total(plain.times_of(loads).values()).value, len(rows)) * load.steps / len(rows)
     if placement.gating is None:
         return Schedule(np.ones((len(rows), len(groups.size)), bool), 0, 0), time
     all_on = float(total(plain.powers().values()).value)
     wait = all_on * float(_wait(placement.target, placement.gating.time).value)
     price = Price(value(power.core) - value(power.gated), float(placement.gating.energy.value), wait)
-    return schedule(groups, np.stack([(each.events > 0) | (each.spikes > 0) for each in loads]), time, price), time
+    return schedule(groups, (loads.events > 0) | (loads.spikes > 0), time, price), time
 
 
 def _awake(placement: Placement, plain: ChipMeter, groups: Groups, gating: Gating) -> Awake:

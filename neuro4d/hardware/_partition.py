@@ -37,7 +37,7 @@ def partition(workload: Workload, target: ChipTarget, method: Literal["sequentia
     !!! Example
 
         >>> pre, post = np.divmod(np.arange(3000 * 20), 20)
-        >>> work = n4.hardware.layered(["E"], [3000], pre, (pre + post) % 3000, np.full(3000, 0.01), dt=1e-3, steps=100)
+        >>> work = n4.hardware.layered(["E"], [3000], pre, (pre + post) % 3000, np.full(3000, 0.01), dt=1*u.ms, steps=100)
         >>> n4.hardware.partition(work, n4.hardware.target("loihi1")).n_cores
         3
     """

@@ -53,7 +53,7 @@ def place(placement: Placement, method: Literal["sequential", "spectral", "annea
     !!! Example
 
         >>> pre = np.arange(4000)
-        >>> work = n4.hardware.layered(["E"], [4000], pre, (pre * 1999) % 4000, np.full(4000, 0.01), dt=1e-3, steps=100)
+        >>> work = n4.hardware.layered(["E"], [4000], pre, (pre * 1999) % 4000, np.full(4000, 0.01), dt=1*u.ms, steps=100)
         >>> placed = n4.hardware.place(n4.hardware.partition(work, n4.hardware.target("loihi1")), seed=1)
         >>> placed.changes[-1].after["hops"] <= placed.changes[-1].before["hops"]
         True

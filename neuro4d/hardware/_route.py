@@ -45,7 +45,7 @@ def route(placement: Placement) -> Routes:
     !!! Example
 
         >>> pre = np.arange(4000)
-        >>> work = n4.hardware.layered(["E"], [4000], pre, (pre * 1999) % 4000, np.full(4000, 0.01), dt=1e-3, steps=100)
+        >>> work = n4.hardware.layered(["E"], [4000], pre, (pre * 1999) % 4000, np.full(4000, 0.01), dt=1*u.ms, steps=100)
         >>> routes = n4.hardware.route(n4.hardware.partition(work, n4.hardware.target("loihi1")))
         >>> n4.hardware.is_deadlock_free(routes)
         True

@@ -61,7 +61,7 @@ def routing_tables(placement: Placement) -> RoutingTables:
     !!! Example
 
         >>> pre = np.arange(4000)
-        >>> work = n4.hardware.layered(["E"], [4000], pre, pre[::-1], np.full(4000, 0.01), dt=1e-3, steps=100)
+        >>> work = n4.hardware.layered(["E"], [4000], pre, pre[::-1], np.full(4000, 0.01), dt=1*u.ms, steps=100)
         >>> tables = n4.hardware.routing_tables(n4.hardware.partition(work, n4.hardware.target("spinnaker1")))
         >>> int(tables.entries.max()) <= int(tables.before.max()) <= 16
         True

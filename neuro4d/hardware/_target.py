@@ -49,7 +49,9 @@ def target(name: str | os.PathLike[str] | Target) -> Target:
     if text.endswith(".toml"):
         return _from_user(Path(text).expanduser())
     if text not in targets():
-        raise TargetError(f"no target named {text!r}.{did_you_mean(text, targets())} A file of yours ends in .toml.")
+        near = did_you_mean(text, targets())  # all of them, where none is near
+        known = near if "Known" in near else f"{near} Known: {', '.join(targets())}."
+        raise TargetError(f"no target named {text!r}.{known} A file of yours ends in .toml.")
     return parse((_folder() / f"{text}.toml").read_text(encoding="utf-8"), f"{text}.toml")
 
 

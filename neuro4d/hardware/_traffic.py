@@ -34,7 +34,7 @@ def hop_traffic(placement: Placement, sent: Float[np.ndarray, "cores cores"] | N
 
     !!! Example
 
-        >>> work = n4.hardware.layered(["E"], [2000], np.arange(2000), np.arange(2000)[::-1], np.ones(2000), dt=1e-3, steps=100)
+        >>> work = n4.hardware.layered(["E"], [2000], np.arange(2000), np.arange(2000)[::-1], np.ones(2000), dt=1*u.ms, steps=100)
         >>> placement = n4.hardware.partition(work, n4.hardware.target("loihi1"))
         >>> placement.n_cores, n4.hardware.hop_traffic(placement)
         (2, 0.0)

@@ -136,8 +136,6 @@ def layered(
         )
     if len(pre) and not (min(pre.min(), post.min()) >= 0 and max(pre.max(), post.max()) < n):
         raise ValueError(f"layered: synapses name neurons outside of 0 to {n - 1}.")
-    if not isinstance(dt, u.Quantity):
-        dt = dt * u.second
     length = float(check_quantity(dt, u.ms, "layered: dt", low=0, open_low=True)) * 1e-3
     parts = tuple(Part(name, int(begin), size) for name, begin, size in zip(names, first, sizes, strict=True))
     outside = np.zeros(n) if arrivals is None else arrivals

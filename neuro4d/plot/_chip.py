@@ -56,7 +56,7 @@ def chip_map(placement: Placement, what: str = "load", ax: Any = None) -> Any:
 
     !!! Example
 
-        >>> work = n4.hardware.layered(["E"], [4000], np.arange(4000), np.arange(4000)[::-1], np.full(4000, 0.01), dt=1e-3, steps=100)
+        >>> work = n4.hardware.layered(["E"], [4000], np.arange(4000), np.arange(4000)[::-1], np.full(4000, 0.01), dt=1*u.ms, steps=100)
         >>> placement = n4.hardware.partition(work, n4.hardware.target("loihi1"))
         >>> ax = n4.plot.chip_map(placement, "neurons")
         >>> ax.child_axes[0].get_ylabel()

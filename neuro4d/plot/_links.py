@@ -31,7 +31,7 @@ def link_load(routes: Routes, placement: Placement | None = None, ax: Any = None
     !!! Example
 
         >>> pre = np.arange(4000)
-        >>> work = n4.hardware.layered(["E"], [4000], pre, (pre * 1999) % 4000, np.full(4000, 0.01), dt=1e-3, steps=100)
+        >>> work = n4.hardware.layered(["E"], [4000], pre, (pre * 1999) % 4000, np.full(4000, 0.01), dt=1*u.ms, steps=100)
         >>> routes = n4.hardware.route(n4.hardware.place(n4.hardware.partition(work, n4.hardware.target("spinnaker2"))))
         >>> ax = n4.plot.link_load(routes)
         >>> len(ax.collections[1].get_paths()) == len(routes.links)

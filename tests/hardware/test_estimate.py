@@ -20,7 +20,7 @@ def ring(n=6, fan_out=2, spikes=0.25, **more):
     """Every neuron reaches the next ones."""
     pre = np.repeat(np.arange(n), fan_out)
     post = (pre + 1 + np.tile(np.arange(fan_out), n)) % n
-    return h.layered(["ring"], [n], pre, post, np.full(n, spikes), dt=1e-3, steps=10, **more)
+    return h.layered(["ring"], [n], pre, post, np.full(n, spikes), dt=1 * u.ms, steps=10, **more)
 
 
 def test_energy_of_one_core_by_hand():
@@ -144,7 +144,7 @@ def test_what_cannot_be_is_said():
     with pytest.raises(TypeError, match="expected a model and its run; got Model and NoneType"):
         h.estimate(n4.zoo.coba(scale=0.05).build(dt=0.1 * u.ms, seed=0), None, "loihi1")
     with pytest.raises(ValueError, match="expected one name per size"):
-        h.layered(["a"], [3], [0], [1], np.zeros(2), dt=1e-3, steps=1)
+        h.layered(["a"], [3], [0], [1], np.zeros(2), dt=1 * u.ms, steps=1)
     crowded = h.compare(ring(5000, 4000), None, ["truenorth", "cpu"])
     assert "axons_in" in crowded["truenorth"] and "does not fit" in repr(crowded)
     assert main(["cost", "coba", "--duration", "1 ms"]) == 2

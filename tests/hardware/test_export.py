@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import brainunit as u
 import chip_cases
 import msgspec
 import numpy as np
@@ -17,7 +18,7 @@ from neuro4d.hardware._export import File, _sealed
 def ring(n=4000, seed=0):
     pre = np.arange(n)
     post = np.random.default_rng(seed).permutation(n)
-    return h.layered(["a", "b"], [n - 500, 500], pre, post, np.full(n, 0.01), dt=1e-3, steps=100)
+    return h.layered(["a", "b"], [n - 500, 500], pre, post, np.full(n, 0.01), dt=1 * u.ms, steps=100)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import brainunit as u
 import chip_cases
 import msgspec
 import numpy as np
@@ -79,8 +80,8 @@ def test_neurons_of_a_part_stay_together(work):
 def test_cores_are_filled_to_the_brim():
     """Without synapses only neurons count, so 100 neurons take 7 cores of 16; and 100 small parts of one neuron share them."""
     nothing = np.zeros(0, int)
-    one = layered(["a"], [100], nothing, nothing, np.zeros(100), dt=1e-3, steps=1)
-    many = layered([f"a{i}" for i in range(100)], [1] * 100, nothing, nothing, np.zeros(100), dt=1e-3, steps=1)
+    one = layered(["a"], [100], nothing, nothing, np.zeros(100), dt=1 * u.ms, steps=1)
+    many = layered([f"a{i}" for i in range(100)], [1] * 100, nothing, nothing, np.zeros(100), dt=1 * u.ms, steps=1)
     assert [partition(work, chip_cases.small_chip()).n_cores for work in (one, many)] == [7, 7]
 
 
@@ -88,7 +89,7 @@ def test_a_chain_needs_as_many_cores_as_its_memory_says():
     """Each neuron has 4 inputs, in words of 64 bits, and 8 bits of its own: 264 bits, of which 15 fit into 4096."""
     n = 150
     post, step = np.divmod(np.arange(n * 4), 4)
-    work = layered(["a"], [n], (post * 4 + step) % n, post, np.zeros(n), dt=1e-3, steps=1)
+    work = layered(["a"], [n], (post * 4 + step) % n, post, np.zeros(n), dt=1 * u.ms, steps=1)
     found = partition(work, chip_cases.small_chip(axons_in=10**6, axons_out=10**6))
     assert found.n_cores == 10
     assert used(found).memory.tolist() == [15 * 264] * 10
@@ -112,7 +113,7 @@ def test_a_neuron_that_fits_on_no_core_is_named(limit, words):
     leaves = np.arange(1, 41)
     pre = np.concatenate([leaves, np.full(16, 40)])
     post = np.concatenate([np.zeros(40, int), np.arange(1, 17)])
-    work = layered(["hub", "leaves"], [1, 40], pre, post, np.zeros(41), dt=1e-3, steps=1)
+    work = layered(["hub", "leaves"], [1, 40], pre, post, np.zeros(41), dt=1 * u.ms, steps=1)
     with pytest.raises(CapacityError, match=words):
         partition(work, chip_cases.small_chip(**limit))
 
@@ -120,7 +121,7 @@ def test_a_neuron_that_fits_on_no_core_is_named(limit, words):
 def test_the_largest_system_has_an_end():
     chip = chip_cases.small_chip(neurons=1)
     tiny = msgspec.structs.replace(chip, chip=msgspec.structs.replace(chip.chip, chips=2))
-    work = layered(["a"], [30], np.zeros(0, int), np.zeros(0, int), np.zeros(30), dt=1e-3, steps=1)
+    work = layered(["a"], [30], np.zeros(0, int), np.zeros(0, int), np.zeros(30), dt=1 * u.ms, steps=1)
     with pytest.raises(CapacityError, match=r"30 neurons .* need 30 cores; the largest system of small has 24 .* about 80% of the network"):
         partition(work, tiny)
 
@@ -187,7 +188,7 @@ def test_pieces_do_not_matter():
 def test_messages_to_the_own_core_are_none():
     """Ten neurons that all reach each other on one core send nothing to others, whatever that core could send."""
     pre, post = np.divmod(np.arange(100), 10)
-    work = layered(["a"], [10], pre, post, np.ones(10), dt=1e-3, steps=1)
+    work = layered(["a"], [10], pre, post, np.ones(10), dt=1 * u.ms, steps=1)
     found = partition(work, chip_cases.small_chip(axons_out=1, memory=10**6))
     assert found.n_cores == 1
     assert found.changes[-1].after["messages"] == 0

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import brainunit as u
 import chip_cases
 import msgspec
 import numpy as np
@@ -101,7 +102,7 @@ def test_books_are_exact_after_any_moves(work, seed):
 def test_balance_levels_what_partition_fills_to_the_brim():
     """70 neurons without synapses on cores of 16: 16, 16, 16, 16 and 6 become 14 each."""
     nothing = np.zeros(0, int)
-    work = h.layered(["a"], [70], nothing, nothing, np.full(70, 0.1), dt=1e-3, steps=1)
+    work = h.layered(["a"], [70], nothing, nothing, np.full(70, 0.1), dt=1 * u.ms, steps=1)
     start = partition(work, CHIP)
     assert np.bincount(start.core).tolist() == [16, 16, 16, 16, 6]
     assert np.bincount(h.balance(start).core).tolist() == [14] * 5
@@ -192,7 +193,7 @@ def meshed(seed: int, sizes: tuple[int, ...], synapses: int) -> h.Workload:
     full = rng.integers(0, work.n, 3)
     more = np.repeat(full, part.n), np.tile(part.first + np.arange(part.n), 3)
     pre, post = np.concatenate([pre, more[0]]), np.concatenate([post, more[1]])
-    return h.layered([p.name for p in work.parts], [p.n for p in work.parts], pre, post, work.spikes, dt=1e-3, steps=10)
+    return h.layered([p.name for p in work.parts], [p.n for p in work.parts], pre, post, work.spikes, dt=1 * u.ms, steps=10)
 
 
 @given(
@@ -223,7 +224,7 @@ def test_what_is_decoded_from_a_layout_is_what_was_encoded(work, chip, shared):
 def test_lists_that_hold_a_whole_core_need_no_names():
     """60 sources onto all of 60 neurons: 60 x 14 + 10 bits in 14 words, where it was 60 x 24 + 10 in 23; and once where they may be shared."""
     pre, post = np.divmod(np.arange(3600), 60)
-    work = h.layered(["a", "b"], [60, 60], pre, 60 + post, np.full(120, 0.01), dt=1e-3, steps=10)
+    work = h.layered(["a", "b"], [60, 60], pre, 60 + post, np.full(120, 0.01), dt=1 * u.ms, steps=10)
     start = partition(work, h.target("loihi1"))
     plain, once = h.compress(start), h.compress(start, shared=True)
     assert plain.changes[-1].before["memory"] == 60 * 23 * 64
@@ -233,7 +234,7 @@ def test_lists_that_hold_a_whole_core_need_no_names():
 
 def test_there_is_nothing_to_store_on_a_crossbar():
     pre, post = np.divmod(np.arange(400), 20)
-    work = h.layered(["a"], [20], pre, post, np.full(20, 0.01), dt=1e-3, steps=10)
+    work = h.layered(["a"], [20], pre, post, np.full(20, 0.01), dt=1 * u.ms, steps=10)
     found = h.compress(partition(work, h.target("truenorth")))
     assert found.changes[-1].before["memory"] == found.changes[-1].after["memory"] == 0
 
@@ -253,7 +254,7 @@ def bursts(windows: np.ndarray, steps: int = 10_000, synapses: int = 0) -> h.Wor
     """Groups of 16 neurons, each on a core of its own, that spike in some windows; `windows`: `(windows, cores)`."""
     n = 16 * windows.shape[1]
     nothing = np.zeros(0, int)
-    work = h.layered(["a"], [n], nothing, nothing, np.repeat(windows.mean(0), 16), dt=1e-3, steps=steps)
+    work = h.layered(["a"], [n], nothing, nothing, np.repeat(windows.mean(0), 16), dt=1 * u.ms, steps=steps)
     return dataclasses.replace(work, windows=np.repeat(windows, 16, axis=1).astype(float))
 
 
@@ -338,11 +339,21 @@ def test_a_placement_stays_gated_when_it_is_placed():
 
 def test_counts_below_zero_are_refused():
     with pytest.raises(ValueError, match=r"Workload.spikes are numbers .* at least 0; got -0.5 \(first at index 1\)"):
-        h.layered(["a"], [2], [0], [1], np.array([0.1, -0.5]), dt=1e-3, steps=1)
+        h.layered(["a"], [2], [0], [1], np.array([0.1, -0.5]), dt=1 * u.ms, steps=1)
     work = chip_cases.random_network(0, (5,), 5)
     for name in ("loihi1", "cpu"):
         with pytest.raises(ValueError, match="meter: spikes are numbers"):
             h.meter(work, name).energy(np.full(5, -1.0))
+
+
+def test_a_time_step_has_a_unit():
+    assert h.layered(["a"], [1], [0], [0], np.ones(1), dt=0.001 * u.second, steps=1).dt == 1e-3
+    with pytest.raises(
+        TypeError, match=r"layered: dt: expected a quantity convertible to ms, for example `20 \* u.ms`; got the bare value 0.001"
+    ):
+        h.layered(["a"], [1], [0], [0], np.ones(1), dt=1 * u.ms, steps=1)
+    with pytest.raises(ValueError, match="layered: dt must be more than 0"):
+        h.layered(["a"], [1], [0], [0], np.ones(1), dt=0 * u.ms, steps=1)
 
 
 def test_an_unknown_target_lists_the_known_ones_once():

@@ -2,6 +2,7 @@
 
 import itertools
 
+import brainunit as u
 import chip_cases
 import numpy as np
 import pytest
@@ -86,7 +87,7 @@ def counted(placement: Placement) -> float:
 
 
 def test_traffic_is_messages_between_cores():
-    work = layered(["a", "b"], [2, 2], [0, 0, 0, 1, 3], [0, 2, 3, 2, 0], [0.5, 0.25, 1.0, 2.0], dt=1e-3, steps=1)
+    work = layered(["a", "b"], [2, 2], [0, 0, 0, 1, 3], [0, 2, 3, 2, 0], [0.5, 0.25, 1.0, 2.0], dt=1 * u.ms, steps=1)
     found = partition(work, roomy(neurons=2))
     assert traffic(found).tolist() == [[0, 0.75], [2.0, 0]]
     assert hop_traffic(found) == 0  # both on one tile
@@ -166,7 +167,7 @@ def test_seeds_repeat():
 
 
 def test_a_network_without_spikes_stays_where_it_is():
-    work = layered(["a"], [100], np.arange(100), np.arange(100)[::-1], np.zeros(100), dt=1e-3, steps=1)
+    work = layered(["a"], [100], np.arange(100), np.arange(100)[::-1], np.zeros(100), dt=1 * u.ms, steps=1)
     found = partition(work, roomy())
     assert place(found).site.tolist() == found.site.tolist()
 
@@ -183,7 +184,7 @@ def test_unknown_methods_are_refused():
 
 
 def test_chips_lie_in_an_array_as_square_as_their_number_allows():
-    work = layered(["a"], [5 * 12], np.zeros(0, int), np.zeros(0, int), np.zeros(60), dt=1e-3, steps=1)
+    work = layered(["a"], [5 * 12], np.zeros(0, int), np.zeros(0, int), np.zeros(60), dt=1 * u.ms, steps=1)
     found = partition(work, roomy(neurons=1))
     mesh, node = mesh_of(found)
     assert (found.n_chips, mesh.columns, mesh.rows) == (5, 9, 4)

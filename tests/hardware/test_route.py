@@ -2,6 +2,7 @@
 
 import itertools
 
+import brainunit as u
 import chip_cases
 import numpy as np
 import pytest
@@ -73,7 +74,7 @@ def test_every_synapse_is_reached_by_its_tree(placement):
 
 def test_loads_of_a_tree_by_hand():
     """One neuron on tile (0, 0) of 3 x 3 reaches (2, 0), (2, 2) and (1, 1): along the row once, and up from where the ways part."""
-    work = layered(["a"], [9], [0, 0, 0], [2, 8, 4], [0.5] + [0.0] * 8, dt=1e-3, steps=1)
+    work = layered(["a"], [9], [0, 0, 0], [2, 8, 4], [0.5] + [0.0] * 8, dt=1 * u.ms, steps=1)
     chip = chip_cases.small_chip(neurons=1, columns=3, rows=3, per_tile=1)
     routes = route(partition(work, chip))
     assert routes.links.tolist() == [[0, 1], [1, 2], [1, 4], [2, 5], [5, 8]]
@@ -146,7 +147,7 @@ def test_circles_are_those_that_a_search_finds(paths):
 
 
 def test_no_synapses_no_links():
-    work = layered(["a"], [30], np.zeros(0, int), np.zeros(0, int), np.ones(30), dt=1e-3, steps=1)
+    work = layered(["a"], [30], np.zeros(0, int), np.zeros(0, int), np.ones(30), dt=1 * u.ms, steps=1)
     routes = route(partition(work, chip_cases.small_chip(neurons=1)))
     assert routes.links.shape == (0, 2)
     assert routes.hops == 0

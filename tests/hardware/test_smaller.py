@@ -1,5 +1,6 @@
 """A part of a network never needs more cores than the whole."""
 
+import brainunit as u
 import chip_cases
 import numpy as np
 from hypothesis import given, settings
@@ -21,7 +22,7 @@ def smaller(work: Workload, seed: int, neurons: float, synapses: float) -> Workl
     number = np.cumsum(kept) - 1
     sizes = [int(kept[part.first : part.first + part.n].sum()) for part in work.parts]
     names = [part.name for part in work.parts]
-    return layered(names, sizes, number[pre[these]], number[post[these]], np.asarray(work.spikes)[kept], dt=work.dt, steps=work.steps)
+    return layered(names, sizes, number[pre[these]], number[post[these]], np.asarray(work.spikes)[kept], dt=work.dt * u.second, steps=work.steps)
 
 
 @given(chip_cases.networks, chip_cases.chips, st.integers(0, 99), st.sampled_from([0.5, 0.9, 1.0]), st.sampled_from([0.5, 0.9, 1.0]))

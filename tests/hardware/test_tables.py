@@ -1,5 +1,6 @@
 """Routing tables, interpreted by a router that is written here: it knows keys, masks and links, and nothing of how tables are made."""
 
+import brainunit as u
 import chip_cases
 import msgspec
 import numpy as np
@@ -74,7 +75,7 @@ def test_tables_deliver_exactly_to_the_cores_that_a_core_reaches(placement):
 
 def test_entries_with_the_same_way_are_merged():
     """40 cores on 2 chips all reach one core: a router needs one entry for its way there, not one for each core."""
-    work = layered(["a"], [200], np.arange(200), np.zeros(200, int), np.ones(200), dt=1e-3, steps=1)
+    work = layered(["a"], [200], np.arange(200), np.zeros(200, int), np.ones(200), dt=1 * u.ms, steps=1)
     chip = chip_cases.small_chip(neurons=5, axons_in=10**6, axons_out=10**6, memory=10**9, mesh="hexagonal", per_tile=20)
     tables = routing_tables(partition(work, chip))
     assert tables.before.tolist() == [40, 20]

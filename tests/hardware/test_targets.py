@@ -3,6 +3,7 @@
 import re
 from importlib import resources
 
+import brainunit as u
 import jax.numpy as jnp
 import msgspec
 import numpy as np
@@ -205,7 +206,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
 def test_more_spikes_never_cost_less_and_less_knowledge_never_narrows(name):
     draw = np.random.default_rng(0)
     pre, post = np.divmod(np.arange(300 * 10), 10)
-    work = n4.hardware.layered(["a", "b"], [200, 100], pre, (pre + 7 * post + 1) % 300, np.zeros(300), dt=1e-3, steps=10)
+    work = n4.hardware.layered(["a", "b"], [200, 100], pre, (pre + 7 * post + 1) % 300, np.zeros(300), dt=1 * u.ms, steps=10)
     found = n4.hardware.target(name)
     energy = n4.hardware.meter(work, found).energy
     unsure = n4.hardware.meter(work, widened(found)).energy
