@@ -351,7 +351,7 @@ def test_a_time_step_has_a_unit():
     with pytest.raises(
         TypeError, match=r"layered: dt: expected a quantity convertible to ms, for example `20 \* u.ms`; got the bare value 0.001"
     ):
-        h.layered(["a"], [1], [0], [0], np.ones(1), dt=1 * u.ms, steps=1)
+        h.layered(["a"], [1], [0], [0], np.ones(1), dt=0.001, steps=1)
     with pytest.raises(ValueError, match="layered: dt must be more than 0"):
         h.layered(["a"], [1], [0], [0], np.ones(1), dt=0 * u.ms, steps=1)
 
