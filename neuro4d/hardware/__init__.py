@@ -57,6 +57,8 @@ from neuro4d.hardware._thermal import Temperatures as Temperatures
 from neuro4d.hardware._thermal import temperature as temperature
 from neuro4d.hardware._traffic import hop_traffic as hop_traffic
 from neuro4d.hardware._traffic import traffic as traffic
+from neuro4d.hardware._utilization import Utilization as Utilization
+from neuro4d.hardware._utilization import utilization as utilization
 from neuro4d.hardware._workload import Part as Part
 from neuro4d.hardware._workload import Workload as Workload
 from neuro4d.hardware._workload import layered as layered
