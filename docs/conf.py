@@ -42,8 +42,8 @@ myst_heading_anchors = 3
 nb_execution_mode = "cache"
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
-# The third takes as long as the others together, and runs in the tests.
-nb_execution_excludepatterns = ["*04-*"]
+# The last two take much longer than the others, and run in the tests.
+nb_execution_excludepatterns = ["*04-*", "*05-*"]
 # Progress bars write to standard error.
 nb_output_stderr = "remove"
 

@@ -5,8 +5,10 @@ from neuro4d.plot._cost import cost_bars as cost_bars
 from neuro4d.plot._layered import layered as layered
 from neuro4d.plot._links import chip_and_links as chip_and_links
 from neuro4d.plot._links import link_load as link_load
+from neuro4d.plot._plane import accuracy_energy as accuracy_energy
 from neuro4d.plot._raster import raster as raster
 from neuro4d.plot._rates import rates as rates
+from neuro4d.plot._targets import cost_bands as cost_bands
 from neuro4d.plot._traces import traces as traces
 from neuro4d.plot._tuning import tuning as tuning
 from neuro4d.plot._view4d import view4d as view4d

@@ -6,16 +6,17 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from neuro4d._base import did_you_mean
-from neuro4d.hardware import Chip, Interval, Mesh, Placement, mesh_of, meter
+from neuro4d.hardware import Chip, Interval, Mesh, Placement, Temperatures, mesh_of, meter, temperature
 from neuro4d.plot import _canvas
 
 EMPTY = "#f4f4f4"
 UNUSED = "#e4e4e4"
 SMALLEST = (1e-15, 1e-12, 1e-9, 1e-6, 1e-3, 1.0, 1e3, 1e6, 1e9)
 LETTERS = ("f", "p", "n", "µ", "m", "", "k", "M", "G")
+SQUARE = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
 TILES = 3000
 """Tiles up to which lines between them are drawn; more would cover the colours."""
 
@@ -36,7 +37,19 @@ class Cells(NamedTuple):
     of_core: Int[np.ndarray, " cores"]
 
 
-def chip_map(placement: Placement, what: str = "load", ax: Any = None) -> Any:
+class Shown(NamedTuple):
+    """What is drawn: polygons, a value for each, not a number where there is none, the ends of the scale, and what is written beside it."""
+
+    corners: Float[np.ndarray, "k corners 2"]
+    value: Float[np.ndarray, " k"]
+    low: float
+    high: float
+    palette: str
+    label: str
+    note: str
+
+
+def chip_map(placement: Placement, what: str | Temperatures = "load", ax: Any = None) -> Any:
     """A placed network from above: the colour of a core is what it has to do.
 
     On square meshes each tile shows its cores, and chips lie side by side with a dark line between them. On hexagonal meshes, such as SpiNNaker's, a hexagon
@@ -47,7 +60,8 @@ def chip_map(placement: Placement, what: str = "load", ax: Any = None) -> Any:
     - `placement`: of `n4.hardware.partition` or `place`.
     - `what`: `load`: time that a core works in a step, with which the busiest one makes all others wait; `events`: synaptic events of a step; `energy`: what events,
       neurons, spikes and messages of a core take in a step, without links and static power; `messages` that leave a core or arrive at it in a step; `neurons`. A
-      hexagon shows its busiest core for `load`, and sums of its cores otherwise.
+      hexagon shows its busiest core for `load`, and sums of its cores otherwise. `temperature`: of every tile of the chips in use, or the hottest of each hexagon, by
+      `n4.hardware.temperature`, or what that gave for a package of yours.
     - `ax`: matplotlib axes to draw into, or new ones.
 
     **Returns:** the axes.
@@ -62,37 +76,50 @@ def chip_map(placement: Placement, what: str = "load", ax: Any = None) -> Any:
         >>> ax.child_axes[0].get_ylabel()
         'neurons'
     """
-    if what not in QUANTITIES:
-        raise ValueError(f"chip_map: no quantity {what!r}.{did_you_mean(str(what), tuple(QUANTITIES))} Known are {', '.join(QUANTITIES)}.")
-    quantity = QUANTITIES[what]
-    found = quantity.of(placement)
+    known = (*QUANTITIES, "temperature")
+    if not isinstance(what, Temperatures) and what not in known:
+        raise ValueError(f"chip_map: no quantity {what!r}.{did_you_mean(str(what), known)} Known are {', '.join(known)}.")
     mesh, node = mesh_of(placement)
-    square = mesh.kind == "square"
-    cells = _squares(placement) if square else Cells(hexagons(mesh), node)
-    values, used = _together(np.asarray(found.value, float), cells, quantity.together)
-    size, unit = prefixed(values, quantity.unit)
+    name = what if isinstance(what, str) else "temperature"
+    if name == "temperature":
+        shown = _temperatures(placement, mesh, node, temperature(placement) if isinstance(what, str) else what)
+    else:
+        shown = _quantity(placement, mesh, node, QUANTITIES[name])
+    used, there = np.isfinite(shown.value), np.ones(len(shown.value), bool)
+    if mesh.kind == "hexagonal":
+        there[list(mesh.absent)] = False
     plt = _canvas.pyplot()
     with plt.rc_context(_canvas.style()):
-        ax = axes_for(cells.corners, ax)
+        ax = axes_for(shown.corners[there], ax)
         paint = plt.matplotlib.collections.PolyCollection
-        ax.add_collection(paint(cells.corners[~used], facecolor=EMPTY, edgecolor=UNUSED, linewidth=0.3))
-        drawn = paint(cells.corners[used], array=values[used] / size, cmap=colours(), edgecolor="face", linewidth=0.2)
-        drawn.set_clim(0, float(values.max()) / size or 1.0)
+        ax.add_collection(paint(shown.corners[~used & there], facecolor=EMPTY, edgecolor=UNUSED, linewidth=0.3))
+        drawn = paint(shown.corners[used], array=shown.value[used], cmap=colours(shown.palette), edgecolor="face", linewidth=0.2)
+        drawn.set_clim(shown.low, shown.high)
         ax.add_collection(drawn)
-        if square:
+        if mesh.kind == "square":
             tile_lines(ax, mesh, placement.chip)
             borders(ax, mesh, placement.chip)
-        name = quantity.title if quantity.unit in ("", quantity.title) else f"{quantity.title} ({unit})"
-        bar(ax, drawn, name if size == 1 or quantity.unit else f"{name} ({unit.strip()})")
-        ax.set_title(_title(placement, what), loc="left")
-        small(ax, _note(found, bool((~used).any())))
+        bar(ax, drawn, shown.label)
+        ax.set_title(_title(placement, name), loc="left")
+        small(ax, shown.note)
     return ax
 
 
 def _title(placement: Placement, what: str) -> str:
-    chips, cores = placement.n_chips, placement.n_cores
-    where = "" if chips == 1 else f" on {chips:,} chips"
-    return f"{placement.target.title}: {what} of {cores:,} core{'s' if cores > 1 else ''}{where}"
+    many = lambda n, name: f"{n:,} {name}{'s' if n > 1 else ''}"  # noqa: E731
+    cores = "" if what == "temperature" else f"{many(placement.n_cores, 'core')} on "
+    return f"{placement.target.title}: {what} of {cores}{many(placement.n_chips, 'chip')}"
+
+
+def _quantity(placement: Placement, mesh: Mesh, node: Int[np.ndarray, " cores"], quantity: Quantity) -> Shown:
+    """What cores do, on a scale that begins with nothing."""
+    found = quantity.of(placement)
+    cells = _squares(placement, mesh) if mesh.kind == "square" else Cells(hexagons(mesh), node)
+    values = _together(np.asarray(found.value, float), cells, quantity.together)
+    size, unit = prefixed(values, quantity.unit)
+    label = f"{quantity.title} ({unit})" if unit else quantity.title
+    free = bool(np.isnan(values).any())
+    return Shown(cells.corners, values / size, 0.0, float(np.nanmax(values)) / size or 1.0, "YlGnBu", label, _note(found, free))
 
 
 def _note(found: Interval, free: bool) -> str:
@@ -104,8 +131,27 @@ def _note(found: Interval, free: bool) -> str:
     return "; ".join(said)
 
 
+def _temperatures(placement: Placement, mesh: Mesh, node: Int[np.ndarray, " cores"], found: Temperatures) -> Shown:
+    """How hot tiles are, or the hottest tile of each hexagon, from the coolest on."""
+    if mesh.kind == "hexagonal":
+        corners, value = hexagons(mesh), np.full(mesh.n, np.nan)
+        node_of = dict(zip(placement.tile[:, 0].tolist(), node.tolist(), strict=True))
+        value[[node_of[chip] for chip in found.chip.tolist()]] = found.tile.max(axis=(1, 2))
+    else:
+        corners, value = centres(mesh)[:, None] + SQUARE / 2, np.full((mesh.rows, mesh.columns), np.nan)
+        across, columns, rows = mesh.columns // placement.chip.columns, placement.chip.columns, placement.chip.rows
+        for chip, tile in zip(found.chip.tolist(), found.tile, strict=True):
+            down, right = divmod(chip, across)
+            value[down * rows : (down + 1) * rows, right * columns : (right + 1) * columns] = tile
+        value = value.ravel()
+    celsius = value - 273.15
+    low, high = float(np.nanmin(celsius)), float(np.nanmax(celsius))
+    note = f"air: {found.ambient - 273.15:.4g} °C; hottest: {high:.4g} °C; heat: {found.heat.sum():.3g} W"
+    return Shown(corners, celsius, low, max(high, low + 1e-3), "YlOrRd", "temperature (°C)", note)
+
+
 def _load(placement: Placement) -> Interval:
-    counted = meter(placement)
+    counted: Any = meter(placement)
     parts = counted.busy(counted.loads(np.asarray(placement.workload.spikes, float))).values()
     return sum(parts, Interval(np.zeros(placement.n_cores)))
 
@@ -150,34 +196,27 @@ QUANTITIES = MappingProxyType(
 )
 
 
-def _together(value: Float[np.ndarray, " cores"], cells: Cells, together: Any) -> tuple[Float[np.ndarray, " k"], Bool[np.ndarray, " k"]]:
-    """Values of cells, and which of them hold a core."""
-    found, used = np.zeros(len(cells.corners)), np.zeros(len(cells.corners), bool)
+def _together(value: Float[np.ndarray, " cores"], cells: Cells, together: Any) -> Float[np.ndarray, " k"]:
+    """Values of cells; not a number for those that hold no core."""
+    found = np.full(len(cells.corners), np.nan)
+    found[cells.of_core] = 0
     together.at(found, cells.of_core, value)
-    used[cells.of_core] = True
-    return found, used
+    return found
 
 
-def _squares(placement: Placement) -> Cells:
+def _squares(placement: Placement, mesh: Mesh) -> Cells:
     """Cores in their tiles, as nearly square as their number allows, row by row from below; chips as `mesh_of` lays them out."""
     chip = placement.chip
-    across, down = _array(placement)
+    across, down = mesh.columns // chip.columns, mesh.rows // chip.rows
     side = math.ceil(math.sqrt(chip.per_tile))
     high = -(-chip.per_tile // side)
     tile, inside = np.divmod(np.arange(chip.cores), chip.per_tile)
     x = tile % chip.columns + (inside % side) / side
     y = tile // chip.columns + (inside // side) / high
-    corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) / (side, high)
-    one = np.stack([x, y], axis=1)[:, None] + corners - 0.5
+    one = np.stack([x, y], axis=1)[:, None] + (SQUARE + 1) / 2 / (side, high) - 0.5
     number = np.arange(across * down)
     shift = np.stack([number % across * chip.columns, number // across * chip.rows], axis=1)
     return Cells((shift[:, None, None] + one).reshape(-1, 4, 2), placement.site)
-
-
-def _array(placement: Placement) -> tuple[int, int]:
-    """Chips in a row, and rows of chips."""
-    mesh, _ = mesh_of(placement)
-    return mesh.columns // placement.chip.columns, mesh.rows // placement.chip.rows
 
 
 def hexagons(mesh: Mesh) -> Float[np.ndarray, "n 6 2"]:
@@ -187,9 +226,20 @@ def hexagons(mesh: Mesh) -> Float[np.ndarray, "n 6 2"]:
 
 
 def centres(mesh: Mesh) -> Float[np.ndarray, "n 2"]:
-    """Where nodes lie in the picture: those of a hexagonal mesh so that all six neighbours are as far."""
-    x, y = mesh.place.T.astype(float)
+    """Where nodes lie in the picture."""
+    return placed(mesh, mesh.place.astype(float))
+
+
+def placed(mesh: Mesh, at: Float[np.ndarray, "k 2"]) -> Float[np.ndarray, "k 2"]:
+    """Columns and rows in the picture: those of a hexagonal mesh so that all six neighbours are as far."""
+    x, y = at.T
     return np.stack([x - y / 2, y * math.sqrt(3) / 2] if mesh.kind == "hexagonal" else [x, y], axis=1)
+
+
+def outline(mesh: Mesh) -> Float[np.ndarray, "k corners 2"]:
+    """What the nodes that are there take up."""
+    there = np.setdiff1d(np.arange(mesh.n), mesh.absent)
+    return (hexagons(mesh) if mesh.kind == "hexagonal" else centres(mesh)[:, None] + SQUARE / 2)[there]
 
 
 def tile_lines(ax: Any, mesh: Mesh, chip: Chip) -> None:
@@ -210,7 +260,7 @@ def axes_for(corners: Float[np.ndarray, "*k 2"], ax: Any) -> Any:
     flat = corners.reshape(-1, 2)
     low, high = flat.min(axis=0), flat.max(axis=0)
     if ax is None:
-        _, ax = _canvas.pyplot().subplots(figsize=paper(*(high - low)), layout="constrained")
+        _, ax = _canvas.pyplot().subplots(figsize=paper(corners), layout="constrained")
     ax.set_aspect("equal")
     ax.set_xlim(low[0] - 0.02, high[0] + 0.02)
     ax.set_ylim(low[1] - 0.02, high[1] + 0.02)
@@ -218,16 +268,17 @@ def axes_for(corners: Float[np.ndarray, "*k 2"], ax: Any) -> Any:
     return ax
 
 
-def paper(wide: float, tall: float) -> tuple[float, float]:
-    """Inches for a picture of so many links, its title and its scale: a link is never more than 1.6."""
+def paper(corners: Float[np.ndarray, "*k 2"]) -> tuple[float, float]:
+    """Inches for a picture of these polygons, its title and its scale: a link is never more than 1.6."""
+    wide, tall = np.ptp(corners.reshape(-1, 2), axis=0)
     inch = min(5.6 / wide, 5.6 / tall, 1.6)
     return max(inch * wide + 1.2, 6.2), max(inch * tall, 2.2) + 0.7
 
 
-def colours() -> Any:
-    """From pale, for nothing, to dark."""
+def colours(palette: str = "YlGnBu") -> Any:
+    """From pale to dark."""
     plt = _canvas.pyplot()
-    return plt.matplotlib.colors.ListedColormap(plt.get_cmap("YlGnBu")(np.linspace(0.06, 1, 256)))
+    return plt.matplotlib.colors.ListedColormap(plt.get_cmap(palette)(np.linspace(0.06, 1, 256)))
 
 
 def bar(ax: Any, drawn: Any, label: str) -> None:
@@ -246,7 +297,7 @@ def small(ax: Any, text: str) -> None:
 
 def prefixed(values: Float[np.ndarray, "*k"], unit: str) -> tuple[float, str]:
     """A divisor and a unit with which the largest value has one to three digits before the point; numbers without a unit stay as they are."""
-    most = float(np.max(values, initial=0.0))
+    most = float(np.nanmax(values, initial=0.0))
     if not unit or most <= 0:
         return 1.0, unit
     at = max(int(np.searchsorted(SMALLEST, most, side="right")) - 1, 0)

@@ -39,7 +39,10 @@ def same(one, other):
     assert one.changes == other.changes and one.target == other.target
     assert [each is None for each in (one.layout, one.gating)] == [each is None for each in (other.layout, other.gating)]
     if one.layout is not None:
-        assert all(np.array_equal(here, there) for here, there in zip(one.layout, other.layout, strict=True))
+        assert all(
+            np.array_equal(getattr(one.layout, name), getattr(other.layout, name))
+            for name in ("index", "width", "first", "memory", "shared")
+        )
     if one.gating is not None:
         assert repr(one.gating) == repr(other.gating)
 
@@ -48,6 +51,7 @@ def same(one, other):
 @settings(max_examples=15)
 def test_a_placement_comes_back(tmp_path_factory, work, chip, random):
     """Whatever the network, the chip and the sites are."""
+    chip = chip_cases.small_chip(chip.limits.neurons.value, 10**6, 10**6, 10**9, chip.chip.mesh, chip.chip.columns, chip.chip.rows)
     found = h.partition(work, chip)
     sites = list(range(found.n_chips * chip.chip.cores))
     random.shuffle(sites)
