@@ -1,9 +1,15 @@
 """L7: what a network costs on a chip that is not at hand: energy, latency and a mapping, as intervals with sources."""
 
 from neuro4d.hardware._balance import balance as balance
+from neuro4d.hardware._boards import Board as Board
+from neuro4d.hardware._boards import board as board
+from neuro4d.hardware._boards import boards as boards
+from neuro4d.hardware._boards import on_board as on_board
 from neuro4d.hardware._compare import Comparison as Comparison
 from neuro4d.hardware._cool import cool as cool
 from neuro4d.hardware._cost import Cost as Cost
+from neuro4d.hardware._delay import NetworkDelay as NetworkDelay
+from neuro4d.hardware._delay import network_delay as network_delay
 from neuro4d.hardware._estimate import compare as compare
 from neuro4d.hardware._estimate import estimate as estimate
 from neuro4d.hardware._estimate import meter as meter
@@ -22,6 +28,8 @@ from neuro4d.hardware._mesh import mesh_of as mesh_of
 from neuro4d.hardware._meter import AbstractMeter as AbstractMeter
 from neuro4d.hardware._nir import NotInNIRError as NotInNIRError
 from neuro4d.hardware._nir import to_nir as to_nir
+from neuro4d.hardware._packets import Packets as Packets
+from neuro4d.hardware._packets import packets as packets
 from neuro4d.hardware._packing import CapacityError as CapacityError
 from neuro4d.hardware._partition import partition as partition
 from neuro4d.hardware._place import place as place

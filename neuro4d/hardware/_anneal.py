@@ -37,7 +37,7 @@ class Swaps:
         self, both: Float[np.ndarray, "cores cores"], mesh: Mesh, node: Int[np.ndarray, " cores"], slot: Int[np.ndarray, " cores"]
     ):
         empty = np.setdiff1d(np.arange(len(node)), slot)
-        self.n, self.mesh, self.node = len(slot), mesh, node
+        self.n, self.mesh, self.node = len(slot), mesh.flat, node
         self.both = _rounded(np.pad(both, (0, len(empty))) if len(empty) else both, mesh.columns + mesh.rows)
         sizes = [int(axis.max()) + 1 for axis in mesh.axes]
         offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]])

@@ -43,7 +43,8 @@ class Coefficient(Block, frozen=True, kw_only=True):
 
 class Chip(Block, frozen=True, kw_only=True):
     """Cores and mesh: `cores` per chip in tiles of `per_tile`, `columns` x `rows` of them; `step`: cores wait for each other (`barrier`)
-    or follow a clock with a `tick` in s; `chips`: of the largest system."""
+    or follow a clock with a `tick` in s; `chips`: of the largest system. `multicast`: routers copy packets, so that a core sends one per spike, not one for each
+    core that it reaches; `board`: chips lie on this one of `boards()`."""
 
     cores: Natural
     columns: Natural
@@ -53,11 +54,14 @@ class Chip(Block, frozen=True, kw_only=True):
     step: Literal["barrier", "clock"]
     tick: Positive | None = None
     chips: Natural
+    multicast: bool = False
+    board: str | None = None
     source: str
 
 
 class Limits(Block, frozen=True, kw_only=True):
-    """What a core holds, as counts; `None` where nothing is known. `memory`: bits for synapses; `table`: entries of a router; `delay`: steps."""
+    """What a core holds, as counts; `None` where nothing is known. `memory`: bits for synapses; `table`: entries of a router; `delay`: steps;
+    `buffer`: packets at the end of a link."""
 
     neurons: Coefficient
     axons_in: Coefficient | None = None
@@ -65,6 +69,7 @@ class Limits(Block, frozen=True, kw_only=True):
     memory: Coefficient | None = None
     table: Coefficient | None = None
     delay: Coefficient | None = None
+    buffer: Coefficient | None = None
 
 
 class Packing(Block, frozen=True, kw_only=True):
@@ -104,7 +109,8 @@ class Barrier(Block, frozen=True, kw_only=True):
 
 
 class Time(Block, frozen=True, kw_only=True):
-    """s per event of one core, and what every step needs: `barrier` by tiles, `floor`, `floor_chips` where several chips take part."""
+    """s per event of one core, and what every step needs: `barrier` by tiles, `floor`, `floor_chips` where several chips take part.
+    `hop`: from link to link through a router, `link`: how long a packet occupies a link; `timeout`: after so long a router drops a packet that is blocked."""
 
     event: Coefficient
     update: Coefficient
@@ -114,6 +120,7 @@ class Time(Block, frozen=True, kw_only=True):
     arrival: Coefficient | None = None
     hop: Coefficient | None = None
     link: Coefficient | None = None
+    timeout: Coefficient | None = None
     barrier: tuple[Barrier, ...] = ()
     floor: Coefficient | None = None
     floor_chips: Coefficient | None = None

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Int
 from neuro4d.hardware._mesh import Mesh, mesh_of
 from neuro4d.hardware._packing import CapacityError
 from neuro4d.hardware._placement import Placement
-from neuro4d.hardware._route import grown
+from neuro4d.hardware._trees import dimension_order, grown
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -108,8 +108,9 @@ def _ways(mesh: Mesh, node: Int[np.ndarray, " cores"], reached: Bool[np.ndarray,
         begin, targets = int(node[core]), np.flatnonzero(reached[core])
         wanted = np.zeros((mesh.n, 1), bool)
         wanted[node[targets]] = True
-        passed = grown(mesh, begin, wanted)[:, 0]
-        before, last = mesh.back(begin)
+        order = dimension_order(mesh, begin)
+        before, last = order.before, order.last
+        passed = grown(order, wanted)[:, 0]
         leave = np.zeros((mesh.n, ways), bool)
         inner = np.flatnonzero(passed & (before >= 0))
         leave[before[inner], last[inner]] = True

@@ -48,6 +48,9 @@ def weighted(sent: Float[np.ndarray, "cores cores"], mesh: Mesh, node: Int[np.nd
     axes = np.stack([axis[node] for axis in mesh.axes]).astype(sent.dtype)
     total = 0.0
     for low in range(0, len(node), ROWS):
-        far = sum(np.abs(axis[low : low + ROWS, None] - axis) for axis in axes)
+        if mesh.wrap:  # axes know no links around edges
+            far = (mesh.hops(node[low : low + ROWS, None], node[None]) / mesh.share).astype(sent.dtype)
+        else:
+            far = sum(np.abs(axis[low : low + ROWS, None] - axis) for axis in axes)
         total += float(np.einsum("ij,ij->", sent[low : low + ROWS], far, dtype=np.float64))
     return mesh.share * total
