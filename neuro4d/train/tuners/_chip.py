@@ -132,4 +132,4 @@ def _workload(net: Sequential, batches: Feed) -> Workload:
     fired = iter(np.mean(seen.spikes, axis=0) / seen.steps)
     spikes = np.concatenate([np.full(layer.n, next(fired) / layer.n if layer.fires else 0.0) for layer in found.layers])
     names, sizes = [layer.name for layer in found.layers], [layer.n for layer in found.layers]
-    return layered(names, sizes, pre, post, spikes, dt=net.dt * 1e-3, steps=seen.steps, arrivals=arrivals)
+    return layered(names, sizes, pre, post, spikes, dt=net.dt * u.ms, steps=seen.steps, arrivals=arrivals)
