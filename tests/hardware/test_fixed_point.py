@@ -17,7 +17,7 @@ from neuro4d._base import kept_of, product_s1615, scaled_down, wrapped
 from neuro4d.model import prepare
 
 TRACES = 10_000
-STEPS = 30
+STEPS = 20
 LIMIT = 2**23 - 1
 
 
@@ -233,7 +233,7 @@ def test_spinnaker_is_the_reference_bit_for_bit():
     expected = np.array([found for found, _ in traces]).transpose(2, 1, 0)
     for mine, theirs in zip(got, expected, strict=True):
         np.testing.assert_array_equal(mine, theirs)
-    assert expected[3].sum() > TRACES / 2 and sum(full for _, full in traces) > 100
+    assert expected[3].sum() > TRACES / 4 and sum(full for _, full in traces) > 100
     assert np.abs(expected[1:3]).max() < 2**21  # up to where a current is handed on without loss
 
 
