@@ -28,6 +28,10 @@ from neuro4d.hardware._mesh import mesh_of as mesh_of
 from neuro4d.hardware._meter import AbstractMeter as AbstractMeter
 from neuro4d.hardware._nir import NotInNIRError as NotInNIRError
 from neuro4d.hardware._nir import to_nir as to_nir
+from neuro4d.hardware._optimizers import Communication as Communication
+from neuro4d.hardware._optimizers import Loihi2Optimizer as Loihi2Optimizer
+from neuro4d.hardware._optimizers import Routing as Routing
+from neuro4d.hardware._optimizers import SpiNNakerOptimizer as SpiNNakerOptimizer
 from neuro4d.hardware._packets import Packets as Packets
 from neuro4d.hardware._packets import packets as packets
 from neuro4d.hardware._packing import CapacityError as CapacityError
