@@ -13,11 +13,20 @@ TEMPERATURES = 100
 HOTTEST, COLDEST = 1.0, 1e-2
 """The first and the last, in standard deviations of the change by a random swap."""
 
-WORK = 5e10
-"""Multiplications for the whole annealing, about: swaps become fewer on large meshes, where each costs more."""
-
 MOST = 4000
 """Swaps that are tried at a temperature, at most."""
+
+MANY = 512
+"""Cores from which on swaps of a round are decided by themselves: what they add beyond their sum is little where each core is one of many."""
+
+ROUNDS, SHARE = 1000, 0.15
+"""How many rounds that takes, and which share of the cores is tried to swap in each."""
+
+COLDEST_OF_MANY, FOLLOW = 5e-3, 0.1
+"""The last temperature of these rounds, and how fast the range of swaps follows the share that is kept."""
+
+KEPT = 0.44
+"""The share of swaps that should be kept."""
 
 
 class Swaps:
@@ -39,11 +48,12 @@ class Swaps:
         empty = np.setdiff1d(np.arange(len(node)), slot)
         self.n, self.mesh, self.node = len(slot), mesh.flat, node
         self.both = _rounded(np.pad(both, (0, len(empty))) if len(empty) else both, mesh.columns + mesh.rows)
-        sizes = [int(axis.max()) + 1 for axis in mesh.axes]
+        axes = [axis[node] - axis[node].min() for axis in mesh.axes]  # of a large mesh a part may be in use
+        sizes = [int(axis.max()) + 1 for axis in axes]
         offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-        self.columns = np.stack([axis[node] + offset for axis, offset in zip(mesh.axes, offsets, strict=True)], axis=1)
-        blocks = [mesh.share * np.abs(np.arange(size) - axis[node][:, None]) for axis, size in zip(mesh.axes, sizes, strict=True)]
-        self.far = np.concatenate(blocks, axis=1).astype(float)
+        self.columns = np.stack([axis + offset for axis, offset in zip(axes, offsets, strict=True)], axis=1)
+        blocks = [mesh.share * np.abs(np.arange(size) - axis[:, None]) for axis, size in zip(axes, sizes, strict=True)]
+        self.far = np.concatenate(blocks, axis=1).astype(self.both.dtype)
         self.move(np.concatenate([slot, empty]))
 
     def move(self, slot: Int[np.ndarray, " slots"]) -> None:
@@ -54,6 +64,11 @@ class Swaps:
     def distance(self, a: Int[np.ndarray, "*k"], b: Int[np.ndarray, "*k"]) -> Int[np.ndarray, "*k"]:
         """Links between slots."""
         return self.mesh.hops(self.node[a], self.node[b])
+
+    def cost(self) -> float:
+        """Hops of all traffic."""
+        here = self.columns[self.slot]
+        return 0.5 * float(sum(self.field[np.arange(len(here)), here[:, axis]].sum(dtype=np.float64) for axis in range(here.shape[1])))
 
     def change(self, a: Int[np.ndarray, " k"], b: Int[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
         """What each swap of cores by itself would add to the hops."""
@@ -110,6 +125,7 @@ class Neighbours:
         self.swaps, mesh = swaps, swaps.mesh
         self.sorted = np.argsort(swaps.node, kind="stable")
         self.start = np.searchsorted(swaps.node[self.sorted], np.arange(mesh.n + 1))
+        self.first, self.last = mesh.place[swaps.node].min(axis=0), mesh.place[swaps.node].max(axis=0)
 
     def pairs(self, rng: np.random.Generator, n: int, reach: float) -> tuple[Int[np.ndarray, " k"], Int[np.ndarray, " k"]]:
         """At most `n` disjoint pairs."""
@@ -117,7 +133,7 @@ class Neighbours:
         a = rng.permutation(swaps.n)[:n]
         place = mesh.place[swaps.node[swaps.slot[a]]]
         moved = place + rng.integers(-int(reach), int(reach) + 1, place.shape)
-        moved = np.clip(moved, 0, (mesh.columns - 1, mesh.rows - 1))
+        moved = np.clip(moved, self.first, self.last)
         there = moved[:, 1] * mesh.columns + moved[:, 0]
         count = self.start[there + 1] - self.start[there]
         pick = self.start[there] + (rng.random(len(a)) * count).astype(int)
@@ -131,13 +147,19 @@ def anneal(swaps: Swaps, rng: np.random.Generator) -> Int[np.ndarray, " cores"]:
 
     Temperature falls by a factor at a time, and the range of swaps follows the share of them that is kept. The end is a descent.
     """
-    n, widest = swaps.n, float(max(swaps.mesh.columns, swaps.mesh.rows))
+    widest = float(max(np.ptp(swaps.mesh.place[swaps.node], axis=0).max(), 1))
     near = Neighbours(swaps)
-    a, b = near.pairs(rng, n, widest)
+    a, b = near.pairs(rng, swaps.n, widest)
     if not len(a) or not swaps.both.any():
-        return swaps.slot[:n]
+        return swaps.slot[: swaps.n]
     spread = float(np.std(swaps.change(a, b)))
-    tries = int(max(16, min(30 * n, MOST, WORK / (TEMPERATURES * swaps.field.size))))
+    return (_by_rounds if swaps.n > MANY else _one_by_one)(swaps, near, rng, spread, widest)
+
+
+def _one_by_one(swaps: Swaps, near: "Neighbours", rng: np.random.Generator, spread: float, widest: float) -> Int[np.ndarray, " cores"]:
+    """Each swap is decided with all before it done."""
+    n = swaps.n
+    tries = int(max(16, min(30 * n, MOST)))
     cost, best, found, reach = 0.0, 0.0, swaps.slot.copy(), widest
     hottest = max(HOTTEST * min(1.0, tries / (10 * n)), 2 * COLDEST)  # with few swaps for each core, what the start knows is not given up
     for temperature in spread * np.geomspace(hottest, COLDEST, TEMPERATURES):
@@ -145,10 +167,24 @@ def anneal(swaps: Swaps, rng: np.random.Generator) -> Int[np.ndarray, " cores"]:
         cost += added
         if cost < best:
             best, found = cost, swaps.slot.copy()
-        reach = float(np.clip(reach * (1 - 0.44 + kept), 1, widest))
+        reach = float(np.clip(reach * (1 - KEPT + kept), 1, widest))
     for reach in (1.0, 2.0, 4.0):
         cost += _round(swaps, near, rng, tries, reach, 0.0)[0]
     return (swaps.slot if cost < best else found)[:n]
+
+
+def _by_rounds(swaps: Swaps, near: "Neighbours", rng: np.random.Generator, spread: float, widest: float) -> Int[np.ndarray, " cores"]:
+    """Disjoint swaps of a round are decided by what each changes by itself, and are then done together, exactly."""
+    best, found, reach = swaps.cost(), swaps.slot.copy(), widest
+    for temperature in spread * np.geomspace(HOTTEST, COLDEST_OF_MANY, ROUNDS):
+        a, b = near.pairs(rng, int(SHARE * swaps.n), reach)
+        some = swaps.change(a, b) <= temperature * rng.exponential(size=len(a))
+        if some.any():
+            swaps.swap(swaps.shifts(a[some], b[some]))
+        reach = float(np.clip(reach * (1 + FOLLOW * (float(some.mean()) - KEPT)), 1, widest)) if len(a) else widest
+    for reach in (1.0, 2.0, 4.0):
+        _round(swaps, near, rng, MOST, reach, 0.0)
+    return (swaps.slot if swaps.cost() < best else found)[: swaps.n]
 
 
 def _round(swaps: Swaps, near: Neighbours, rng: np.random.Generator, tries: int, reach: float, temperature: float) -> tuple[float, float]:

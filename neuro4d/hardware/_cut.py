@@ -36,10 +36,11 @@ class Group(NamedTuple):
 class Cutter:
     """Neurons in an order, and what any stretch of it uses.
 
-    **Arguments:** `order`: the neurons, with the parts of the workload one behind the other, `(n,)`.
+    **Arguments:** `order`: the neurons, `(n,)`; `ends`: where stretches of it end that stay together, `(k,)`.
     """
 
-    def __init__(self, workload: Workload, target: ChipTarget, order: Int[np.ndarray, " n"]):
+    def __init__(self, workload: Workload, target: ChipTarget, order: Int[np.ndarray, " n"], ends: Int[np.ndarray, " k"]):
+        self.ends = [int(end) for end in ends]
         place = np.empty(workload.n, np.int32)
         place[order] = np.arange(workload.n, dtype=np.int32)
         self.workload, self.target, self.order, self.place = workload, target, order, place
@@ -86,8 +87,8 @@ class Cutter:
         return True
 
     def _stretches(self) -> list[Group]:
-        """Stretches of the order that fit by their inputs; small parts together, and large ones each by itself."""
-        ends = [part.first + part.n for part in self.workload.parts]
+        """Cores that fit by their inputs; small stretches of the order together, and large ones each by itself."""
+        ends = self.ends
         found: list[Group] = []
         low = part = 0
         while part < len(ends):

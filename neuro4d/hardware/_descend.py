@@ -5,8 +5,8 @@ from jaxtyping import Int
 
 from neuro4d.hardware._anneal import Swaps
 
-KICKS = 60
-"""How often a few swaps at random are tried as a new start."""
+KICKS, MOST = 2000, 200
+"""How often a few swaps at random are tried as a new start: so often over the number of cores, and how often at most."""
 
 
 def descend(swaps: Swaps, rng: np.random.Generator) -> Int[np.ndarray, " cores"]:
@@ -18,7 +18,7 @@ def descend(swaps: Swaps, rng: np.random.Generator) -> Int[np.ndarray, " cores"]
     a, b = a[a < swaps.n], b[a < swaps.n]
     _down(swaps, a, b)
     best = swaps.slot.copy()
-    for _ in range(KICKS):
+    for _ in range(min(KICKS // max(swaps.n, 1), MOST)):
         cores = rng.permutation(len(swaps.slot))[: 2 * min(3, len(swaps.slot) // 2)]
         kick = swaps.shifts(*cores.reshape(2, -1))
         added = float(swaps.change(kick.a, kick.b).sum() + np.triu(swaps.together(kick), 1).sum())

@@ -1,11 +1,13 @@
 """In which order the neurons of each part are given to cores: neurons that share sources should stand together."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float, Int
+from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import svds
 
 from neuro4d.hardware._packing import limits, synapse_bits
@@ -19,58 +21,127 @@ SAMPLE = 1 << 22
 CLEARLY = 0.97
 """Messages of an order that is worth it, as a share of those of neurons as they are numbered."""
 
-Order = Int[np.ndarray, " k"]
+ROWS = 512
+"""Sources whose cores are looked at together."""
+
+Neurons = Int[np.ndarray, " k"]
 
 
-def sequential(workload: Workload, target: ChipTarget) -> Order:
-    """As they are numbered."""
-    return np.arange(workload.n)
+class Order(NamedTuple):
+    """Neurons in an order, `(n,)`, and where stretches of it end, `(k,)`: a core holds some neurons of one stretch, or several stretches that are small as a whole."""
+
+    neurons: Neurons
+    ends: Int[np.ndarray, " k"]
 
 
-def lattice(workload: Workload, target: ChipTarget) -> Order:
-    """Along the Morton curve of their places, part by part."""
+def sequential(workload: Workload, target: ChipTarget) -> list[Order]:
+    """As they are numbered, part by part."""
+    return [Order(np.arange(workload.n), _ends(workload.parts))]
+
+
+def lattice(workload: Workload, target: ChipTarget) -> list[Order]:
+    """Along the Morton curve of their places. Parts that lie in one another, such as excitatory and inhibitory neurons of an area, are taken together: at one place
+    they often have the same sources."""
     if workload.position is None:
         raise ValueError(
             "partition: method='lattice' follows the places of neurons, and this workload has none. "
             "method='graph' reads who is near whom from the synapses: `n4.hardware.partition(workload, target, method='graph')`."
         )
-    return np.concatenate([part.first + _along(_places(workload, part)) for part in workload.parts])
+    return [_joined([area[_along(_places(workload, area))] for area in _areas(workload)])]
 
 
-def graph(workload: Workload, target: ChipTarget) -> Order:
-    """By the synapses, part by part: the order with the fewest messages among those as numbered, along the places, and along spectral coordinates.
+def graph(workload: Workload, target: ChipTarget) -> list[Order]:
+    """By the synapses: orders that may need few messages, of which the one that does is taken; of a large network only the one that seems to be it.
 
     Neurons with the same sources have similar entries in the leading singular vectors of the normalised matrix of synapses; the Morton curve through 1,
-    2 or 4 of these coordinates is a candidate each. Orders are judged by the spikes times the cores that they reach, on a sample of the sources.
+    2 or 4 of these coordinates is a candidate each. Others are neurons as numbered, along their places, and those with most input first, so that few messages reach
+    the last core. Orders are judged by the spikes times the cores that they reach, on a sample of the sources. This is done for each part by itself, for
+    parts that lie in one another, and for all neurons together.
 
-    Where none is clearly better than the numbers, as in random graphs, neurons that spike alike go together: `place` can bring cores that send much
+    Where none is clearly better than the numbers, as in random graphs, neurons of a part that spike alike go together: `place` can bring cores that send much
     to the middle, from where ways are short.
     """
     sample, spikes = _sampled(workload)
     degree = np.diff(sample.indptr) * (workload.synapses / max(sample.nnz, 1))
-    found = []
-    for part in workload.parts:
-        span = slice(part.first, part.first + part.n)
-        bins = _cores(target, part.n, float(degree[span].sum()))
-        found.append(part.first + (_best(workload, part, sample[:, span], spikes, bins) if bins > 1 else np.arange(part.n)))
-    return np.concatenate(found)
+    judge = Judge(target, sample.tocsr(), spikes, degree)
+    parts = [np.arange(part.first, part.first + part.n) for part in workload.parts]
+    found = [_joined([_best(workload, part, sample, judge) for part in parts])]
+    if len(parts) > 1 and judge.filled(found[0])[1] > 1:
+        found += [Order(each, np.array([workload.n])) for each in _candidates(workload, np.arange(workload.n), sample, spikes)]
+        found += [_joined([area[_busiest(sample[:, area], spikes)] for area in _areas(workload)])]
+        found += lattice(workload, target) if workload.position is not None else []
+    if workload.synapses <= SAMPLE:
+        return found
+    cost = [judge.messages(order) for order in found]
+    return [found[int(np.argmin(cost))] if min(cost) <= CLEARLY * cost[0] else found[0]]
 
 
-ORDERS: MappingProxyType[str, Callable[[Workload, ChipTarget], Order]] = MappingProxyType(
+ORDERS: MappingProxyType[str, Callable[[Workload, ChipTarget], list[Order]]] = MappingProxyType(
     {"sequential": sequential, "lattice": lattice, "graph": graph},
 )
 
 
-def _places(workload: Workload, part: Part) -> Int[np.ndarray, "k axes"]:
-    """Places of a part as whole numbers from 0. Lattices have these; other places are put on a grid of 256 to the widest axis."""
-    places = np.asarray(workload.position)[part.first : part.first + part.n]
+class Judge:
+    """Messages of an order, about: its stretches fill as many cores as they seem to need, evenly.
+
+    **Arguments:** `rows`: who reaches whom, of some sources, `(sources, n)`; `spikes`: of these; `degree`: inputs of every neuron, about, `(n,)`.
+    """
+
+    def __init__(self, target: ChipTarget, rows: sp.csr_matrix, spikes: Float[np.ndarray, " k"], degree: Float[np.ndarray, " n"]):
+        self.target, self.rows, self.spikes, self.degree = target, rows, spikes, degree
+
+    def filled(self, order: Order) -> tuple[Int[np.ndarray, " n"], int]:
+        """The core of each neuron, -1 for those that are not in the order, and how many cores there are."""
+        core, cores = np.full(len(self.degree), -1), 0
+        for neurons in np.split(order.neurons, order.ends[:-1]):
+            bins = _cores(self.target, len(neurons), float(self.degree[neurons].sum()))
+            core[neurons] = cores + np.arange(len(neurons)) * bins // len(neurons)
+            cores += bins
+        return core, cores
+
+    def messages(self, order: Order) -> float:
+        """Spikes times the cores that they reach."""
+        core, cores = self.filled(order)
+        total = 0.0
+        for low in range(0, self.rows.shape[0], ROWS):
+            some = self.rows[low : low + ROWS]
+            reached = np.zeros((some.shape[0], cores + 1), bool)
+            reached[np.repeat(np.arange(some.shape[0]), np.diff(some.indptr)), core[some.indices]] = True
+            total += float(self.spikes[low : low + ROWS] @ reached[:, :cores].sum(axis=1))
+        return total
+
+
+def _ends(parts: Sequence[Part]) -> Int[np.ndarray, " k"]:
+    """Where the parts end."""
+    return np.cumsum([part.n for part in parts])
+
+
+def _joined(stretches: Sequence[Neurons]) -> Order:
+    return Order(np.concatenate(stretches), np.cumsum([len(each) for each in stretches]))
+
+
+def _areas(workload: Workload) -> list[Neurons]:
+    """The neurons of parts whose boxes overlap, together, in the order of the parts; of each part where there are no places."""
+    if workload.position is None:
+        return [np.arange(part.first, part.first + part.n) for part in workload.parts]
+    places = [np.asarray(workload.position)[part.first : part.first + part.n] for part in workload.parts]
+    low, high = np.array([each.min(axis=0) for each in places]), np.array([each.max(axis=0) for each in places])
+    meet = ((low[:, None] <= high) & (low <= high[:, None])).all(axis=2)
+    _, area = connected_components(sp.csr_matrix(meet), directed=False)
+    members = [np.arange(part.first, part.first + part.n) for part in workload.parts]
+    return [np.concatenate([members[i] for i in np.flatnonzero(area == number)]) for number in dict.fromkeys(area.tolist())]
+
+
+def _places(workload: Workload, neurons: Neurons) -> Int[np.ndarray, "k axes"]:
+    """Places of neurons as whole numbers from 0. Lattices have these; other places are put on a grid of 256 to the widest axis."""
+    places = np.asarray(workload.position)[neurons]
     places = places - places.min(axis=0)
     if places.dtype.kind in "iu":
         return places
     return np.rint(places / max(float(places.max()), np.finfo(float).tiny) * 255).astype(np.int64)
 
 
-def _along(places: Int[np.ndarray, "k axes"]) -> Order:
+def _along(places: Int[np.ndarray, "k axes"]) -> Neurons:
     """Along the Morton curve of the axes that vary."""
     varies = places.max(axis=0) > 0
     return morton_order(places[:, varies]) if varies.any() else np.arange(len(places))
@@ -101,23 +172,31 @@ def _cores(target: ChipTarget, neurons: int, synapses: float) -> int:
     return int(np.ceil(min(max(neurons / limit["neurons"], bits, inputs), neurons)))
 
 
-def _best(workload: Workload, part: Part, matrix: sp.csc_matrix, spikes: Float[np.ndarray, " k"], bins: int) -> Order:
+def _best(workload: Workload, neurons: Neurons, sample: sp.csc_matrix, judge: Judge) -> Neurons:
     """The candidate with the fewest messages; neurons by their spikes if that isn't much better than as they are numbered."""
-    rows, orders = matrix.tocsr(), list(_candidates(workload, part, matrix))
-    cost = [_messages(rows, spikes, order, bins) for order in orders]
+    if judge.filled(_joined([neurons]))[1] == 1:
+        return neurons
+    orders = [neurons[each] for each in _candidates(workload, neurons, sample[:, neurons[0] : neurons[-1] + 1], judge.spikes)]
+    cost = [judge.messages(_joined([each])) for each in orders]
     if min(cost) > CLEARLY * cost[0]:
-        return np.argsort(-np.asarray(workload.spikes)[part.first : part.first + part.n], kind="stable")
+        return neurons[np.argsort(-np.asarray(workload.spikes)[neurons], kind="stable")]
     return orders[int(np.argmin(cost))]
 
 
-def _candidates(workload: Workload, part: Part, matrix: sp.csc_matrix) -> Iterator[Order]:
-    yield np.arange(part.n)
+def _candidates(workload: Workload, neurons: Neurons, matrix: sp.csc_matrix, spikes: Float[np.ndarray, " k"]) -> Iterator[Neurons]:
+    yield np.arange(len(neurons))
     if workload.position is not None:
-        yield _along(_places(workload, part))
+        yield _along(_places(workload, neurons))
+    yield _busiest(matrix, spikes)
     coordinates = _spectral(matrix)
     for k in (1, 2, 4):
         if k <= coordinates.shape[1]:
             yield _along(coordinates[:, :k])
+
+
+def _busiest(matrix: sp.csc_matrix, spikes: Float[np.ndarray, " k"]) -> Neurons:
+    """Neurons by the spikes that reach them, most first."""
+    return np.argsort(-(matrix.T @ spikes), kind="stable")
 
 
 def _spectral(matrix: sp.csc_matrix) -> Int[np.ndarray, "k axes"]:
@@ -132,12 +211,3 @@ def _spectral(matrix: sp.csc_matrix) -> Int[np.ndarray, "k axes"]:
     leading = vectors[np.argsort(-values)][1:] * scale[1]
     ranks = np.argsort(np.argsort(leading, axis=1, kind="stable"), axis=1, kind="stable")
     return (ranks * 256 // matrix.shape[1]).T
-
-
-def _messages(rows: sp.csr_matrix, spikes: Float[np.ndarray, " k"], order: Order, bins: int) -> float:
-    """Spikes times the cores that they reach, if the neurons fill so many cores in this order."""
-    core = np.empty(len(order), np.int64)
-    core[order] = np.arange(len(order)) * bins // len(order)
-    source = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
-    reached = np.unique(source * bins + core[rows.indices]) // bins
-    return float(spikes[reached].sum())

@@ -10,7 +10,7 @@ from jaxtyping import Int
 
 from neuro4d._base import did_you_mean
 from neuro4d.hardware._cut import Cutter, Group
-from neuro4d.hardware._order import ORDERS
+from neuro4d.hardware._order import ORDERS, Order
 from neuro4d.hardware._packing import CapacityError, Usage, limits, usage
 from neuro4d.hardware._placement import Change, FanOut, Placement
 from neuro4d.hardware._schema import ChipTarget
@@ -23,11 +23,11 @@ AT_ONCE = 1 << 22
 def partition(workload: Workload, target: ChipTarget, method: Literal["sequential", "lattice", "graph"] = "sequential") -> Placement:
     """Gives every neuron a core, so that no limit of a core that is known is exceeded.
 
-    Neurons are taken in an order, and each core is filled to the brim; neurons of a part stay together, and only parts that are small as a whole share a core.
-    Counts are exact: synapses are read once (by `graph` twice) and held with 4 bytes each.
+    Neurons are taken in an order, and each core is filled to the brim. Counts are exact: synapses are read once (by `graph` twice) and held with 4 bytes each.
 
-    **Arguments:** `method`: the order within a part. `sequential`: as numbered; `lattice`: along the Morton curve of their places; `graph`: whichever order
-    sends the fewest messages of those two and of spectral orders of the synapses; by spikes where none helps.
+    **Arguments:** `method`: the order. `sequential`: as numbered; neurons of a part stay together, and only parts that are small as a whole share a core. `lattice`: along the
+    Morton curve of their places, whatever their part. `graph`: whichever order sends the fewest messages of those two and of spectral orders of the synapses, within each part or of
+    all neurons; by spikes within each part where none helps.
 
     **Returns:** a `Placement` with its cores in this order, `site = 0, 1, 2, ...`.
 
@@ -47,17 +47,29 @@ def partition(workload: Workload, target: ChipTarget, method: Literal["sequentia
         )
     if method not in ORDERS:
         raise ValueError(f"partition: no method {method!r}.{did_you_mean(str(method), tuple(ORDERS))} Known are {', '.join(ORDERS)}.")
-    order = np.asarray(ORDERS[method](workload, target))
-    groups = Cutter(workload, target, order).groups()
+    found, refused = [], []
+    for order in ORDERS[method](workload, target):
+        try:
+            found.append(_cut(workload, target, order, method))
+        except CapacityError as error:
+            refused.append(error)
+    if not found:
+        raise refused[0]
+    placement = min(found, key=lambda each: each.changes[-1].after["messages"])
+    _check_limits(placement)
+    return placement
+
+
+def _cut(workload: Workload, target: ChipTarget, order: Order, method: str) -> Placement:
+    """The cores of one order."""
+    groups = Cutter(workload, target, *order).groups()
     _check_system(workload, target, len(groups))
     core = np.empty(workload.n, np.int32)
     for number, group in enumerate(groups):
-        core[order[group.low : group.high]] = number
+        core[order.neurons[group.low : group.high]] = number
     table = _table(groups, workload.n)
     placement = Placement(target, workload, core, np.arange(int(core.max()) + 1))
-    placement = moved(placement, placement.site, _change(placement, table, method), table)
-    _check_limits(placement)
-    return placement
+    return moved(placement, placement.site, _change(placement, table, method), table)
 
 
 def moved(placement: Placement, site: Int[np.ndarray, " cores"], change: Change, table: FanOut | None = None) -> Placement:

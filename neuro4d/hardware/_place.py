@@ -15,6 +15,7 @@ from neuro4d.hardware._descend import descend
 from neuro4d.hardware._mesh import Mesh, mesh_of
 from neuro4d.hardware._partition import moved
 from neuro4d.hardware._placement import Change, Placement
+from neuro4d.hardware._region import squared
 from neuro4d.hardware._traffic import traffic, weighted
 
 DENSE = 1200
@@ -26,11 +27,19 @@ CORES = 4096
 FEW = 64
 """Cores up to which the best of all swaps is looked for in the end."""
 
+REGIONS = ("same", "square")
+"""On which chips cores may lie."""
+
 Traffic = Float[np.ndarray, "cores cores"]
 Slots = Int[np.ndarray, " cores"]
 
 
-def place(placement: Placement, method: Literal["sequential", "spectral", "annealing"] = "annealing", seed: int = 0) -> Placement:
+def place(
+    placement: Placement,
+    method: Literal["sequential", "spectral", "annealing"] = "annealing",
+    seed: int = 0,
+    chips: Literal["same", "square"] = "same",
+) -> Placement:
     r"""Gives cores the sites of the placement anew, so that spikes have less far to go.
 
     Minimised is hop-weighted traffic, $\sum_{ab} T_{ab}\, d(a, b)$: messages per step between cores times the links between them. Every destination core counts
@@ -42,11 +51,13 @@ def place(placement: Placement, method: Literal["sequential", "spectral", "annea
       neighbours on the mesh; `annealing`: from the best of the present placement, a spectral one, and one with the busiest cores in the middle on, swaps of
       tiles and then, up to 4,096 cores, of cores by simulated annealing.
     - `seed`: of the annealing.
+    - `chips`: `same`: the chips of the placement; `square`: as many chips that make a rectangle whose tiles are as nearly a square as they can be. An array of 10 x 9
+      chips of 8 x 4 tiles is more than twice as wide as high; 7 x 13 of them have shorter ways. Chips on boards and on hexagonal meshes stay as they are.
 
-    **Returns:** the placement with every core on a site of its own, on the same chips; sites that were free may be taken. Its report has `hops`, hop-weighted
-    traffic per step, and `mean`, links per message. `annealing` never returns more hops than it was given.
+    **Returns:** the placement with every core on a site of its own; sites that were free may be taken. Its report has `hops`, hop-weighted traffic per step, and
+    `mean`, links per message. `annealing` never returns more hops than it was given.
 
-    **Raises:** `ValueError` for an unknown method.
+    **Raises:** `ValueError` for an unknown method or `chips`.
 
     **Source:** Hall 1970, Management Science 17(3) (spectral); Kirkpatrick, Gelatt & Vecchi 1983, Science 220 (annealing); Betz & Rose 1997, FPL (range of swaps).
 
@@ -61,20 +72,31 @@ def place(placement: Placement, method: Literal["sequential", "spectral", "annea
     known = ("sequential", *METHODS)
     if method not in known:
         raise ValueError(f"place: no method {method!r}.{did_you_mean(str(method), known)} Known are {', '.join(known)}.")
+    if chips not in REGIONS:
+        raise ValueError(f"place: `chips` is {chips!r}.{did_you_mean(str(chips), REGIONS)} Known are {', '.join(REGIONS)}.")
     both = traffic(placement)
     both += both.T.copy()
-    slots = np.concatenate([placement.site, _free(placement)])
+    given = _hops(placement, both)
+    begin = _at(placement, squared(placement)) if chips == "square" else placement
+    slots = np.concatenate([begin.site, _free(begin)])
     mesh, node = mesh_of(_at(placement, slots))
-    slot = np.argsort(placement.site) if method == "sequential" else METHODS[method](both, mesh, node, np.random.default_rng(seed))
-    found = moved(placement, slots[slot], _change(method, both, mesh, node, slot))
-    _check(placement, found)
+    slot = np.argsort(begin.site) if method == "sequential" else METHODS[method](both, mesh, node, np.random.default_rng(seed))
+    site, hops = slots[slot], _cost(both, mesh, node[slot])
+    if method == "annealing" and hops > given:
+        site, hops = placement.site, given
+    found = moved(placement, site, _change(method, both, given, hops))
+    _check(begin, placement, found)
     return found
 
 
-def _change(method: str, both: Traffic, mesh: Mesh, node: Slots, slot: Slots) -> Change:
+def _change(method: str, both: Traffic, before: float, after: float) -> Change:
     messages = max(0.5 * float(both.sum(dtype=np.float64)), np.finfo(float).tiny)
-    before, after = (_cost(both, mesh, node[where]) for where in (np.arange(len(slot)), slot))
     return Change(f"place ({method})", {"hops": before, "mean": before / messages}, {"hops": after, "mean": after / messages})
+
+
+def _hops(placement: Placement, both: Traffic) -> float:
+    mesh, node = mesh_of(placement)
+    return _cost(both, mesh, node)
 
 
 def _at(placement: Placement, slots: Slots) -> Placement:
@@ -87,14 +109,21 @@ def _free(placement: Placement) -> Slots:
     chips = np.unique(placement.site // placement.chip.cores)
     sites = (chips[:, None] * placement.chip.cores + np.arange(placement.chip.cores)).ravel()
     mesh, node = mesh_of(_at(placement, sites))
-    near = sites[np.argsort(mesh.hops(np.full_like(node, mesh.middle), node), kind="stable")][: 2 * placement.n_cores]
+    near = sites[_outwards(mesh, node)][: 2 * placement.n_cores]
     return near[~np.isin(near, placement.site)]
 
 
-def _check(before: Placement, after: Placement) -> None:
-    """The invariant: every core has a site of its own, on the chips of before."""
-    chips = [set((each.site // each.chip.cores).tolist()) for each in (before, after)]
-    if len(np.unique(after.site)) != before.n_cores or not chips[1] <= chips[0]:
+def _outwards(mesh: Mesh, node: Slots) -> Slots:
+    """Slots by how far they are from the middle of all of them."""
+    column, row = mesh.place[node].T
+    middle = (int(row.min()) + int(row.max()) + 1) // 2 * mesh.columns + (int(column.min()) + int(column.max()) + 1) // 2
+    return np.argsort(mesh.hops(np.full_like(node, middle), node), kind="stable")
+
+
+def _check(begin: Placement, before: Placement, after: Placement) -> None:
+    """The invariant: every core has a site of its own, on the chips where it may lie."""
+    chips = [set((each.site // each.chip.cores).tolist()) for each in (begin, before, after)]
+    if len(np.unique(after.site)) != before.n_cores or not (chips[2] <= chips[0] or chips[2] <= chips[1]):
         raise RuntimeError("place: two cores share a site, or left their chips; please report this.")
 
 
@@ -113,7 +142,7 @@ def _spectral(both: Traffic, mesh: Mesh, node: Slots, rng: np.random.Generator) 
     if not both.any() or n < 4:
         return np.arange(n)
     first, second = _lowest(both)
-    near = np.sort(np.argsort(mesh.hops(np.full_like(node, mesh.middle), node), kind="stable")[:n])
+    near = np.sort(_outwards(mesh, node)[:n])
     found = []
     for sites in (np.arange(n), near):
         along = np.argsort(mesh.curve)[node[sites]]
@@ -139,9 +168,7 @@ def _annealed(both: Traffic, mesh: Mesh, node: Slots, rng: np.random.Generator) 
 def _concentric(both: Traffic, mesh: Mesh, node: Slots) -> Slots:
     """The cores with the most traffic in the middle."""
     slot = np.empty(len(both), np.int64)
-    slot[np.argsort(-both.sum(axis=1), kind="stable")] = np.argsort(mesh.hops(np.full_like(node, mesh.middle), node), kind="stable")[
-        : len(both)
-    ]
+    slot[np.argsort(-both.sum(axis=1), kind="stable")] = _outwards(mesh, node)[: len(both)]
     return slot
 
 
