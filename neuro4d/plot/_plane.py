@@ -89,7 +89,10 @@ def _label(ax: Any, names: tuple[str, ...], energy: np.ndarray, accuracy: np.nda
         best = next((i for i, box in enumerate(boxes) if not any(_meet(box, other) for other in taken)), 0)
         dx, dy, side, end = CORNERS[best]
         taken.append(boxes[best])
-        ax.annotate(name, where, xytext=(dx, dy), textcoords="offset points", ha=side, va=end, fontsize=8, color=_canvas.INK)
+        ax.annotate(
+            name, where, xytext=(dx, dy), textcoords="offset points", ha=side, va=end, fontsize=8, color=_canvas.INK, zorder=3,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.2},
+        )  # fmt: skip
 
 
 def _box(x: float, y: float, width: float, side: str, end: str) -> tuple[float, float, float, float]:

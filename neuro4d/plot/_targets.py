@@ -43,9 +43,9 @@ def cost_bands(comparison: Comparison, what: str = "energy_per_second", ax: Any 
     !!! Example
 
         >>> work = n4.hardware.layered(["a"], [3], [0, 1], [1, 2], np.ones(3), dt=1*u.ms, steps=10)
-        >>> ax = n4.plot.cost_bands(n4.hardware.compare(work, None, ["loihi1", "spinnaker1", "gpu"]))
+        >>> ax = n4.plot.cost_bands(n4.hardware.compare(work, None, ["loihi1", "spinnaker1", "cpu"]))
         >>> [label.get_text() for label in ax.get_yticklabels()]
-        ['loihi1', 'spinnaker1', 'gpu']
+        ['loihi1', 'cpu', 'spinnaker1']
     """
     if what not in QUANTITIES:
         raise ValueError(
