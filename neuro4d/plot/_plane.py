@@ -57,7 +57,7 @@ def accuracy_energy(points: Mapping[str, Point], ax: Any = None, unit: str = "J 
         ax.margins(x=0.12, y=0.12)
         ax.set_xlabel(f"energy ({unit})")
         ax.set_ylabel("accuracy")
-        text = "filled: Pareto front; open: bands leave it undecided; grey: another is better wherever in the bands both lie"
+        text = "filled: Pareto front; open: bands leave it undecided; grey: beaten wherever in its band it lies"
         ax.annotate(
             text, (0, 0), xycoords="axes fraction", xytext=(0, -34), textcoords="offset points", va="top", fontsize=7.5, color=_canvas.FAINT
         )
