@@ -49,6 +49,7 @@ TITLES = {
     "delays": "Delays that are known, found from potentials",
     "delays-spikes": "Delays that are known, found from spike times",
     "mapping": "Networks placed on chips",
+    "packets": "Packets on the way",
 }
 TEXTS = {
     "networks": "Wall seconds per biological second at a time step of 0.1 ms; left of the dashed line a network runs faster than real time. "
@@ -76,6 +77,7 @@ TEXTS = {
     "changes the potential of its target by 0.02 mV. Spikes shared with the teacher are those of networks that run freely with new input.",
     "delays-spikes": "The same from spike times alone, of a network that runs freely, with delays between the steps. An edge has influence if its source fires ten times or more.",
     "mapping": "Messages per step times the links that they pass, each destination core counted by itself, after simulated annealing; saved against cores and neurons in their order.",
+    "packets": "Delays of single steps of a run, simulated link by link and counted; all spikes of a step at its begin. COBA and lattice4d from recorded runs, the others from rates.",
 }
 INK, FAINT = "#333333", "#8a8a8a"
 HUES = ("#3d6ea5", "#c4583f", "#5a9367", "#8e6bb0", "#c29a3c", "#6b7a8f", "#a84f79", "#3f9c9c")

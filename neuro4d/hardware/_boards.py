@@ -69,7 +69,7 @@ def board(name: str | Board) -> Board:
     if isinstance(name, Board):
         return name
     if name not in BOARDS:
-        raise ValueError(f"no board named {name!r}.{did_you_mean(str(name), boards())} Known are {', '.join(boards())}.")
+        raise ValueError(f"no board named {name!r}.{did_you_mean(str(name), boards())}")
     return BOARDS[name]
 
 

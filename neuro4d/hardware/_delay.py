@@ -18,7 +18,7 @@ from neuro4d.results import Run
 QUIET = 0.3
 """Share of the time that the busiest link works, up to which a step counts as quiet."""
 
-BANDS = ((1.15, 1.35), (2.0, 2.5))
+BANDS = ((1.2, 1.4), (2.0, 2.5))
 """By which factors a mean and a 99th percentile may be off: for bursts and quiet steps, and between the two, where queues come and go."""
 
 
@@ -61,12 +61,12 @@ def network_delay(
 ) -> NetworkDelay:
     r"""The delay of messages through the network, without simulating it: what `packets` is compared with.
 
-    A delivery over $d$ links takes $d\,(t_\text{hop} + t_\text{link})$ and what it waits. Waits are those of a fluid: the packets of a link are counted by where they come
-    from; those of one link come evenly between its first and its last, those of cores at the begin of the step, or evenly over `within`, and the queue grows while more come than
-    the link takes. Links are gone through in the order of the channel dependency graph. Packets that come at random to a link that keeps up wait as in a queue M/D/1,
-    $t_\text{link}\,\rho / 2(1 - \rho)$, less their share that comes by the same link and cannot meet.
+    A delivery over $d$ links takes $d\,(t_\text{hop} + t_\text{link})$ and what it waits. Waits are those of a fluid: the packets of a link are counted by where they come from.
+    Those of cores come at the begin of the step, or evenly over `within`; those of one link come evenly around the mean of the times at which they are expected to leave it, over
+    a span with the same spread; and the queue grows while more come than the link takes. Links are gone through in the order of the channel dependency graph. Packets that come at
+    random to a link that keeps up wait as in a queue M/D/1, $t_\text{link}\,\rho / 2(1 - \rho)$, less their share that comes by the same link and cannot meet.
 
-    The band of the mean is a factor of 1.15 either way, and 1.35 for the 99th percentile, where all spikes are sent at once or links are in use for less than 30 % of
+    The band of the mean is a factor of 1.2 either way, and 1.4 for the 99th percentile, where all spikes are sent at once or links are in use for less than 30 % of
     `within`; in between, where queues come and go, 2 and 2.5. For spikes that are sent at once it ends where it is certain to: packets that start on one link
     wait for each other in any case, and two packets delay each other only where their ways meet, so that the waits add up to at most one $t_\text{link}$ for each such pair. Bands
     of `hop` and `link` of the target come on top; times that are given are exact.

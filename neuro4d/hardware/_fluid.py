@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from neuro4d.hardware._flights import Flights
 from neuro4d.hardware._route import Routes
@@ -21,42 +21,61 @@ class Streams(NamedTuple):
     row: Float[np.ndarray, "q s"]
 
 
-class Queues(NamedTuple):
-    """Mean `wait` in each queue, and when the `first` and the `last` packet have left, in s, `(queues,)`."""
-
-    wait: Float[np.ndarray, " q"]
-    first: Float[np.ndarray, " q"]
-    last: Float[np.ndarray, " q"]
-
-
 def fluid(found: Flights, routes: Routes, within: float, hop: float, link: float) -> Float[np.ndarray, " k"]:
     """The mean wait in s at the queue of each row of `found`, when spikes are sent over the time `within`, with `hop` and `link` in s."""
     key = found.step * len(routes.link_of) + found.channel
-    above = np.where(found.parent < 0, -1, key[found.parent])
+    source = np.where(found.parent < 0, -1, found.channel[found.parent])
     queues, number, count = np.unique(key, return_inverse=True, return_counts=True)
-    pairs, bunch = _bunches(found, number.ravel(), len(queues))
+    number = number.ravel()
+    pairs, bunch = _bunches(found, number, len(queues))
+    order = np.lexsort((source, number))  # rows of a queue together, and in it those that come from one
+    start = np.searchsorted(number[order], np.arange(len(queues) + 1))
     level = levels(routes)[queues % len(routes.link_of)]
-    edge, flow = np.unique(np.stack([number.ravel(), np.where(above < 0, -1, np.searchsorted(queues, above))]), axis=1, return_counts=True)
-    order = np.argsort(edge[0], kind="stable")
-    (into, source), flow = edge[:, order], flow[order]
-    start = np.searchsorted(into, np.arange(len(queues) + 1))
-    served = Queues(*(np.zeros(len(queues)) for _ in Queues._fields))
+    leave, wait = np.zeros(len(key)), np.zeros(len(queues))
     for some in _by(level):
-        width = int((start[some + 1] - start[some]).max())
-        at = start[some][:, None] + np.arange(width)
-        there = at < start[some + 1][:, None]
-        at = np.where(there, at, 0)
-        local = source[at] < 0
-        streams = Streams(
-            many=np.where(there, flow[at], 0).astype(float),
-            first=np.where(local, 0.0, served.first[source[at]] + hop),
-            last=np.where(local, within, served.last[source[at]] + hop),
-            row=np.where(local, 0.0, 1.0),
-        )
-        for mine, value in zip(served, _served(streams, count[some], bunch[some], link), strict=True):
-            mine[some] = value
-    wait = served.wait + (pairs / count * link if within else 0.0)
-    return wait[number.ravel()]
+        rows = order[_spans(start[some], count[some])]
+        queue = np.repeat(np.arange(len(some)), count[some])
+        local = found.parent[rows] < 0
+        come = np.where(local, within * _even(found.packet[rows]), leave[found.parent[rows]] + hop)
+        wait[some] = _served(_streams(queue, source[rows], come, local, within, link), count[some], bunch[some], link)
+        begun = np.bincount(queue, local)[queue] - 1
+        own = begun * _even(rows) * link if within == 0 else wait[some][queue]  # of those that start at once, each has its place
+        leave[rows] = come + np.where(local, own, wait[some][queue]) + link
+    return (wait + (pairs / count * link if within else 0.0))[number]
+
+
+def _streams(
+    queue: Int[np.ndarray, " k"],
+    source: Int[np.ndarray, " k"],
+    come: Float[np.ndarray, " k"],
+    local: Bool[np.ndarray, " k"],
+    within: float,
+    link: float,
+) -> Streams:
+    """Rows that come by one link are a stream, as long as its mean and its spread say; at least as long as the link needs for them."""
+    new = np.concatenate([[True], (queue[1:] != queue[:-1]) | (source[1:] != source[:-1])])
+    begin = np.flatnonzero(new)
+    many = np.diff(np.concatenate([begin, [len(queue)]])).astype(float)
+    mean, square = (np.add.reduceat(x, begin) / many for x in (come, come**2))
+    half = np.sqrt(3 * np.maximum(square - mean**2, 0))
+    half = np.maximum(half, (many - 1) / 2 * link)
+    half = np.where(local[begin], within / 2, half)
+    first, last = np.maximum(mean - half, 0), mean + half
+    owner = queue[begin]
+    slot = np.arange(len(begin)) - np.searchsorted(owner, owner)
+    made = [np.zeros((int(queue[-1]) + 1, int(slot.max()) + 1)) for _ in Streams._fields]
+    for table, values in zip(made, (many, first, last, ~local[begin]), strict=True):
+        table[owner, slot] = values
+    return Streams(*made)
+
+
+def _even(number: Int[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
+    """Numbers from 0 to 1 for whole numbers, spread evenly whichever of them are taken (Weyl's sequence of the golden ratio)."""
+    return number * ((np.sqrt(5) - 1) / 2) % 1.0
+
+
+def _spans(start: Int[np.ndarray, " q"], count: Int[np.ndarray, " q"]) -> Int[np.ndarray, " k"]:
+    return np.arange(int(count.sum())) + np.repeat(start - np.cumsum(count) + count, count)
 
 
 def _bunches(found: Flights, number: Int[np.ndarray, " k"], queues: int) -> tuple[Float[np.ndarray, " q"], Float[np.ndarray, " q"]]:
@@ -67,7 +86,7 @@ def _bunches(found: Flights, number: Int[np.ndarray, " k"], queues: int) -> tupl
     return (squares - total) / 2, np.where(total > 0, squares / np.maximum(total, 1), 1.0)
 
 
-def _served(come: Streams, count: Int[np.ndarray, " q"], bunch: Float[np.ndarray, " q"], link: float) -> Queues:
+def _served(come: Streams, count: Int[np.ndarray, " q"], bunch: Float[np.ndarray, " q"], link: float) -> Float[np.ndarray, " q"]:
     """Goes through the times at which streams begin or end; between them, queues grow or shrink evenly."""
     jump = come.last <= come.first
     span = np.where(jump, 1.0, come.last - come.first)
@@ -84,9 +103,7 @@ def _served(come: Streams, count: Int[np.ndarray, " q"], bunch: Float[np.ndarray
         rate = np.where(on, come.many / span, 0.0)
         gone, area, idle = _between(queue, rate.sum(axis=1), then - now, link)
         queue, total = gone, total + area + idle * _jostle(rate, come.row, idle, link) * bunch
-    first = np.where(none, np.inf, come.first).min(axis=1) + link
-    last = np.maximum(times[:, -1] + link, first + (count - 1) * link)
-    return Queues(np.maximum(total, 0) / count, first, last)
+    return np.maximum(total, 0) / count
 
 
 def _between(

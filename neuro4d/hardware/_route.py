@@ -101,9 +101,7 @@ def route(placement: Placement, *, board: str | Board | None = None, algorithm: 
         1
     """
     if algorithm not in ALGORITHMS:
-        raise ValueError(
-            f"route: no algorithm {algorithm!r}.{did_you_mean(str(algorithm), tuple(ALGORITHMS))} Known are {', '.join(ALGORITHMS)}."
-        )
+        raise ValueError(f"route: no algorithm {algorithm!r}.{did_you_mean(str(algorithm), tuple(ALGORITHMS))}")
     mesh, node = mesh_of(placement, None if board is None else _board(board))
     ledger = _Ledger(placement, mesh, node)
     for ways, neurons in ALGORITHMS[algorithm](placement, mesh, node):

@@ -233,8 +233,8 @@ def test_what_does_not_fit_is_named():
         board("spin2-48chips")
     with pytest.raises(TargetError, match=r"copy packets.*loihi1 is none"):
         on_board(n4.hardware.target("loihi1"), "spin1-48chip")
-    with pytest.raises(ValueError, match=r"no algorithm 'adaptive'.*dimension_order, deadlock_free_adaptive"):
-        route(n4.hardware.partition(work, anywhere), algorithm="adaptive")
+    with pytest.raises(ValueError, match=r"no algorithm 'fastest'.*deadlock_free_adaptive, dimension_order"):
+        route(n4.hardware.partition(work, anywhere), algorithm="fastest")
     assert set(boards()) >= {"spin1-4chip", "spin1-48chip", "spin2-48chip", "spin2-144chip"}
 
 

@@ -256,7 +256,7 @@ def _ends(work):
 @pytest.mark.parametrize("name", ["coba", "lattice", "layers", "random", "all to one"])
 @pytest.mark.parametrize("copies", [True, False])
 def test_simulated_delays_lie_in_the_analytic_band(five, name, copies):
-    """Bursts, at exact times of links: the band is at most a third wide for the mean, and the delay without queues lies below it.
+    """Bursts, at exact times of links: the band is at most a factor of 1.44 wide for the mean, and the delay without queues lies below it.
 
     Where packets hardly wait, on quiet links, the band is as wide and the mean is that without queues.
     """
@@ -267,14 +267,14 @@ def test_simulated_delays_lie_in_the_analytic_band(five, name, copies):
     counted = n4.hardware.network_delay(placement, run, **how)
     found = n4.hardware.packets(placement, run, **how, **NO_LOSS)
     assert len(found.delay) == counted.deliveries > 100
-    assert counted.mean.low <= found.mean <= counted.mean.high <= 1.15**2 * counted.mean.low * (1 + 1e-9)
+    assert counted.mean.low <= found.mean <= counted.mean.high <= 1.2**2 * counted.mean.low * (1 + 1e-9)
     assert counted.p99.low <= found.quantile(0.99) * (1 + 1e-9) and found.quantile(0.99) <= counted.p99.high * (1 + 1e-9)
     if name != "coba":
         assert counted.free.value < counted.mean.low
-        assert found.mean > 1.15 * counted.free.value
+        assert found.mean > 1.2 * counted.free.value
     quiet = n4.hardware.network_delay(placement, run, within=0.1 * u.ms, **how)
     spread = n4.hardware.packets(placement, run, within=0.1 * u.ms, **how, **NO_LOSS)
-    assert quiet.mean.low <= spread.mean <= quiet.mean.high <= 1.15**2 * quiet.mean.low * (1 + 1e-9)
+    assert quiet.mean.low <= spread.mean <= quiet.mean.high <= 1.2**2 * quiet.mean.low * (1 + 1e-9)
     assert spread.mean < found.mean
 
 
