@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int
 
 from neuro4d.model import Model
-from neuro4d.ops import Pathway, host_edges
+from neuro4d.ops import Pathway, host_targets
 
 AT_ONCE = 1 << 22
 """Synapses of a piece."""
@@ -55,8 +55,8 @@ class ModelConnections(AbstractConnections):
         for path in self.model.pathways.values():
             pre, post = self.number_of[path.source], self.number_of[path.target]
             for low, high in _ranges(path):
-                _, source, _, where = host_edges(path, low, high)
-                yield Piece(pre[source], post[where // path.n_ports])
+                number, where = host_targets(path, low, high)
+                yield Piece(np.repeat(pre[low:high], number), post[where])
 
 
 class ListedConnections(AbstractConnections):

@@ -1,14 +1,16 @@
 """Cuts an order of neurons into cores: as long as they fit, and no longer."""
 
+import itertools
 from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
+from neuro4d.hardware._incoming import Incoming
 from neuro4d.hardware._packing import CapacityError, limits, synapse_bits
+from neuro4d.hardware._placement import FanOut
 from neuro4d.hardware._schema import ChipTarget
-from neuro4d.hardware._sources import Sources
 from neuro4d.hardware._workload import Workload
 
 REASONS = MappingProxyType(
@@ -23,14 +25,16 @@ REASONS = MappingProxyType(
 RECUT, MARGIN = 6, 0.03
 """How often all borders are moved before cores are split, and by how much more than it seems they keep away from the limit each time."""
 
+AHEAD = 1.25
+"""How much further than the core before is looked at a time."""
 
-class Group(NamedTuple):
-    """The neurons of a core as places `low` to `high - 1` in the order, and who reaches them with how many synapses, `(k,)`."""
 
-    low: int
-    high: int
-    source: Int[np.ndarray, " k"]
-    synapses: Int[np.ndarray, " k"]
+class Needs(NamedTuple):
+    """What the first 1, 2, ... neurons of a stretch need together, `(k,)` each, by resource; `None` where the chip knows no limit."""
+
+    axons_in: Int[np.ndarray, " k"] | None
+    memory: Int[np.ndarray, " k"] | None
+    axons_out: Float[np.ndarray, " k"] | None
 
 
 class Cutter:
@@ -43,133 +47,138 @@ class Cutter:
         self.ends = [int(end) for end in ends]
         place = np.empty(workload.n, np.int32)
         place[order] = np.arange(workload.n, dtype=np.int32)
-        self.workload, self.target, self.order, self.place = workload, target, order, place
+        self.workload, self.target, self.order = workload, target, order
         self.limits = limits(target)
-        self.sources = Sources(workload.connections, place)
-        self.bits = synapse_bits(target, np.arange(256))
-        self.fitted = Group(0, 0, np.zeros(0, np.int32), np.zeros(0, np.int16))
+        self.incoming = Incoming(workload.connections, place)
+        self.before = np.zeros(workload.n, np.int32)  # how many synapses of each source come before the stretch that is looked at
         self.leaving = np.zeros(workload.n + 1)  # how many cores the neurons before each place reach, as far as that is known
+        most = int(np.diff(self.incoming.first).max(initial=0))
+        self.more = np.diff(synapse_bits(target, np.arange(most + 2)))  # bits for one more synapse of a source
 
-    def groups(self) -> list[Group]:
-        """One group of neurons for each core."""
-        return self._outputs(self._stretches())
+    def cores(self) -> tuple[Int[np.ndarray, " n"], FanOut]:
+        """The core of every neuron, and which cores each reaches."""
+        bounds = self._outputs(self._stretches())
+        by_place = self._numbered(bounds)
+        core = np.empty_like(by_place)
+        core[self.order] = by_place
+        return core, self.incoming.table(by_place)
 
-    def _needs(self, group: Group) -> dict[str, int]:
-        """What the neurons of a core and the synapses onto them need, whatever the other cores are."""
-        bits = int(self._synapse_bits(group.synapses).sum()) + (group.high - group.low) * int(self.target.packing.neuron)
-        return {"neurons": group.high - group.low, "axons_in": len(group.source), "memory": bits}
+    def _numbered(self, bounds: list[int]) -> Int[np.ndarray, " n"]:
+        """The core of every place, where cores begin and end at these bounds."""
+        return np.repeat(np.arange(len(bounds) - 1, dtype=np.int32), np.diff(bounds))
 
-    def _group(self, low: int, high: int) -> Group:
-        source, synapses = self.sources.counts(low, high)
-        few = np.int16 if int(synapses.max(initial=0)) < 2**15 else np.int32  # there may be hundreds of millions of them
-        return Group(low, high, source.astype(np.int32), synapses.astype(few))
+    def _needs(self, low: int, high: int) -> Needs:
+        """What the neurons from `low` on need together, up to each of those before `high`. `before` has to be that of `low`."""
+        begin, end = self.incoming.start[low], self.incoming.start[high]
+        source = self.incoming.source[begin:end]
+        rank = self.incoming.rank[begin:end] - self.before[source]
+        last = self.incoming.start[low + 1 : high + 1] - begin
+        upto = lambda x: np.concatenate([[0], np.cumsum(x, dtype=np.int64)])[last]  # noqa: E731
+        own = np.arange(1, high - low + 1) * int(self.target.packing.neuron)
+        return Needs(
+            upto(rank == 0) if "axons_in" in self.limits else None,
+            upto(self.more[rank]) + own if "memory" in self.limits else None,
+            self.leaving[low + 1 : high + 1] - self.leaving[low] if "axons_out" in self.limits else None,
+        )
 
-    def _synapse_bits(self, synapses: Int[np.ndarray, " k"]) -> Int[np.ndarray, " k"]:
-        most = int(synapses.max(initial=0))
-        if most >= len(self.bits):
-            self.bits = synapse_bits(self.target, np.arange(2 * most))
-        return self.bits[synapses]
+    def _fitting(self, low: int, high: int) -> int:
+        """How many neurons from `low` on fit on one core, by their inputs; at most `high - low`."""
+        needs = self._needs(low, high)
+        found = min(high - low, self.limits["neurons"])
+        for name, used in needs._asdict().items():
+            if used is not None:  # a single neuron that reaches too many cores is dealt with where it is known how many these are
+                found = min(found, max(int(np.searchsorted(used, self.limits[name], side="right")), name == "axons_out"))
+        if not found:
+            raise self._too_large(low, {"neurons": 1, **{name: int(used[0]) for name, used in needs._asdict().items() if used is not None}})
+        return found
+
+    def _passed(self, low: int, high: int) -> None:
+        """Moves `before` from `low` to `high`."""
+        span = slice(self.incoming.start[low], self.incoming.start[high])
+        self.before[self.incoming.source[span]] = (
+            self.incoming.rank[span] + 1
+        )  # the last of each source counts: places ascend, and so do ranks
+
+    def _stretches(self) -> list[int]:
+        """Where cores begin and end that fit by their inputs; small stretches of the order together, and large ones each by itself."""
+        self.before[:] = 0
+        bounds, low, part = [0], 0, 0
+        while part < len(self.ends):
+            if self._fits(low, self.ends[part]):
+                while part + 1 < len(self.ends) and self._fits(low, self.ends[part + 1]):
+                    part += 1
+                self._passed(low, self.ends[part])
+                bounds.append(self.ends[part])
+            else:
+                bounds += self._cut(low, self.ends[part])
+            low = self.ends[part]
+            part += 1
+        return bounds
 
     def _fits(self, low: int, high: int) -> bool:
-        """Whether a stretch fits, by its inputs; the last one that did is kept. What is far too large is refused without being counted."""
-        known = self.limits
-        if high - low > known["neurons"]:
+        """Whether a whole stretch fits on one core; what is far too large is refused without being counted."""
+        if high - low > self.limits["neurons"] or (
+            self.target.packing.rule == "list" and self._least(low, high) > self.limits.get("memory", np.inf)
+        ):
             return False
-        if high - low > 1 and self.leaving[high] - self.leaving[low] > known.get("axons_out", np.inf):
-            return False
-        least = self.sources.number(low, high) * self.target.packing.synapse
-        if self.target.packing.rule == "list" and least > known.get("memory", np.inf):
-            return False
-        group = self._group(low, high)
-        if any(used > known.get(name, np.inf) for name, used in self._needs(group).items()):
-            return False
-        self.fitted = group
-        return True
+        return high == low or self._fitting(low, high) == high - low
 
-    def _stretches(self) -> list[Group]:
-        """Cores that fit by their inputs; small stretches of the order together, and large ones each by itself."""
-        ends = self.ends
-        found: list[Group] = []
-        low = part = 0
-        while part < len(ends):
-            if self._fits(low, ends[part]):
-                while part + 1 < len(ends) and self._fits(low, ends[part + 1]):
-                    part += 1
-                found.append(self.fitted)
-            else:
-                found += self._cut(low, ends[part])
-            low = ends[part]
-            part += 1
-        return found
+    def _least(self, low: int, high: int) -> float:
+        return int(self.incoming.start[high] - self.incoming.start[low]) * self.target.packing.synapse
 
-    def _cut(self, low: int, end: int) -> list[Group]:
-        found, size = [], 1
+    def _cut(self, low: int, end: int) -> list[int]:
+        """Where cores end if each is filled to the brim."""
+        found, guess = [], 64
         while low < end:
-            group = self._furthest(low, end, size)
-            found.append(group)
-            low, size = group.high, group.high - low
+            while True:
+                high = min(low + min(guess, self.limits["neurons"]), end)
+                number = self._fitting(low, high)
+                if low + number < high or high == end or number == self.limits["neurons"]:
+                    break
+                guess *= 2
+            guess = int(number * AHEAD) + 2
+            self._passed(low, low + number)
+            low += number
+            found.append(low)
         return found
 
-    def _furthest(self, low: int, end: int, guess: int) -> Group:
-        """The longest stretch from `low` on that fits: strides that double away from a guess, then halve."""
-        good, bad, step = low, end + 1, 1
-        high = min(low + guess, end)
-        while bad - good > 1:
-            if self._fits(low, high):
-                good = high
-            else:
-                bad = high
-            if bad == low + 1:
-                raise self._too_large(low, self._needs(self._group(low, low + 1)))
-            if good > low and bad <= end:
-                high = (good + bad) // 2
-            else:
-                high = min(good + step, end) if good > low else max(bad - step, low + 1)
-                step *= 2
-        return self.fitted  # each that fits is longer than the one before
-
-    def _outputs(self, groups: list[Group]) -> list[Group]:
-        """Groups whose neurons reach too many cores are made smaller. That makes more cores, which others may reach, so all are looked at again."""
+    def _outputs(self, bounds: list[int]) -> list[int]:
+        """Cores whose neurons reach too many others are made smaller. That makes more cores, which others may reach, so all are looked at again."""
         if "axons_out" not in self.limits:
-            return groups
+            return bounds
         attempt = 0
         while True:
-            reached = self._reached(groups)
-            sent = [self._leaving(group, reached) for group in groups]
-            if all(int(out.sum()) <= self.limits["axons_out"] for out in sent):
-                return groups
-            if (
-                attempt < RECUT
-            ):  # nearly all cores are near the limit: to move all borders a little is better than to split each core in two
-                self.leaving = np.concatenate([[0], np.cumsum(np.concatenate(sent) * (1 + MARGIN * attempt))])
-                groups = self._stretches()
+            sent = self._leaving(bounds)
+            total = np.concatenate([[0], np.cumsum(sent)])
+            if (np.diff(total[bounds]) <= self.limits["axons_out"]).all():
+                return bounds
+            if attempt < RECUT:
+                # Nearly all cores are near the limit: to move all borders a little is better than to split each core in two.
+                self.leaving = total * (1 + MARGIN * attempt)
+                bounds = self._stretches()
             else:
-                groups = [part for group, out in zip(groups, sent, strict=True) for part in self._split(group, out)]
+                bounds = [0] + [end for low, high in itertools.pairwise(bounds) for end in self._split(low, high, total)]
             attempt += 1
 
-    def _reached(self, groups: list[Group]) -> Int[np.ndarray, " n"]:
-        """How many cores each neuron reaches."""
-        reached = np.zeros(self.workload.n, np.int64)
-        for group in groups:
-            reached[group.source] += 1
-        return reached
+    def _leaving(self, bounds: list[int]) -> Int[np.ndarray, " n"]:
+        """How many other cores the neuron at each place reaches."""
+        by_place = self._numbered(bounds)
+        table = self.incoming.table(by_place)
+        core = np.empty_like(by_place)
+        core[self.order] = by_place
+        others = np.diff(table.start)
+        others[table.source[table.core == core[table.source]]] -= 1
+        return others[self.order]
 
-    def _leaving(self, group: Group, reached: Int[np.ndarray, " n"]) -> Int[np.ndarray, " k"]:
-        """How many other cores each neuron of a group reaches."""
-        out = reached[self.order[group.low : group.high]]
-        at = self.place[group.source] - group.low
-        out[at[(at >= 0) & (at < len(out))]] -= 1
-        return out
-
-    def _split(self, group: Group, out: Int[np.ndarray, " k"]) -> list[Group]:
-        """A group that sends too much as two that send about as much each."""
-        total = int(out.sum())
-        if total <= self.limits["axons_out"]:
-            return [group]
-        if len(out) == 1:
-            raise self._too_large(group.low, {"axons_out": total})
-        cut = group.low + int(np.clip(np.searchsorted(np.cumsum(out), total / 2) + 1, 1, len(out) - 1))
-        return [self._group(group.low, cut), self._group(cut, group.high)]
+    def _split(self, low: int, high: int, total: Int[np.ndarray, " n+1"]) -> list[int]:
+        """The ends of the cores that one that sends too much is made into: two that send about as much each."""
+        sent = int(total[high] - total[low])
+        if sent <= self.limits["axons_out"]:
+            return [high]
+        if high - low == 1:
+            raise self._too_large(low, {"axons_out": sent})
+        half = int(np.searchsorted(total[low + 1 : high + 1] - total[low], sent / 2)) + 1
+        return [low + int(np.clip(half, 1, high - low - 1)), high]
 
     def _too_large(self, place: int, needs: dict[str, int]) -> CapacityError:
         """Why the neuron at a place doesn't fit on a core of its own."""

@@ -76,7 +76,8 @@ class LoadModel(eqx.Module):
     def _traced(self, spikes: Float[Any, " n"]) -> tuple[Any, Any]:
         """Events from inside and messages that reach each core, those of its own neurons among them, `(cores,)`."""
         sent = spikes[self.source]
-        return tuple(jax.ops.segment_sum(x, self.core, len(self.neurons)) for x in (sent * self.synapses, sent))
+        events, messages = (jax.ops.segment_sum(x, self.core, len(self.neurons)) for x in (sent * self.synapses, sent))
+        return events, messages
 
     def _listed(self, spikes: Float[np.ndarray, "*rows n"]) -> tuple[Any, Any]:
         """The same with NumPy: sparse products read each entry once for all rows."""

@@ -27,7 +27,7 @@ def usage(target: ChipTarget, core: Int[np.ndarray, " n"], table: FanOut, n_core
     count = lambda where, weight=None: np.bincount(where, weights=weight, minlength=n_cores).astype(np.int64)  # noqa: E731
     neurons = count(core)
     away = table.core != core[table.source]
-    bits = synapse_bits(target, table.synapses)
+    bits = synapse_bits(target, np.arange(int(table.synapses.max(initial=0)) + 1))[table.synapses]
     return Usage(
         neurons, count(table.core), count(core[table.source[away]]), count(table.core, bits) + neurons * int(target.packing.neuron)
     )

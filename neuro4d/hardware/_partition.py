@@ -5,11 +5,10 @@ import itertools
 from typing import Literal
 
 import numpy as np
-import scipy.sparse as sp
 from jaxtyping import Int
 
 from neuro4d._base import did_you_mean
-from neuro4d.hardware._cut import Cutter, Group
+from neuro4d.hardware._cut import Cutter
 from neuro4d.hardware._order import ORDERS, Order
 from neuro4d.hardware._packing import CapacityError, Usage, limits, usage
 from neuro4d.hardware._placement import Change, FanOut, Placement
@@ -62,12 +61,10 @@ def partition(workload: Workload, target: ChipTarget, method: Literal["sequentia
 
 def _cut(workload: Workload, target: ChipTarget, order: Order, method: str) -> Placement:
     """The cores of one order."""
-    groups = Cutter(workload, target, *order).groups()
-    _check_system(workload, target, len(groups))
-    core = np.empty(workload.n, np.int32)
-    for number, group in enumerate(groups):
-        core[order.neurons[group.low : group.high]] = number
-    table = _table(groups, workload.n)
+    cutter = Cutter(workload, target, *order)
+    vars(workload).setdefault("fan_out", np.diff(cutter.incoming.first).astype(float))  # read already
+    core, table = cutter.cores()
+    _check_system(workload, target, int(core.max()) + 1)
     placement = Placement(target, workload, core, np.arange(int(core.max()) + 1))
     return moved(placement, placement.site, _change(placement, table, method), table)
 
@@ -80,32 +77,23 @@ def moved(placement: Placement, site: Int[np.ndarray, " cores"], change: Change,
 
 
 def used(placement: Placement) -> Usage:
-    """What each core uses, counted over stretches of the table: the whole of it at once would take several times its memory."""
+    """What each core uses, counted once, over stretches of the table: the whole of it at once would take several times its memory."""
+    if "used" in vars(placement):
+        return vars(placement)["used"]
     start, cores = placement.fan_out.start, placement.n_cores
     ends = np.unique(np.searchsorted(start, np.arange(0, start[-1] + AT_ONCE, AT_ONCE)).clip(0, len(start) - 1))
     found = [_stretch(placement, int(start[low]), int(start[high])) for low, high in itertools.pairwise(ends)]
     neurons = np.bincount(placement.core, minlength=cores)
     once = neurons * int(placement.target.packing.neuron)
     total = [sum((part[i] for part in found), np.zeros(cores, np.int64)) for i in range(4)]
-    return Usage(neurons, total[1], total[2], total[3] - once * (len(found) - 1))
+    vars(placement)["used"] = Usage(neurons, total[1], total[2], total[3] - once * (len(found) - 1))
+    return vars(placement)["used"]
 
 
 def _stretch(placement: Placement, low: int, high: int) -> Usage:
     table = placement.fan_out
     part = FanOut(table.start, table.source[low:high], table.core[low:high], table.synapses[low:high])
     return usage(placement.target, placement.core, part, placement.n_cores)
-
-
-def _table(groups: list[Group], n: int) -> FanOut:
-    """The fan-out table from who reaches each core. Empties the list: neither form is small."""
-    cores = len(groups)
-    bounds = np.concatenate([[0], np.cumsum([len(group.source) for group in groups])])
-    sources, synapses = np.concatenate([group.source for group in groups]), np.concatenate([group.synapses for group in groups])
-    groups.clear()
-    turned = sp.csc_matrix((synapses, sources, bounds), shape=(n, cores)).tocsr()
-    del synapses, sources
-    source = np.repeat(np.arange(n, dtype=np.int32), np.diff(turned.indptr))
-    return FanOut(turned.indptr.astype(np.int64), source, turned.indices.astype(np.int32, copy=False), turned.data)
 
 
 def _change(placement: Placement, table: FanOut, method: str) -> Change:

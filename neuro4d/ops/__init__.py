@@ -8,6 +8,7 @@ from neuro4d.ops._bits import unpack as unpack
 from neuro4d.ops._delayed import deliver as deliver
 from neuro4d.ops._edges import edge_table as edge_table
 from neuro4d.ops._edges import host_edges as host_edges
+from neuro4d.ops._edges import host_targets as host_targets
 from neuro4d.ops._free_delays import FreeDelays as FreeDelays
 from neuro4d.ops._order import opaque as opaque
 from neuro4d.ops._outcome import both_outcomes as both_outcomes

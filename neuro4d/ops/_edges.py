@@ -47,3 +47,20 @@ def host_edges(path: Pathway, low: int, high: int) -> tuple[slice, Int[np.ndarra
     port, inside = np.divmod(np.asarray(path.targets)[place].astype(np.int64), path.width)
     neuron = (piece % n_blocks) * path.width + inside
     return place, source, piece // n_blocks, neuron * path.n_ports + port
+
+
+def host_targets(path: Pathway, low: int, high: int) -> tuple[Int[np.ndarray, " sources"], Int32[np.ndarray, " k"]]:
+    """How many edges each of the sources `low` to `high - 1` has, and the neurons that they lead to, source by source: what `host_edges` says without delays and ports,
+    in numbers of 32 bits and a third of the time."""
+    bounds = np.asarray(path.bounds)[low:high].astype(np.int64)
+    start = np.asarray(path.start)[low:high].astype(np.int64)
+    if low >= high:
+        return np.zeros(0, np.int64), np.zeros(0, np.int32)
+    first = int(start[0, 0] | (start[0, 1] << 32))
+    lengths = np.diff(bounds, axis=1)
+    edges = np.asarray(path.targets)[first : first + int(lengths.sum())].astype(np.int32)
+    inside = edges if path.n_ports == 1 else edges % np.int32(path.width)
+    if path.n_blocks > 1:
+        block = np.tile(np.arange(lengths.shape[1], dtype=np.int32) % path.n_blocks * path.width, high - low)
+        inside = inside + np.repeat(block, lengths.reshape(-1))
+    return lengths.sum(axis=1), inside
