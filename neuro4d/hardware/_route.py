@@ -11,7 +11,8 @@ from jaxtyping import Bool, Float, Int
 
 from neuro4d._base import did_you_mean
 from neuro4d.hardware._adaptive import Adaptive
-from neuro4d.hardware._boards import Board, board
+from neuro4d.hardware._boards import Board
+from neuro4d.hardware._boards import board as board_of
 from neuro4d.hardware._mesh import Mesh, mesh_of
 from neuro4d.hardware._placement import Placement
 from neuro4d.hardware._trees import Trees, Ways, dimension_order, grown, targets_of
@@ -102,7 +103,7 @@ def route(placement: Placement, *, board: str | Board | None = None, algorithm: 
     """
     if algorithm not in ALGORITHMS:
         raise ValueError(f"route: no algorithm {algorithm!r}.{did_you_mean(str(algorithm), tuple(ALGORITHMS))}")
-    mesh, node = mesh_of(placement, None if board is None else _board(board))
+    mesh, node = mesh_of(placement, None if board is None else board_of(board))
     ledger = _Ledger(placement, mesh, node)
     for ways, neurons in ALGORITHMS[algorithm](placement, mesh, node):
         ledger.add(ways, neurons)
@@ -201,10 +202,6 @@ def _stuck(routes: Routes) -> Bool[np.ndarray, " links"]:
         if (waits == left).all():
             return left
         left = waits
-
-
-def _board(name: str | Board) -> Board:
-    return board(name)
 
 
 def _in_order(placement: Placement, mesh: Mesh, node: Int[np.ndarray, " cores"]) -> Iterator[Group]:
