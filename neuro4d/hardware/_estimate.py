@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
 from neuro4d.hardware._compare import Comparison
@@ -124,9 +125,10 @@ def _of_processor(load: Workload, found: ProcessorTarget) -> Cost:
 def _cost(counted: AbstractMeter, load: Workload, found: Target, cores: int, chips: int, most: dict[str, Resource]) -> Cost:
     spikes = np.asarray(load.spikes, float)
     rows = spikes[None] if load.windows is None else np.asarray(load.windows, float)
-    loads = counted.loads(rows)
+    both = counted.loads(np.vstack([rows, spikes]))  # the mean as one more row: synapses are read once
+    loads, mean_loads = (jax.tree.map(lambda x, part=part: x[part], both) for part in (slice(-1), -1))
     times = counted.times_of(loads)
-    spent = counted.spent_of(counted.loads(spikes))
+    spent = counted.spent_of(mean_loads)
     step = over(total(times.values()), lambda x: np.broadcast_to(x, len(rows)))
     mean = over(step, np.mean)
     terms = {name: over(x, np.mean) for name, x in counted.events_of(loads).items()} | {

@@ -22,5 +22,10 @@ def distances(placement: Placement, begin: Int[np.ndarray, " k"], end: Int[np.nd
     tiles = mesh.place[node].T
     chips = tiles // np.array([[placement.chip.columns], [placement.chip.rows]])
     # There may be hundreds of millions of pairs: 16 bits are enough for any mesh, and rows of one coordinate are read in one go.
-    far, borders = ([np.abs(x[end] - x[begin]) for x in where.astype(np.int16)] for where in (tiles, chips))
+    far, borders = ([_apart(x, begin, end) for x in where.astype(np.int16)] for where in (tiles, chips))
     return far[0] - borders[0], far[1] - borders[1], borders[0] + borders[1]
+
+
+def _apart(x: Int[np.ndarray, " cores"], begin: Int[np.ndarray, " k"], end: Int[np.ndarray, " k"]) -> Int[np.ndarray, " k"]:
+    """How far apart the coordinates of two cores are; of all the same, such as the chips of a single one, nothing is looked up."""
+    return np.abs(x[end] - x[begin]) if (x != x[:1]).any() else np.zeros(len(begin), np.int16)
