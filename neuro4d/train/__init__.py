@@ -72,6 +72,7 @@ from neuro4d.train.layers import Recurrent as Recurrent
 from neuro4d.train.layers import Residual as Residual
 from neuro4d.train.layers import Sequential as Sequential
 from neuro4d.train.layers import Spiking as Spiking
+from neuro4d.train.tuners import AlgorithmMetrics as AlgorithmMetrics
 from neuro4d.train.tuners import ChipEnergy as ChipEnergy
 from neuro4d.train.tuners import EarlyExit as EarlyExit
 from neuro4d.train.tuners import Exited as Exited
@@ -88,4 +89,5 @@ from neuro4d.train.tuners import compare_models as compare_models
 from neuro4d.train.tuners import compare_neurons as compare_neurons
 from neuro4d.train.tuners import exit_probabilities as exit_probabilities
 from neuro4d.train.tuners import measure_energy as measure_energy
+from neuro4d.train.tuners import neurobench as neurobench
 from neuro4d.train.tuners import synaptic_operations as synaptic_operations

@@ -27,7 +27,9 @@ def path():
     cells = n4.Population("source", N, lif(), {"in": n4.ExpCurrent(tau=2 * u.ms)})
     targets = n4.Population("target", TARGETS, lif(), {"a": n4.ExpCurrent(tau=2 * u.ms), "b": n4.ExpCurrent(tau=5 * u.ms)})
     delay = n4.Uniform(0.1 * u.ms, 0.1 * LONGEST * u.ms)
-    both = [n4.Projection(port, cells, targets, port, n4.FixedProb(0.01), weight=n4.Normal(1 * u.pA, 0.3 * u.pA), delay=delay) for port in "ab"]
+    both = [
+        n4.Projection(port, cells, targets, port, n4.FixedProb(0.01), weight=n4.Normal(1 * u.pA, 0.3 * u.pA), delay=delay) for port in "ab"
+    ]
     with jax.enable_x64(True):
         model = n4.Network(cells, targets, *both).build(dt=0.1 * u.ms, seed=0, precision=jnp.float64, backend=n4.Backend.kernels(cores=2))
     (made,) = model.pathways.values()

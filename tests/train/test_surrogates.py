@@ -70,7 +70,9 @@ def test_damping_and_support():
     inner = n4.ATan(width=2 * u.mV)
     np.testing.assert_allclose(n4.Scaled(inner, 0.3).slope(x), 0.3 * inner.slope(x), rtol=1e-6)
     cut = n4.Scaled(inner, support=2.5).slope(x)
-    assert (np.asarray(cut)[np.abs(x) > 5.01] == 0).all() and (np.asarray(cut)[np.abs(x) < 4.99] == np.asarray(inner.slope(x))[np.abs(x) < 4.99]).all()
+    assert (np.asarray(cut)[np.abs(x) > 5.01] == 0).all() and (
+        np.asarray(cut)[np.abs(x) < 4.99] == np.asarray(inner.slope(x))[np.abs(x) < 4.99]
+    ).all()
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from neuro4d.train.tuners._energy import measure_energy as measure_energy
 from neuro4d.train.tuners._energy import synaptic_operations as synaptic_operations
 from neuro4d.train.tuners._exit_loss import ExitLoss as ExitLoss
 from neuro4d.train.tuners._exit_loss import exit_probabilities as exit_probabilities
+from neuro4d.train.tuners._neurobench import AlgorithmMetrics as AlgorithmMetrics
+from neuro4d.train.tuners._neurobench import neurobench as neurobench
 from neuro4d.train.tuners._threshold_tuner import ThresholdTuner as ThresholdTuner
 from neuro4d.train.tuners._timestep_optimizer import Operating as Operating
 from neuro4d.train.tuners._timestep_optimizer import StepTable as StepTable
