@@ -1,5 +1,8 @@
 """Statistics of spike trains, on the event tables that `run.spikes("cells")` gives."""
 
+from neuro4d.analysis._correlogram import Correlogram as Correlogram
+from neuro4d.analysis._correlogram import auto_correlogram as auto_correlogram
+from neuro4d.analysis._correlogram import cross_correlogram as cross_correlogram
 from neuro4d.analysis._counts import binned as binned
 from neuro4d.analysis._counts import correlation as correlation
 from neuro4d.analysis._counts import correlations as correlations
@@ -8,6 +11,12 @@ from neuro4d.analysis._counts import rate as rate
 from neuro4d.analysis._counts import rate_over_time as rate_over_time
 from neuro4d.analysis._counts import rates as rates
 from neuro4d.analysis._counts import synchrony as synchrony
+from neuro4d.analysis._distances import van_rossum as van_rossum
+from neuro4d.analysis._distances import victor_purpura as victor_purpura
+from neuro4d.analysis._events import Avalanches as Avalanches
+from neuro4d.analysis._events import Bursts as Bursts
+from neuro4d.analysis._events import avalanches as avalanches
+from neuro4d.analysis._events import bursts as bursts
 from neuro4d.analysis._intervals import Irregularity as Irregularity
 from neuro4d.analysis._intervals import cv as cv
 from neuro4d.analysis._intervals import cv2 as cv2
@@ -16,4 +25,10 @@ from neuro4d.analysis._intervals import isi as isi
 from neuro4d.analysis._intervals import lv as lv
 from neuro4d.analysis._mean_field import Stationary as Stationary
 from neuro4d.analysis._mean_field import mean_field as mean_field
+from neuro4d.analysis._psth import PSTH as PSTH
+from neuro4d.analysis._psth import psth as psth
 from neuro4d.analysis._siegert import siegert as siegert
+from neuro4d.analysis._spectra import Coherence as Coherence
+from neuro4d.analysis._spectra import Spectrum as Spectrum
+from neuro4d.analysis._spectra import coherence as coherence
+from neuro4d.analysis._spectra import power_spectrum as power_spectrum

@@ -8,6 +8,8 @@ from neuro4d.plot._links import link_load as link_load
 from neuro4d.plot._plane import accuracy_energy as accuracy_energy
 from neuro4d.plot._raster import raster as raster
 from neuro4d.plot._rates import rates as rates
+from neuro4d.plot._spectra import correlogram as correlogram
+from neuro4d.plot._spectra import spectrum as spectrum
 from neuro4d.plot._targets import cost_bands as cost_bands
 from neuro4d.plot._traces import traces as traces
 from neuro4d.plot._tuning import tuning as tuning
