@@ -25,13 +25,12 @@ settings.load_profile("neuro4d")
 
 
 def pytest_collection_modifyitems(items):
-    """Tests marked `oracle` need NEST."""
-    if importlib.util.find_spec("nest") is not None:
-        return
-    skip = pytest.mark.skip(reason="NEST is not installed: pip install '.[oracle]'")
+    """Tests marked `oracle` need NEST, those marked `oracle("elephant")` Elephant."""
     for item in items:
-        if "oracle" in item.keywords:
-            item.add_marker(skip)
+        mark = item.get_closest_marker("oracle")
+        name = None if mark is None else mark.args[0] if mark.args else "nest"
+        if name is not None and importlib.util.find_spec(name) is None:
+            item.add_marker(pytest.mark.skip(reason=f"{name} is not installed: pip install '.[oracle]'"))
 
 
 @pytest.fixture

@@ -81,7 +81,6 @@ def spectrum(result: Spectrum | Mapping[str, Spectrum], ax: Any = None) -> "Axes
         ax.set_yscale("log")
         ax.set_xlabel("frequency (Hz)")
         ax.set_ylabel("power (Hz)")
-        if named.keys() != {""}:
-            ax.legend(fontsize=8)
-        _canvas.note(ax, "dashed: Poisson trains of the same rate")
+        ax.plot([], [], color=_canvas.FAINT, lw=0.8, ls="--", label="Poisson trains")
+        ax.legend(fontsize=8)
     return ax
