@@ -73,6 +73,7 @@ from neuro4d.ops import Scaled as Scaled
 from neuro4d.ops import Sigmoid as Sigmoid
 from neuro4d.ops import SuperSpike as SuperSpike
 from neuro4d.ops import Triangle as Triangle
+from neuro4d.plasticity import STDP as STDP
 from neuro4d.plasticity import Free as Free
 from neuro4d.plasticity import Hebbian as Hebbian
 from neuro4d.receptors import GABAB as GABAB

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from neuro4d._base import UnknownNameError, did_you_mean, field_units
-from neuro4d.model._edges import locate, span_of, unit_of
+from neuro4d.model._edges import Located, locate, span_of, unit_of
 from neuro4d.model._initial import first_state
 from neuro4d.model._layout import Group, Span
 from neuro4d.model._model import Model
@@ -36,7 +36,7 @@ def to_user(model: Model, state: State | None = None) -> Tree:
     - `"state"`, if one is given: `"step"`, `"start"`, `"key"`, `"fault"`; `"variables"` by population and variable; `"alive"` by
       population where neurons may die; `"spikes"` by population, booleans `(depth, n)`, the last step first (`"soft"`: the same as
       floats, `"near"`: who has a slope, in a model with a surrogate); `"stimuli"`: what those with a memory hold; `"edges"` by projection: weights that live in the
-      state, and variables of the rule.
+      state, variables of the rule, and the traces that each edge sees (`"pre.plus"`, `"post.minus"`).
 
     !!! Example
 
@@ -103,8 +103,18 @@ def _past(history: History, step: int) -> tuple[np.ndarray, np.ndarray | None, n
 
 
 def _edge_tree(model: Model, state: State, projection: str) -> Tree:
-    held, place = state.edges[span_of(model, projection).pathway], locate(model, projection).place
-    return {"weight": np.asarray(held.weight)[place]} | {name: np.asarray(x)[place] for name, x in held.variables.items()}
+    pathway, found = span_of(model, projection).pathway, locate(model, projection)
+    held = state.edges[pathway]
+    tree = {"weight": np.asarray(held.weight)[found.place]} | {name: np.asarray(x)[found.place] for name, x in held.variables.items()}
+    pre, post = _trace_places(model, pathway, found)
+    tree |= {f"pre.{name}": np.asarray(x)[pre] for name, x in held.pre.items()}
+    return tree | {f"post.{name}": np.asarray(x)[post] for name, x in held.post.items()}
+
+
+def _trace_places(model: Model, pathway: str, found: Located) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """Where the traces that the edges of a projection see lie in those of its pathway: of arrivals, and of targets."""
+    delays = np.asarray(model.pathways[pathway].delays)
+    return (np.searchsorted(delays, found.delay), found.source), found.target
 
 
 def from_user(model: Model, tree: Mapping[str, Any]) -> tuple[Model, State | None]:
@@ -144,7 +154,9 @@ def from_user(model: Model, tree: Mapping[str, Any]) -> tuple[Model, State | Non
             model = set_weights(model, name, jnp.asarray(values) * unit)
     for name, values in tree.get("gaps", {}).items():
         if np.shape(values) != model.gaps[name].conductance.shape:
-            raise ValueError(f"{name!r} has {len(model.gaps[name].a)} gap junctions; the tree has {len(values)}. Build with seed={tree['seed']}.")
+            raise ValueError(
+                f"{name!r} has {len(model.gaps[name].a)} gap junctions; the tree has {len(values)}. Build with seed={tree['seed']}."
+            )
         model = _with_gaps(model, name, values)
     return model, _state_from(model, tree["state"]) if "state" in tree else None
 
@@ -250,11 +262,17 @@ def _history_from(group: Group, empty: History, step: int, tree: Mapping[str, An
 
 
 def _edges_from(model: Model, pathway: str, fresh: EdgeState, tree: Mapping[str, Any]) -> EdgeState:
-    weight, variables = np.array(fresh.weight), {name: np.array(x) for name, x in fresh.variables.items()}
+    weight = np.array(fresh.weight)
+    variables, pre, post = ({name: np.array(x) for name, x in held.items()} for held in fresh[1:])
     for name, span in model.layout.projections_by_name.items():
         if span.pathway == pathway and name in tree["edges"]:
-            place = locate(model, name).place
-            weight[place] = tree["edges"][name]["weight"]
+            found, given = locate(model, name), tree["edges"][name]
+            weight[found.place] = given["weight"]
             for variable in variables:
-                variables[variable][place] = tree["edges"][name][variable]
-    return EdgeState(jnp.asarray(weight), jax.tree.map(jnp.asarray, variables))
+                variables[variable][found.place] = given[variable]
+            before, after = _trace_places(model, pathway, found)
+            for trace in pre:
+                pre[trace][before] = given[f"pre.{trace}"]
+            for trace in post:
+                post[trace][after] = given[f"post.{trace}"]
+    return EdgeState(jnp.asarray(weight), *(jax.tree.map(jnp.asarray, values) for values in (variables, pre, post)))

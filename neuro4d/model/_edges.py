@@ -32,11 +32,12 @@ class Edges(eqx.Module):
 
 
 class Located(eqx.Module):
-    """Where the edges of a projection lie in the arrays of its pathway, their source in the group, their ends in the populations, and
-    their delay in steps; all `(k,)`, in their order."""
+    """Where the edges of a projection lie in the arrays of its pathway, their ends in the groups (`source`, `target`) and in the
+    populations (`pre`, `post`), and their delay in steps; all `(k,)`, in their order."""
 
     place: Int[np.ndarray, " k"]
     source: Int[np.ndarray, " k"]
+    target: Int[np.ndarray, " k"]
     pre: Int[np.ndarray, " k"]
     post: Int[np.ndarray, " k"]
     delay: Int[np.ndarray, " k"]
@@ -63,7 +64,7 @@ def locate(model: ModelFields, projection: str) -> Located:
     delays = np.zeros(1, np.int64) if path.early else np.asarray(path.delays).astype(np.int64)
     first, last = span.pre.in_group - span.pre.first, span.post.in_group - span.post.first
     steps = delays[which[mine]] if path.free is None else np.rint(_free_delays(path.free, place) / model.dt_ms).astype(np.int64)
-    return Located(place, source[mine], source[mine] - first, neuron[mine] - last, steps)
+    return Located(place, source[mine], neuron[mine], source[mine] - first, neuron[mine] - last, steps)
 
 
 def _free_delays(free: FreeDelays, place: Int[np.ndarray, " k"]) -> np.ndarray:

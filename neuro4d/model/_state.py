@@ -23,10 +23,14 @@ class GroupState(NamedTuple):
 
 
 class EdgeState(NamedTuple):
-    """Synapses whose weights live in the state: `weight` `(nnz,)` in the order of the pathway, and further variables by name."""
+    """Synapses whose weights live in the state: `weight` `(nnz,)` in the order of the pathway, and further variables by name; and the
+    traces of the rule by name, where it has any: `pre` of arrivals by delay and source, fewer numbers than `Pathway.bounds` has, and
+    `post` of the target neurons."""
 
     weight: Float[Array, " nnz"]
     variables: dict[str, Array]
+    pre: dict[str, Float[Array, "D n_source"]]
+    post: dict[str, Float[Array, " n_target"]]
 
 
 class State(eqx.Module):

@@ -5,7 +5,7 @@ from typing import Any
 
 import brainunit as u
 
-from neuro4d._base import AbstractValue, Constant, Given, as_value, attach, check_name, did_you_mean
+from neuro4d._base import AbstractValue, Constant, Given, as_value, attach, check_name, did_you_mean, example
 from neuro4d.connect import AbstractRule
 from neuro4d.network._population import PopulationView, view_of
 from neuro4d.network._trainable_delays import TrainableDelays
@@ -65,7 +65,7 @@ class Projection:
         label = f"projection {name!r}: receptor {port!r} of {self.target.population.name!r} takes weights in {receptor.weight_unit}; weight"
         put(self, "weight", as_value(weight, receptor.weight_unit, label))
         check_sign(receptor, self.weight, f"projection {name!r}: weight")
-        put(self, "plasticity", _check_plasticity(name, plasticity, plastic, receptor))
+        put(self, "plasticity", _check_plasticity(name, plasticity, plastic, receptor, self.weight))
         put(self, "trainable", _check_trainable(name, delay, self.plasticity))
         given = self.trainable.init if self.trainable is not None else as_value(delay, u.ms, f"projection {name!r}: delay")
         put(self, "delay", _check_delay(given, name))
@@ -77,7 +77,7 @@ class Projection:
         return f"Projection({self.name!r}, {self.source} -> {self.target}.{self.port}, {type(self.rule).__name__})"
 
 
-def _check_plasticity(name: str, rule: Any, plastic: Any, receptor: Any) -> AbstractPlasticity | None:
+def _check_plasticity(name: str, rule: Any, plastic: Any, receptor: Any, weight: AbstractValue) -> AbstractPlasticity | None:
     if plastic is not None:
         if not isinstance(plastic, bool):
             raise TypeError(f"projection {name!r}: plastic is True or False; got {plastic!r}.")
@@ -88,7 +88,20 @@ def _check_plasticity(name: str, rule: Any, plastic: Any, receptor: Any) -> Abst
     if not isinstance(rule, AbstractPlasticity):
         raise TypeError(f"projection {name!r}: plasticity is None or a rule such as `n4.Free()`; got {rule!r}.")
     rule.check(receptor.weight_unit, f"projection {name!r}: plasticity")
+    _check_limits(name, rule, weight, receptor.weight_unit)
     return rule
+
+
+def _check_limits(name: str, rule: AbstractPlasticity, weight: AbstractValue, unit: Any) -> None:
+    """Refuses weights that the rule would take to a bound."""
+    limits, (low, high) = rule.limits(), weight.bounds()
+    if limits is None or (limits[0] <= low and high <= limits[1]):
+        return
+    raise ValueError(
+        f"projection {name!r}: {type(rule).__name__} keeps weights from {attach(limits[0], unit)} to {attach(limits[1], unit)}; got "
+        f"{weight}, which reaches from {low:g} to {high:g}. For example `weight={(limits[0] + limits[1]) / 2:g} * {example(unit)[5:]}`; "
+        "a distribution needs limits of its own, `n4.Normal(..., low=..., high=...)`."
+    )
 
 
 def _check_trainable(name: str, delay: Any, rule: AbstractPlasticity | None) -> TrainableDelays | None:

@@ -17,10 +17,6 @@ class Free(AbstractPlasticity):
 
     learns: ClassVar = False
 
-    def init(self, weight):
-        del weight
-        return {}
-
     def step(self, dt, weight, variables, seen):
         del dt, seen
         return weight, variables

@@ -5,10 +5,10 @@ from typing import Any
 import brainunit as u
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
 
-from neuro4d._base import UnitError, attach, example, internal_unit, strip
+from neuro4d._base import UnitError, internal_unit
 from neuro4d.plasticity._base import AbstractPlasticity
+from neuro4d.plasticity._numbers import number
 
 
 class Hebbian(AbstractPlasticity):
@@ -41,9 +41,9 @@ class Hebbian(AbstractPlasticity):
 
     def __init__(self, *, rate, low, high, decay=None):
         self.unit = internal_unit(rate, "Hebbian.rate")
-        self.rate = _number(rate, self.unit, "Hebbian.rate", least=0.0)
-        self.low, self.high = _number(low, self.unit, "Hebbian.low"), _number(high, self.unit, "Hebbian.high")
-        self.decay = 0.0 if decay is None else _number(decay * u.ms, self.unit, "Hebbian.decay (per ms)", least=0.0)
+        self.rate = number(rate, self.unit, "Hebbian.rate", least=0.0)
+        self.low, self.high = number(low, self.unit, "Hebbian.low"), number(high, self.unit, "Hebbian.high")
+        self.decay = 0.0 if decay is None else number(decay * u.ms, self.unit, "Hebbian.decay (per ms)", least=0.0)
         if not self.low < self.high:
             raise ValueError(f"Hebbian: low must lie below high; got low={low}, high={high}. For example `low=0*u.pA, high=20*u.pA`.")
 
@@ -51,20 +51,8 @@ class Hebbian(AbstractPlasticity):
         if weight_unit != self.unit:
             raise UnitError(f"{where}: the receptor takes weights in {weight_unit}; got Hebbian in {self.unit}.")
 
-    def init(self, weight):
-        del weight
-        return {}
-
     def step(self, dt, weight, variables, seen):
         change = jnp.where(seen.arrives, jnp.where(seen.fires, self.rate, -self.rate / 2), 0.0).astype(weight.dtype)
         bounded = jnp.clip(weight + change, self.low, self.high)
         shrunk = jnp.sign(bounded) * jnp.maximum(jnp.abs(bounded) - self.decay * dt, 0)
         return jnp.clip(shrunk, self.low, self.high).astype(weight.dtype), variables
-
-
-def _number(x: Any, unit: Any, where: str, least: float | None = None) -> float:
-    value = strip(x, unit, where)
-    if value.ndim or not np.isfinite(value) or (least is not None and not value >= least):
-        wanted = "one finite number" if least is None else f"one number, at least {least:g}"
-        raise ValueError(f"{where} is {wanted}, for example `{example(unit)}`; got {attach(value, unit)}.")
-    return float(value)
