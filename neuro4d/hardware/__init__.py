@@ -5,6 +5,7 @@ from neuro4d.hardware._boards import Board as Board
 from neuro4d.hardware._boards import board as board
 from neuro4d.hardware._boards import boards as boards
 from neuro4d.hardware._boards import on_board as on_board
+from neuro4d.hardware._bound import hop_bound as hop_bound
 from neuro4d.hardware._compare import Comparison as Comparison
 from neuro4d.hardware._cool import cool as cool
 from neuro4d.hardware._cost import Cost as Cost

@@ -5,8 +5,11 @@ from jaxtyping import Int
 
 from neuro4d.hardware._anneal import Swaps
 
-KICKS, MOST = 2000, 200
-"""How often a few swaps at random are tried as a new start: so often over the number of cores, and how often at most."""
+LOOKED, KICKS = 400_000, (60, 2000)
+"""How often a few swaps at random are tried as a new start: about so many swaps over those that there are, and at least and at most so often."""
+
+FARTHEST = 12
+"""Swaps of a new start, at most."""
 
 
 def descend(swaps: Swaps, rng: np.random.Generator) -> Int[np.ndarray, " cores"]:
@@ -18,8 +21,8 @@ def descend(swaps: Swaps, rng: np.random.Generator) -> Int[np.ndarray, " cores"]
     a, b = a[a < swaps.n], b[a < swaps.n]
     _down(swaps, a, b)
     best = swaps.slot.copy()
-    for _ in range(min(KICKS // max(swaps.n, 1), MOST)):
-        cores = rng.permutation(len(swaps.slot))[: 2 * min(3, len(swaps.slot) // 2)]
+    for _ in range(int(np.clip(LOOKED // max(len(a), 1), *KICKS))):
+        cores = rng.permutation(len(swaps.slot))[: 2 * min(int(rng.integers(2, FARTHEST + 1)), len(swaps.slot) // 2)]
         kick = swaps.shifts(*cores.reshape(2, -1))
         added = float(swaps.change(kick.a, kick.b).sum() + np.triu(swaps.together(kick), 1).sum())
         swaps.swap(kick)

@@ -21,6 +21,9 @@ SAMPLE = 1 << 22
 CLEARLY = 0.97
 """Messages of an order that is worth it, as a share of those of neurons as they are numbered."""
 
+EAGER = 0.3
+"""By which share of its length a part that spikes more is ahead of one that spikes less, times the logarithm of the ratio: found on the cortical microcircuit."""
+
 ROWS = 512
 """Sources whose cores are looked at together."""
 
@@ -59,7 +62,8 @@ def graph(workload: Workload, target: ChipTarget) -> list[Order]:
     parts that lie in one another, and for all neurons together.
 
     Where none is clearly better than the numbers, as in random graphs, neurons of a part that spike alike go together: `place` can bring cores that send much
-    to the middle, from where ways are short.
+    to the middle, from where ways are short. One more candidate has all parts side by side: where some parts fill the memory of their cores and others
+    only the number of neurons, both together need fewer cores.
     """
     sample, spikes = _sampled(workload)
     degree = np.diff(sample.indptr) * (workload.synapses / max(sample.nnz, 1))
@@ -68,11 +72,11 @@ def graph(workload: Workload, target: ChipTarget) -> list[Order]:
     found = [_joined([_best(workload, part, sample, judge) for part in parts])]
     if len(parts) > 1 and judge.filled(found[0])[1] > 1:
         found += [Order(each, np.array([workload.n])) for each in _candidates(workload, np.arange(workload.n), sample, spikes)]
-        found += [_joined([area[_busiest(sample[:, area], spikes)] for area in _areas(workload)])]
+        found += [_joined([area[_busiest(sample[:, area], spikes)] for area in _areas(workload)]), _joined([_abreast(workload)])]
         found += lattice(workload, target) if workload.position is not None else []
     if workload.synapses <= SAMPLE:
         return found
-    cost = [judge.messages(order) for order in found]
+    cost = [judge.messages(order) * np.sqrt(judge.filled(order)[1]) for order in found]  # on more cores ways are longer
     return [found[int(np.argmin(cost))] if min(cost) <= CLEARLY * cost[0] else found[0]]
 
 
@@ -82,7 +86,7 @@ ORDERS: MappingProxyType[str, Callable[[Workload, ChipTarget], list[Order]]] = M
 
 
 class Judge:
-    """Messages of an order, about: its stretches fill as many cores as they seem to need, evenly.
+    """Messages of an order, about: its stretches fill as many cores as they seem to need.
 
     **Arguments:** `rows`: who reaches whom, of some sources, `(sources, n)`; `spikes`: of these; `degree`: inputs of every neuron, about, `(n,)`.
     """
@@ -94,9 +98,9 @@ class Judge:
         """The core of each neuron, -1 for those that are not in the order, and how many cores there are."""
         core, cores = np.full(len(self.degree), -1), 0
         for neurons in np.split(order.neurons, order.ends[:-1]):
-            bins = _cores(self.target, len(neurons), float(self.degree[neurons].sum()))
-            core[neurons] = cores + np.arange(len(neurons)) * bins // len(neurons)
-            cores += bins
+            starts = _starts(self.target, self.degree[neurons], len(self.degree))
+            core[neurons] = cores - 1 + np.searchsorted(starts, np.arange(len(neurons)), side="right")
+            cores += len(starts)
         return core, cores
 
     def messages(self, order: Order) -> float:
@@ -164,12 +168,27 @@ def _sampled(workload: Workload) -> tuple[sp.csc_matrix, Float[np.ndarray, " k"]
     return matrix, spikes if spikes.any() else np.ones(len(kept))
 
 
-def _cores(target: ChipTarget, neurons: int, synapses: float) -> int:
-    """About how many cores they need."""
-    limit = limits(target)
-    bits = synapses * float(synapse_bits(target, np.ones(1, int))[0]) / limit.get("memory", np.inf)
-    inputs = synapses / limit.get("axons_in", np.inf)
-    return int(np.ceil(min(max(neurons / limit["neurons"], bits, inputs), neurons)))
+def _starts(target: ChipTarget, degree: Float[np.ndarray, " k"], sources: int) -> list[int]:
+    """Where cores begin, about, if neurons with so many inputs fill them in this order, each to the brim.
+
+    Either each synapse is a list of its own, or each core has one list for each source, whichever takes less.
+    """
+    limit, packing = limits(target), target.packing
+    memory, inputs = limit.get("memory", np.inf), limit.get("axons_in", np.inf)
+    single = float(synapse_bits(target, np.ones(1, int))[0])
+    left = memory - packing.axon * sources
+    if packing.rule == "list" and left * single > memory * packing.synapse:
+        memory, single = left, float(packing.synapse)
+    total = np.cumsum(degree)
+    starts = [0]
+    while True:
+        before = total[starts[-1] - 1] if starts[-1] else 0.0
+        room = before + min(memory / max(single, np.finfo(float).tiny), max(inputs, 0))
+        end = min(int(np.searchsorted(total, room, side="right")), starts[-1] + limit["neurons"])
+        end = max(end, starts[-1] + 1)
+        if end >= len(degree):
+            return starts
+        starts.append(end)
 
 
 def _best(workload: Workload, neurons: Neurons, sample: sp.csc_matrix, judge: Judge) -> Neurons:
@@ -179,7 +198,7 @@ def _best(workload: Workload, neurons: Neurons, sample: sp.csc_matrix, judge: Ju
     orders = [neurons[each] for each in _candidates(workload, neurons, sample[:, neurons[0] : neurons[-1] + 1], judge.spikes)]
     cost = [judge.messages(_joined([each])) for each in orders]
     if min(cost) > CLEARLY * cost[0]:
-        return neurons[np.argsort(-np.asarray(workload.spikes)[neurons], kind="stable")]
+        return _loudest(workload, neurons)
     return orders[int(np.argmin(cost))]
 
 
@@ -192,6 +211,22 @@ def _candidates(workload: Workload, neurons: Neurons, matrix: sp.csc_matrix, spi
     for k in (1, 2, 4):
         if k <= coordinates.shape[1]:
             yield _along(coordinates[:, :k])
+
+
+def _loudest(workload: Workload, neurons: Neurons) -> Neurons:
+    """Neurons by their own spikes, most first."""
+    return neurons[np.argsort(-np.asarray(workload.spikes)[neurons], kind="stable")]
+
+
+def _abreast(workload: Workload) -> Neurons:
+    """All parts side by side, each by its spikes, most first; parts that spike more begin earlier and end earlier."""
+    spikes = np.asarray(workload.spikes)
+    means = np.array([spikes[part.first : part.first + part.n].mean() for part in workload.parts])
+    ahead = EAGER * np.log(np.maximum(means, means.max() * 1e-3) / max(means.max(), np.finfo(float).tiny)) if means.any() else means
+    far = np.empty(workload.n)
+    for part, before in zip(workload.parts, ahead, strict=True):
+        far[_loudest(workload, np.arange(part.first, part.first + part.n))] = np.arange(part.n) / part.n - before
+    return np.argsort(far, kind="stable")
 
 
 def _busiest(matrix: sp.csc_matrix, spikes: Float[np.ndarray, " k"]) -> Neurons:

@@ -27,6 +27,9 @@ CORES = 4096
 FEW = 64
 """Cores up to which the best of all swaps is looked for in the end."""
 
+VERY_FEW = 16
+"""Cores up to which that is all that is done: annealing would take longer and find no more."""
+
 REGIONS = ("same", "square")
 """On which chips cores may lie."""
 
@@ -104,20 +107,25 @@ def _at(placement: Placement, slots: Slots) -> Placement:
     return Placement(placement.target, placement.workload, placement.core, slots)
 
 
+def every_site(placement: Placement) -> Placement:
+    """As if there were a core at each site of the chips of a placement."""
+    chips = np.unique(placement.site // placement.chip.cores)
+    return _at(placement, (chips[:, None] * placement.chip.cores + np.arange(placement.chip.cores)).ravel())
+
+
 def _free(placement: Placement) -> Slots:
     """Sites without a core on the chips of the placement, as many as there are cores: those nearest to the middle of the mesh."""
-    chips = np.unique(placement.site // placement.chip.cores)
-    sites = (chips[:, None] * placement.chip.cores + np.arange(placement.chip.cores)).ravel()
-    mesh, node = mesh_of(_at(placement, sites))
-    near = sites[_outwards(mesh, node)][: 2 * placement.n_cores]
+    full = every_site(placement)
+    mesh, node = mesh_of(full)
+    near = full.site[_outwards(mesh, node)][: 2 * placement.n_cores]
     return near[~np.isin(near, placement.site)]
 
 
 def _outwards(mesh: Mesh, node: Slots) -> Slots:
-    """Slots by how far they are from the middle of all of them."""
+    """Slots by how far they are from the middle of all of them, those of a node one behind the other."""
     column, row = mesh.place[node].T
     middle = (int(row.min()) + int(row.max()) + 1) // 2 * mesh.columns + (int(column.min()) + int(column.max()) + 1) // 2
-    return np.argsort(mesh.hops(np.full_like(node, middle), node), kind="stable")
+    return np.lexsort((node, mesh.hops(np.full_like(node, middle), node)))
 
 
 def _check(begin: Placement, before: Placement, after: Placement) -> None:
@@ -166,14 +174,17 @@ def _annealed(both: Traffic, mesh: Mesh, node: Slots, rng: np.random.Generator) 
 
 
 def _concentric(both: Traffic, mesh: Mesh, node: Slots) -> Slots:
-    """The cores with the most traffic in the middle."""
+    """The cores with the most traffic in the middle. As many as share a node are neighbours in the order of the cores, which are of one kind, so that nodes can be moved as a whole."""
+    size = int(np.bincount(node).max())
+    group = np.arange(len(both)) // size
+    sent = np.bincount(group, both.sum(axis=1, dtype=np.float64))
     slot = np.empty(len(both), np.int64)
-    slot[np.argsort(-both.sum(axis=1), kind="stable")] = _outwards(mesh, node)[: len(both)]
+    slot[np.lexsort((group, -sent[group]))] = _outwards(mesh, node)[: len(both)]
     return slot
 
 
 def _cores_annealed(both: Traffic, mesh: Mesh, node: Slots, slot: Slots, rng: np.random.Generator) -> Slots:
-    return anneal(Swaps(both, mesh, node, slot), rng) if len(slot) <= CORES else slot
+    return anneal(Swaps(both, mesh, node, slot), rng) if VERY_FEW < len(slot) <= CORES else slot
 
 
 def _cores_descended(both: Traffic, mesh: Mesh, node: Slots, slot: Slots, rng: np.random.Generator) -> Slots:
