@@ -164,7 +164,7 @@ def test_every_check_runs_on_nothing():
 
 # --------------------------------------------------------------------------------------------------- a light import
 
-HEAVY = ("orbax", "h5py", "matplotlib", "optax", "tensorstore", "IPython")
+HEAVY = ("orbax", "h5py", "matplotlib", "optax", "tensorstore", "IPython", "scipy.signal")
 PROBE = """
 import os, sys
 import jax

@@ -1,12 +1,12 @@
 """Spectra of spike trains, by Welch's method."""
 
+import importlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import brainunit as u
 import numpy as np
 from jaxtyping import Float
-from scipy import signal
 
 from neuro4d._base import check_count
 from neuro4d.analysis._numbers import evenly
@@ -208,6 +208,8 @@ class _Grid(NamedTuple):
 
     def density(self, x: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
         """Two-sided density of rates in Hz at positive frequencies, in Hz."""
+        # Loaded when the first spectrum is asked for: importing neuro4d would take half as long again with it.
+        signal = importlib.import_module("scipy.signal")
         rates, others = x / self.seconds, (x if y is None else y) / self.seconds
         _, power = signal.csd(rates, others, 1 / self.seconds, "hann", self.piece, detrend="constant", return_onesided=False)
         power = power[..., 1 : self.piece // 2 + 1]
