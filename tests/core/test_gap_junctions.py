@@ -93,6 +93,7 @@ def test_sums_are_those_of_a_matrix_and_currents_cancel(x64):
     assert np.abs(current).max() > 1 and abs(current.sum()) < 1e-10
 
 
+@pytest.mark.full
 def test_chunks_lanes_and_models_change_nothing():
     model = mixed()
     whole = run(model)

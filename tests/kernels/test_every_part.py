@@ -97,6 +97,7 @@ def test_every_part_lowers_for_other_platforms():
     assert "n4_run" not in text
 
 
+@pytest.mark.full
 def test_one_trace_and_lanes_and_repeats():
     """As in core/test_conformance.py: one trace over seeds and values; a lane of a batch is the single run; the same twice; finite."""
     traces = []

@@ -81,7 +81,7 @@ def mortal(make, backend=n4.Backend.AUTO):
     return every_kind(make, backend, alive=27)
 
 
-NETWORKS = [every_kind, jumps_only, mortal]
+NETWORKS = [every_kind, jumps_only, pytest.param(mortal, marks=pytest.mark.full)]
 
 
 def run(model, state):

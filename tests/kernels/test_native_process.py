@@ -25,6 +25,7 @@ def python(code: str, prefix=(), **variables) -> subprocess.CompletedProcess:
     return subprocess.run([*prefix, sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=900, cwd=HERE)
 
 
+@pytest.mark.full
 @needs_native
 @needs_two
 def test_one_and_two_threads_give_the_same_bits():
