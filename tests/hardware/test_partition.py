@@ -192,3 +192,33 @@ def test_messages_to_the_own_core_are_none():
     found = partition(work, chip_cases.small_chip(axons_out=1, memory=10**6))
     assert found.n_cores == 1
     assert found.changes[-1].after["messages"] == 0
+
+
+def test_parts_at_one_place_are_taken_together():
+    """Two parts that lie in one another and have the same sources: on cores of both, each source reaches half as many."""
+    rng = np.random.default_rng(0)
+    pre = np.repeat(np.arange(64), 16)
+    cell = (pre // 8 * 8 + rng.integers(0, 8, len(pre))) % 64
+    post = np.concatenate([cell, 64 + cell])
+    work = layered(["E", "I"], [64, 64], np.tile(pre, 2), post, np.ones(128), dt=1 * u.ms, steps=1)
+    place = np.tile(np.stack([np.arange(64), *np.zeros((3, 64), int)], axis=1), (2, 1))
+    chip = chip_cases.small_chip(neurons=16, axons_in=10**4, axons_out=10**6, memory=10**6)
+    placed = dataclasses.replace(work, position=place)
+    plain, by_place, by_graph = (partition(placed, chip, method) for method in ("sequential", "lattice", "graph"))
+    assert [each.n_cores for each in (plain, by_place)] == [8, 8]
+    assert sorted(np.flatnonzero(by_place.core == 0).tolist()) == [*range(8), *range(64, 72)]
+    messages = [each.changes[-1].after["messages"] for each in (plain, by_place, by_graph)]
+    assert messages[1] < 0.5 * messages[0]
+    assert messages[2] <= messages[1]
+
+
+def test_parts_that_fill_different_limits_share_cores():
+    """One part has many synapses on few neurons, the other many neurons with few synapses. Side by side both limits are used, and fewer cores are needed."""
+    rng = np.random.default_rng(0)
+    heavy, light = rng.integers(0, 120, 60 * 50), rng.integers(0, 120, 60)
+    post = np.concatenate([np.repeat(np.arange(60), 50), 60 + np.arange(60)])
+    work = layered(["heavy", "light"], [60, 60], np.concatenate([heavy, light]), post, rng.random(120), dt=1 * u.ms, steps=1)
+    chip = chip_cases.small_chip(neurons=10, axons_in=10**6, axons_out=10**6, memory=12_000)
+    plain, mixed = (partition(work, chip, method) for method in ("sequential", "graph"))
+    assert mixed.n_cores < plain.n_cores
+    assert mixed.changes[-1].after["messages"] < plain.changes[-1].after["messages"]

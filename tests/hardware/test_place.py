@@ -4,18 +4,21 @@ import itertools
 
 import brainunit as u
 import chip_cases
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuro4d.hardware._anneal import Swaps, anneal
+from neuro4d.hardware._bound import hop_bound
 from neuro4d.hardware._descend import descend
 from neuro4d.hardware._hops import distances
 from neuro4d.hardware._mesh import Mesh, mesh_of
 from neuro4d.hardware._partition import partition
 from neuro4d.hardware._place import place
 from neuro4d.hardware._placement import Placement
+from neuro4d.hardware._region import squared
 from neuro4d.hardware._target import target
 from neuro4d.hardware._traffic import hop_traffic, traffic
 from neuro4d.hardware._workload import layered
@@ -189,3 +192,82 @@ def test_chips_lie_in_an_array_as_square_as_their_number_allows():
     mesh, node = mesh_of(found)
     assert (found.n_chips, mesh.columns, mesh.rows) == (5, 9, 4)
     assert mesh.place[node[[0, 2, 6, 12, 36]]].tolist() == [[0, 0], [1, 0], [0, 1], [3, 0], [0, 2]]
+
+
+def test_chips_make_a_square_of_tiles():
+    """Nine chips of 4 x 1 tiles: 3 x 3 of them are 12 x 3 tiles, and in two columns, 8 x 5."""
+    work = chip_cases.random_network(1, (9 * 4,), 400)
+    found = partition(work, roomy(neurons=1, columns=4, rows=1, per_tile=1))
+    placed = place(found, "spectral", chips="square")
+    mesh, node = mesh_of(placed)
+    assert np.ptp(mesh.place[node], axis=0).tolist() == [7, 4]
+    assert len(set(placed.site.tolist())) == found.n_cores
+    assert placed.n_chips == found.n_chips == 9
+    assert placed.changes[-1].after["hops"] == pytest.approx(counted(placed))
+    assert hop_traffic(placed) < hop_traffic(place(found, "spectral"))
+
+
+ALONE = layered(["a"], [1], np.zeros(0, int), np.zeros(0, int), np.zeros(1), dt=1 * u.ms, steps=1)
+
+
+@given(st.integers(1, 150), st.integers(1, 9), st.integers(1, 9))
+@settings(max_examples=60)
+def test_squared_chips_are_as_many_and_lie_in_one_rectangle(chips, columns, rows):
+    chip = chip_cases.small_chip(columns=columns, rows=rows, per_tile=1)
+    chip = msgspec.structs.replace(chip, chip=msgspec.structs.replace(chip.chip, chips=10**6))
+    given_sites = Placement(chip, ALONE, np.zeros(1, int), np.arange(chips) * chip.chip.cores)
+    found = Placement(chip, ALONE, np.zeros(1, int), squared(given_sites))
+    assert found.n_chips == chips
+    spans = [np.ptp(mesh.place[node], axis=0) + (columns, rows) for mesh, node in map(mesh_of, (given_sites, found))]
+    assert (spans[1] // (columns, rows)).prod() < chips + (spans[1] // (columns, rows))[0]  # only the last row has room
+    assert spans[1].sum() <= spans[0].sum() + max(columns, rows)
+
+
+def test_other_chips_are_refused():
+    found = partition(chip_cases.random_network(0, (50,), 100), target("loihi1"))
+    with pytest.raises(ValueError, match="Did you mean 'square'"):
+        place(found, chips="sqare")
+
+
+def test_many_cores_are_annealed_by_rounds():
+    """600 cores that each talk to the next of a line: annealed from a random start, ways are a fraction of what they were, and the cost that is kept is exact."""
+    n, rng = 600, np.random.default_rng(0)
+    mesh = Mesh("square", 25, 24)
+    both = np.zeros((n, n))
+    both[np.arange(n - 1), np.arange(1, n)] = 1
+    both += both.T
+    swaps = Swaps(both, mesh, np.arange(n), rng.permutation(n))
+    before = swaps.cost()
+    slot = anneal(swaps, rng)
+    after = int(mesh.hops(slot[1:], slot[:-1]).sum())
+    assert sorted(slot.tolist()) == list(range(n))
+    assert after < 0.25 * before
+
+
+@given(chip_cases.networks, chip_cases.chips, st.integers(0, 1000))
+@settings(max_examples=15)
+def test_no_placement_is_below_the_bound(work, chip, seed):
+    found = partition(work, roomy(neurons=12, mesh=chip.chip.mesh, columns=chip.chip.columns, rows=chip.chip.rows))
+    rng = np.random.default_rng(seed)
+    sites = (np.unique(found.site // found.chip.cores)[:, None] * found.chip.cores + np.arange(found.chip.cores)).ravel()
+    tried = [Placement(found.target, work, found.core, rng.permutation(sites)[: found.n_cores]) for _ in range(5)]
+    hops = [hop_traffic(each) for each in [*tried, place(found, "spectral")]]
+    assert hop_bound(found) <= min(hops) * (1 + 1e-9)
+
+
+def test_the_bound_is_reached_where_all_are_alike():
+    """A core on each tile of 2 x 2, all of which talk to all others as much: each has two at one link and one at two."""
+    pre, post = np.divmod(np.arange(16), 4)
+    work = layered(["a"], [4], pre, post, np.ones(4), dt=1 * u.ms, steps=1)
+    found = partition(work, roomy(neurons=1, columns=2, rows=2, per_tile=1))
+    assert hop_bound(found) == hop_traffic(found) == 16
+
+
+@pytest.mark.parametrize("kind", ["square", "hexagonal"])
+def test_many_cores_are_bounded_without_sites(kind, monkeypatch):
+    """On a mesh without end there is a node for every ring, so that the bound is below that with sites, and not by much for few cores."""
+    work = chip_cases.random_network(5, (120,), 3000)
+    found = partition(work, roomy(neurons=4, mesh=kind, columns=3, rows=3, per_tile=1))
+    close = hop_bound(found)
+    monkeypatch.setattr("neuro4d.hardware._bound.MOST", 0)
+    assert 0.3 * close < hop_bound(found) <= close
