@@ -76,6 +76,7 @@ from neuro4d.ops import Triangle as Triangle
 from neuro4d.plasticity import STDP as STDP
 from neuro4d.plasticity import Free as Free
 from neuro4d.plasticity import Hebbian as Hebbian
+from neuro4d.plasticity import TripletSTDP as TripletSTDP
 from neuro4d.receptors import GABAB as GABAB
 from neuro4d.receptors import NMDA as NMDA
 from neuro4d.receptors import AlphaConductance as AlphaConductance

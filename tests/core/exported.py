@@ -106,6 +106,7 @@ PLASTICITY = {
     "Free": lambda: n4.Free(),
     "Hebbian": lambda: n4.Hebbian(rate=2 * u.pA, low=10 * u.pA, high=300 * u.pA, decay=1 * u.pA / u.ms),
     "STDP": lambda: n4.STDP(w_max=400 * u.pA, a_plus=0.1, a_minus=0.08, mu_plus=0.4, mu_minus=1),
+    "TripletSTDP": lambda: n4.TripletSTDP(w_max=400 * u.pA, a2_plus=0.05),
 }
 
 

@@ -187,6 +187,7 @@ WRITTEN = {
     "Hebbian.rate": (u.pA, lambda x: n4.Hebbian(rate=x, low=0 * u.pA, high=9 * u.pA), lambda p: p.rate),
     "Hebbian.high": (u.pA, lambda x: n4.Hebbian(rate=1 * u.pA, low=0 * u.pA, high=x), lambda p: p.high),
     "Hebbian.decay": (u.pA / u.ms, lambda x: n4.Hebbian(rate=1 * u.pA, low=0 * u.pA, high=9 * u.pA, decay=x), lambda p: p.decay),
+    "TripletSTDP.tau_x": (u.ms, lambda x: n4.TripletSTDP(w_max=1 * u.pA, tau_x=x), lambda p: p.tau_x),
     "STDP.tau_plus": (u.ms, lambda x: n4.STDP(w_max=1 * u.pA, a_plus=0.1, a_minus=0.1, tau_plus=x), lambda p: p.tau_plus),
     "Uniform.high": (u.pA, lambda x: n4.Uniform(0 * u.pA, x), lambda v: v.high),
     "dt": (u.ms, lambda x: n4.Network(POPULATION).build(dt=x), lambda m: m.dt.to_decimal(u.ms)),

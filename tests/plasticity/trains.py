@@ -1,7 +1,7 @@
 """Synapses under one rule each, whose sources and targets fire exactly as told, and what they should weigh, pair by pair."""
 
 import functools
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import brainunit as u
 import jax
@@ -12,7 +12,6 @@ from core.networks import DT
 
 import neuro4d as n4
 from neuro4d.model import locate
-from neuro4d.plasticity import AbstractPlasticity, Trace
 
 STEPS, N, PRE, POST = 250, 82, 6, 5
 W_MAX = 1e-3  # pA, so that what arrives moves nobody
@@ -23,20 +22,11 @@ RULES = {
     "power law": STRONG | {"mu_plus": 0.4, "mu_minus": 1},
     "nearest inhibitory": STRONG | {"mu_plus": 1, "mu_minus": 0.7, "pairing": "nearest"},
 }
+TRIPLETS = {"a2_plus": 0.02, "a3_plus": 0.08, "a2_minus": 0.06, "a3_minus": 0.03}
+TRIPLETS |= {"tau_plus": 8 * u.ms, "tau_minus": 11 * u.ms, "tau_x": 25 * u.ms, "tau_y": 32 * u.ms}
+NAMES = (*RULES, "triplets")
 DELAYS = np.random.default_rng(1).integers(1, 31, (PRE, POST)) / 10  # ms
 WEIGHTS = np.random.default_rng(2).uniform(0, 1, (PRE, POST))  # of w_max
-
-
-class OneLine(AbstractPlasticity):
-    """A rule of the user's own: the additive one, without bounds."""
-
-    a: ClassVar[float] = 0.2 * W_MAX
-
-    def pre_traces(self):
-        return {"x": Trace(tau=8.0)}
-
-    def on_post(self, weight, variables, seen):
-        return weight + self.a * seen.pre["x"], variables
 
 
 def w_max_of(name):
@@ -47,7 +37,9 @@ def network():
     membrane = n4.LIF(tau=10 * u.ms, c=250 * u.pF, v_rest=-65 * u.mV, v_th=-50 * u.mV, v_reset=-65 * u.mV)
     pre, post = (n4.Population(name, N, membrane, {"in": n4.ExpCurrent(tau=2 * u.ms)}) for name in ("pre", "post"))
     parts = [pre, post, n4.Input("to pre", pre), n4.Input("to post", post)]
-    rules = {name: n4.STDP(w_max=w_max_of(name) * u.pA, **values) for name, values in RULES.items()} | {"own": OneLine()}
+    rules = {name: n4.STDP(w_max=w_max_of(name) * u.pA, **values) for name, values in RULES.items()} | {
+        "triplets": n4.TripletSTDP(w_max=W_MAX * u.pA, **TRIPLETS)
+    }
     one_each = {"weight": W_MAX / 2 * u.pA, "delay": 1 * u.ms, "plasticity": rules["additive"]}
     parts.append(n4.Projection("window", pre, post, "in", n4.OneToOne(), **one_each))
     ends = {"delay": DELAYS.reshape(-1) * u.ms}
@@ -110,6 +102,33 @@ def in_rows(backend, name, values):
     return placed
 
 
+class Triplets(NamedTuple):
+    """One synapse under triplets, summed over earlier spikes in ms."""
+
+    a2_plus: float
+    a3_plus: float
+    a2_minus: float
+    a3_minus: float
+    tau_plus: float
+    tau_minus: float
+    tau_x: float
+    tau_y: float
+
+    def over(self, w: float, arrivals: np.ndarray, fired: np.ndarray) -> np.ndarray:
+        """As `Pairing.over`."""
+        arrive, fire, found = set(arrivals.tolist()), set(fired.tolist()), []
+        heard = lambda step, others, tau: np.exp((others[others < step] - step) * 0.1 / tau).sum()  # noqa: E731
+        for step in range(2 * STEPS):
+            if step in fire:
+                triplets = self.a3_plus * heard(step, fired, self.tau_y)
+                w = min(w + heard(step, arrivals, self.tau_plus) * (self.a2_plus + triplets), 1.0)
+            if step in arrive:
+                triplets = self.a3_minus * heard(step, arrivals, self.tau_x)
+                w = max(w - heard(step, fired, self.tau_minus) * (self.a2_minus + triplets), 0.0)
+            found.append(w)
+        return np.array(found)
+
+
 class Pairing(NamedTuple):
     """One synapse as its definition says it, summed over pairs of spikes in ms."""
 
@@ -137,8 +156,11 @@ class Pairing(NamedTuple):
         return np.exp((earlier[-1:] if self.pairing == "nearest" else earlier) * 0.1 / tau - step * 0.1 / tau).sum()
 
 
-def pairing(values: dict) -> Pairing:
-    return Pairing(**{name: x.to_decimal(u.ms) if isinstance(x, u.Quantity) else x for name, x in values.items()})
+def definition(name: str) -> Pairing | Triplets:
+    """A rule as its definition says it, with bare numbers."""
+    values = TRIPLETS if name == "triplets" else RULES[name]
+    bare = {key: x.to_decimal(u.ms) if isinstance(x, u.Quantity) else x for key, x in values.items()}
+    return Triplets(**bare) if name == "triplets" else Pairing(**bare)
 
 
 def expected(name: str, pre: np.ndarray, post: np.ndarray) -> np.ndarray:
@@ -146,7 +168,7 @@ def expected(name: str, pre: np.ndarray, post: np.ndarray) -> np.ndarray:
     found = np.zeros((len(pre), PRE, POST))
     for i, j in np.ndindex(PRE, POST):
         arrivals = np.flatnonzero(pre[:, i]) + round(DELAYS[i, j] * 10)
-        found[:, i, j] = pairing(RULES[name]).over(WEIGHTS[i, j], arrivals, np.flatnonzero(post[:, j]))
+        found[:, i, j] = definition(name).over(WEIGHTS[i, j], arrivals, np.flatnonzero(post[:, j]))
     return found
 
 
