@@ -16,6 +16,9 @@ from neuro4d.hardware._workload import Workload
 TABLE = 1 << 22
 """Entries of a table of sources and cores."""
 
+SPARSE = 16
+"""Entries of such a table for each synapse from which on it takes longer to look through than its synapses to be sorted."""
+
 
 class FanOut(NamedTuple):
     """Which cores each neuron reaches: the entries of neuron `i` are `start[i]` to `start[i + 1] - 1`, ascending in `core`.
@@ -129,11 +132,9 @@ def fan_out(workload: Workload, core: Int[np.ndarray, " n"], n_cores: int) -> Fa
     keys, numbers = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for piece in workload.connections.pieces():
         for some in _narrow(piece.pre, n_cores):
-            first = int(piece.pre[some.start])
-            counts = np.bincount((piece.pre[some] - first).astype(np.int64) * n_cores + core[piece.post[some]])
-            found = np.flatnonzero(counts)
-            keys.append(found + np.int64(first) * n_cores)
-            numbers.append(counts[found])
+            key, number = _counted(piece.pre[some].astype(np.int64) * n_cores + core[piece.post[some]])
+            keys.append(key)
+            numbers.append(number)
     key, number = _merged(np.concatenate(keys), np.concatenate(numbers))
     source = (key // n_cores).astype(np.int32)
     start = np.searchsorted(source, np.arange(workload.n + 1)).astype(np.int64)
@@ -141,14 +142,28 @@ def fan_out(workload: Workload, core: Int[np.ndarray, " n"], n_cores: int) -> Fa
 
 
 def _narrow(pre: Int[np.ndarray, " k"], n_cores: int) -> Iterator[slice]:
-    """Stretches of ascending sources that span few enough for a table of them and all cores."""
+    """Stretches of ascending sources that span few enough for a table of them and all cores, or that have few synapses for so many sources."""
     rows, low = max(TABLE // n_cores, 1), 0
     falls = np.flatnonzero(np.diff(pre) < 0) + 1  # a piece may go through its sources in more than one run
     for end in (*falls.tolist(), len(pre)):
         while low < end:
             high = low + int(np.searchsorted(pre[low:end], pre[low] + rows))
+            if (high - low) * SPARSE < rows * n_cores:
+                high = min(max(high, low + TABLE // SPARSE), end)
             yield slice(low, high)
             low = high
+
+
+def _counted(key: Int[np.ndarray, " k"]) -> tuple[np.ndarray, np.ndarray]:
+    """Ascending keys, each once, and how often it was there: by a table of all that may be there, or sorted where that would be nearly empty."""
+    first = int(key.min())
+    if (int(key.max()) - first) <= SPARSE * len(key):
+        counts = np.bincount(key - first)
+        found = np.flatnonzero(counts)
+        return found + np.int64(first), counts[found]
+    key.sort()
+    new = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
+    return key[new], np.diff(new, append=len(key))
 
 
 def _merged(key: Int[np.ndarray, " k"], number: Int[np.ndarray, " k"]) -> tuple[np.ndarray, np.ndarray]:
