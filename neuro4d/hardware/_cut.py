@@ -61,6 +61,7 @@ class Cutter:
         by_place = self._numbered(bounds)
         core = np.empty_like(by_place)
         core[self.order] = by_place
+        self.incoming.give_up()
         return core, self.incoming.table(by_place)
 
     def _numbered(self, bounds: list[int]) -> Int[np.ndarray, " n"]:

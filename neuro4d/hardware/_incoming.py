@@ -1,6 +1,7 @@
 """Synapses of an order of neurons, read once: by target, to fill cores, and by source, to say which cores each neuron reaches."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -8,6 +9,9 @@ from jaxtyping import Int
 
 from neuro4d.hardware._connections import AbstractConnections
 from neuro4d.hardware._placement import FanOut
+
+AT_ONCE = 1 << 22
+"""Synapses that are looked at together."""
 
 
 class Incoming:
@@ -18,57 +22,84 @@ class Incoming:
     """
 
     def __init__(self, connections: AbstractConnections, place: Int[np.ndarray, " n"]):
-        n = len(place)
-        pieces = [(piece.pre, place[piece.post]) for piece in connections.pieces()]
-        rows = _by_source(pieces, n)
-        pieces.clear()
+        rows = _by_source(connections, place)
         if not rows.has_sorted_indices:
-            rows = rows.tocsc().tocsr()  # two counting sorts: places ascend
+            rows = rows.tocsc()  # two counting sorts: places ascend. One after the other, so that the form before is given up
+            rows = rows.tocsr()
         self.first, self.place = rows.indptr.astype(np.int64), rows.indices
         most = int(np.diff(self.first).max(initial=0))
-        few = np.int16 if most < 2**15 else np.int32
-        wide = np.int64 if len(self.place) >= 2**31 else np.int32
-        rank = np.arange(len(self.place), dtype=wide) - np.repeat(self.first[:-1].astype(wide), np.diff(self.first))
-        turned = sp.csr_matrix((rank.astype(few), rows.indices, rows.indptr), shape=(n, n)).tocsc()
+        rank = np.empty(len(self.place), np.int16 if most < 2**15 else np.int32)
+        for low, high in self._ranges():
+            begin, end = self.first[low], self.first[high]
+            rank[begin:end] = np.arange(begin, end) - np.repeat(self.first[low:high], np.diff(self.first[low : high + 1]))
+        rows.data = rank
+        turned = rows.tocsc()
         self.start, self.source, self.rank = turned.indptr.astype(np.int64), turned.indices, turned.data
+
+    def give_up(self) -> None:
+        """Leaves only what `table` needs."""
+        self.source = self.rank = np.zeros(0, np.int32)
 
     def table(self, core: Int[np.ndarray, " n"]) -> FanOut:
         """Which cores each neuron reaches, from the core of each place, which must not fall from place to place."""
-        each = core[self.place]
-        begins = np.empty(len(each), bool)
-        begins[:1] = True
-        np.not_equal(each[1:], each[:-1], out=begins[1:])
-        begins[self.first[:-1][np.diff(self.first) > 0]] = True
-        entry = np.flatnonzero(begins)
-        if len(each) < 2**31:
-            entry = entry.astype(np.int32)
-        start = np.searchsorted(entry, self.first.astype(entry.dtype))
-        synapses = np.empty(len(entry), np.int32)
-        np.subtract(entry[1:], entry[:-1], out=synapses[:-1], casting="unsafe")
-        synapses[-1:] = len(each) - entry[-1:]
-        source = np.repeat(np.arange(len(start) - 1, dtype=np.int32), np.diff(start))
-        return FanOut(start, source, each[entry], synapses)
+        cores, synapses, reached = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)], [np.zeros(0, np.int64)]
+        for low, high in self._ranges():
+            first = self.first[low : high + 1] - self.first[low]
+            each = core[self.place[self.first[low] : self.first[high]]]
+            begins = np.concatenate([np.ones(min(len(each), 1), bool), each[1:] != each[:-1]])
+            begins[first[:-1][np.diff(first) > 0]] = True
+            entry = np.flatnonzero(begins)
+            cores.append(each[entry])
+            synapses.append(np.diff(entry, append=len(each)).astype(np.int32))
+            reached.append(np.diff(np.searchsorted(entry, first)))
+        start = np.concatenate([[0], np.cumsum(np.concatenate(reached))])
+        joined = []
+        for parts in (cores, synapses):  # one after the other: neither is small
+            joined.append(np.concatenate(parts))
+            parts.clear()
+        return FanOut(start, np.repeat(np.arange(len(start) - 1, dtype=np.int32), np.diff(start)), *joined)
+
+    def _ranges(self) -> Iterator[tuple[int, int]]:
+        """Ranges of sources with about `AT_ONCE` synapses, at least one source each."""
+        low, n = 0, len(self.first) - 1
+        while low < n:
+            high = min(max(int(np.searchsorted(self.first, self.first[low] + AT_ONCE, side="right")) - 1, low + 1), n)
+            yield low, high
+            low = high
 
 
-def _by_source(pieces: list[tuple[np.ndarray, np.ndarray]], n: int) -> sp.csr_matrix:
-    """All pieces as one matrix with a row for each source."""
-    counts = sum((np.bincount(pre, minlength=n) for pre, _ in pieces), np.zeros(n, np.int64))
-    first = np.concatenate([[0], np.cumsum(counts)])
-    free, place = first[:-1].copy(), np.empty(first[-1], np.int32)
-    for pre, where in pieces:
+class Run(NamedTuple):
+    """Synapses of ascending sources: how many each `source` has, `(k,)`, and `where` they lead, one source behind the other."""
+
+    source: Int[np.ndarray, " k"]
+    number: Int[np.ndarray, " k"]
+    where: Int[np.ndarray, " synapses"]
+
+
+def _by_source(connections: AbstractConnections, place: Int[np.ndarray, " n"]) -> sp.csr_matrix:
+    """All pieces as one matrix with a row for each source, whose places may not ascend."""
+    n, runs = len(place), []
+    for pre, post in connections.pieces():
         for run in _ascending(pre):
             begin = np.flatnonzero(np.concatenate([[True], pre[run][1:] != pre[run][:-1]]))
-            source, number = pre[run][begin], np.diff(begin, append=run.stop - run.start)
-            at = int(free[source[0]])
-            if free[source[-1]] + number[-1] - at == len(where[run]):  # nothing else lies in between
-                place[at : at + len(where[run])] = where[run]
-            else:
-                place[np.repeat(free[source] - begin, number) + np.arange(len(where[run]))] = where[run]
-            free[source] += number
+            runs.append(Run(pre[run][begin], np.diff(begin, append=run.stop - run.start), place[post[run]]))
+    counts = np.zeros(n, np.int64)
+    for run in runs:
+        counts[run.source] += run.number
+    first = np.concatenate([[0], np.cumsum(counts)])
+    free, found = first[:-1].copy(), np.empty(first[-1], np.int32)
+    for i, (source, number, where) in enumerate(runs):
+        at = int(free[source[0]])
+        if free[source[-1]] + number[-1] - at == len(where):  # nothing else lies in between
+            found[at : at + len(where)] = where
+        else:
+            found[np.repeat(free[source] - np.cumsum(number) + number, number) + np.arange(len(where))] = where
+        free[source] += number
+        runs[i] = NOTHING
     index = np.int64 if first[-1] >= 2**31 else np.int32
-    found = sp.csr_matrix((np.empty(0, np.int8), np.empty(0, index), np.zeros(n + 1, index)), shape=(n, n))
-    found.data, found.indices, found.indptr = np.zeros(len(place), np.int8), place, first.astype(index)
-    return found
+    rows = sp.csr_matrix((np.empty(0, np.int8), np.empty(0, index), np.zeros(n + 1, index)), shape=(n, n))
+    rows.data, rows.indices, rows.indptr = np.zeros(len(found), np.int8), found, first.astype(index)
+    return rows
 
 
 def _ascending(pre: Int[np.ndarray, " k"]) -> Iterator[slice]:
@@ -78,3 +109,7 @@ def _ascending(pre: Int[np.ndarray, " k"]) -> Iterator[slice]:
         if high > low:
             yield slice(low, high)
         low = high
+
+
+NOTHING = Run(np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int32))
+"""In place of synapses that have found their row: all of them twice would be gigabytes."""
