@@ -78,11 +78,12 @@ class Run(NamedTuple):
 
 def _by_source(connections: AbstractConnections, place: Int[np.ndarray, " n"]) -> sp.csr_matrix:
     """All pieces as one matrix with a row for each source, whose places may not ascend."""
-    n, runs = len(place), []
+    n = len(place)
+    runs: list[Run] = []
     for pre, post in connections.pieces():
-        for run in _ascending(pre):
-            begin = np.flatnonzero(np.concatenate([[True], pre[run][1:] != pre[run][:-1]]))
-            runs.append(Run(pre[run][begin], np.diff(begin, append=run.stop - run.start), place[post[run]]))
+        for some in _ascending(pre):
+            begin = np.flatnonzero(np.concatenate([[True], pre[some][1:] != pre[some][:-1]]))
+            runs.append(Run(pre[some][begin], np.diff(begin, append=some.stop - some.start), place[post[some]]))
     counts = np.zeros(n, np.int64)
     for run in runs:
         counts[run.source] += run.number
