@@ -48,6 +48,7 @@ TITLES = {
     "backward": "A backward pass that follows spikes",
     "delays": "Delays that are known, found from potentials",
     "delays-spikes": "Delays that are known, found from spike times",
+    "estimate": "What an estimate costs",
     "mapping": "Networks placed on chips",
     "packets": "Packets on the way",
 }
@@ -76,6 +77,8 @@ TEXTS = {
     "delays": "A network with delays between 2 and 15 ms teaches another one of the same edges, which sees its spikes and potentials. An edge has influence if its removal "
     "changes the potential of its target by 0.02 mV. Spikes shared with the teacher are those of networks that run freely with new input.",
     "delays-spikes": "The same from spike times alone, of a network that runs freely, with delays between the steps. An edge has influence if its source fires ten times or more.",
+    "estimate": "`n4.hardware.estimate` after a run of 200 ms with windows of 10 ms: synapses are read, cores cut, limits checked, loads counted. Recording for it is what a run with "
+    "`n4.Counts(every=10*u.ms)` takes more than one without recorders, medians of runs that take turns.",
     "mapping": "Messages per step times the links that they pass, each destination core counted by itself, after simulated annealing; saved against cores and neurons in their order.",
     "packets": "Delays of single steps of a run, simulated link by link and counted; all spikes of a step at its begin. COBA and lattice4d from recorded runs, the others from rates.",
 }
