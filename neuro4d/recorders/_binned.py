@@ -29,10 +29,15 @@ class AbstractBinnedProbe(AbstractProbe):
     def buffer(self, length, carry):
         if self.every == 0:
             return {name: jnp.zeros(n, jnp.uint32) for name, n in self.groups} if carry is None else carry
-        return {name: jnp.zeros((self._rows(length), n), jnp.uint32) for name, n in self.groups}
+        return {name: jnp.zeros((self._rows(length), n), self._number) for name, n in self.groups}
+
+    @property
+    def _number(self) -> Any:
+        """The smallest whole number that counts to a spike in every step of a bin: what a row costs in each step is its bytes."""
+        return np.min_scalar_type(self.every) if self.every else np.dtype(np.uint32)
 
     def update(self, buffer, index, elapsed, state, spikes):
-        fired = {name: spikes.fired(name).astype(jnp.uint32) for name in buffer}
+        fired = {name: spikes.fired(name).astype(self._number) for name in buffer}
         if self.every == 0:
             return {name: total + fired[name] for name, total in buffer.items()}
         every = jnp.uint32(self.every)
@@ -66,10 +71,10 @@ class AbstractBinnedProbe(AbstractProbe):
         return -(-length // self.every) + 1
 
     def bytes(self, n_steps, length):
-        bin = 4 * sum(n for _, n in self.groups)
+        neurons = sum(n for _, n in self.groups)
         if self.every == 0:
-            return bin, bin
-        return self._rows(length) * bin, 2 * (n_steps // self.every + 1) * bin
+            return 4 * neurons, 4 * neurons
+        return self._rows(length) * self._number.itemsize * neurons, 2 * (n_steps // self.every + 1) * 4 * neurons
 
 
 class CountProbe(AbstractBinnedProbe):

@@ -240,7 +240,8 @@ def test_memory_of_bins_is_predicted():
     counts, events = n4.Counts(every=1 * u.ms).fit(RING), n4.Events(every=1 * u.ms).fit(RING)
     n = RING.populations["cells"].size
     device, host = counts.bytes(1000, 100)
-    assert device == 11 * 4 * n and host >= 100 * 4 * n
+    assert device == 11 * n and host >= 100 * 4 * n  # a bin of 10 steps holds 10 spikes at most: a byte
+    assert n4.Counts(every=100 * u.ms).fit(RING).bytes(10_000, 1000)[0] == 2 * 2 * n  # one of 1,000 steps needs two
     assert events.bytes(1000, 100) == (device, host)
     assert n4.Counts().fit(RING).bytes(10**6, 100) == (4 * n, 4 * n)
 
