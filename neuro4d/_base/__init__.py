@@ -14,6 +14,7 @@ from neuro4d._base._errors import did_you_mean as did_you_mean
 from neuro4d._base._errors import first_bad as first_bad
 from neuro4d._base._errors import lookup as lookup
 from neuro4d._base._fault import Fault as Fault
+from neuro4d._base._files import write_whole as write_whole
 from neuro4d._base._fixed_point import WORD as WORD
 from neuro4d._base._fixed_point import check_whole as check_whole
 from neuro4d._base._fixed_point import kept_of as kept_of

@@ -62,7 +62,7 @@ def check_whole(owner: str, **values: Any) -> None:
         numbers = np.asarray(value)
         bad = numbers != np.rint(numbers)
         if np.any(bad):
+            got = np.atleast_1d(numbers)[np.atleast_1d(bad)][0]
             raise ValueError(
-                f"{owner}: {name} is a whole number, as the chip stores it; got {np.atleast_1d(numbers)[np.atleast_1d(bad)][0]}{first_bad(bad)}. "
-                f"For example `{name}={int(np.rint(np.atleast_1d(numbers)[np.atleast_1d(bad)][0]))}`."
+                f"{owner}: {name} is a whole number, as the chip stores it; got {got}{first_bad(bad)}. For example `{name}={int(np.rint(got))}`."
             )

@@ -2,13 +2,13 @@
 
 import dataclasses
 import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from neuro4d._base import write_whole
 
 FORMAT = 1
 """Of the JSON files; raised when a field changes its meaning."""
@@ -72,15 +72,7 @@ class Report:
     def write(self, path: Path) -> None:
         """Writes the file completely or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".neuro4d.tmp")
-        try:
-            with os.fdopen(handle, "w") as file:
-                file.write(self.to_json())
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        write_whole(path, lambda file: file.write(self.to_json().encode()))
 
     def __str__(self) -> str:
         lines = [f"{self.name}: {self.date}, {self.machine['cpu']}, {self.machine['cores_granted']} cores"]

@@ -9,6 +9,7 @@ import jax
 
 from neuro4d.cli._arguments import Cost, Map, Run
 from neuro4d.cli._machine import prepare
+from neuro4d.cli._output import check_folder
 from neuro4d.cli._quantity import UserError, parse_time
 from neuro4d.cli._run import make_plan
 from neuro4d.hardware import compare, estimate, target
@@ -25,8 +26,10 @@ def run(command: Cost) -> int:
     """Builds, simulates, prints what the network costs. Returns the exit code."""
     if command.compare and command.target is not None:
         raise UserError("--compare takes all targets; leave out --target, or --compare.")
+    check_folder("--json", command.json)
     chip = None if command.compare else target(command.target or "loihi2")
-    model, result = recorded(command)
+    model, duration = built(command)
+    result = counted(command, model, duration)
     found: Any = compare(model, result) if chip is None else estimate(model, result, chip)
     print(f"\n{found}")
     if command.json is not None:
@@ -35,8 +38,8 @@ def run(command: Cost) -> int:
     return 0
 
 
-def recorded(command: Cost | Map) -> tuple[Model, Recorded]:
-    """The network of a command, built and simulated, with spikes counted in bins."""
+def built(command: Cost | Map) -> tuple[Model, float]:
+    """The network of a command, and for how long it is simulated, in ms."""
     duration = parse_time(command.duration, "--duration")
     if duration < WINDOW_MS:
         raise UserError(
@@ -46,5 +49,10 @@ def recorded(command: Cost | Map) -> tuple[Model, Recorded]:
     plan = make_plan(Run(network=command.network, scale=command.scale), duration, None)
     model = plan.network.build(dt=plan.dt_ms * u.ms, seed=command.seed)
     print(f"{plan.name}: {model.n_neurons:,} neurons, {model.n_synapses:,} synapses, {duration:g} ms of biological time", flush=True)
+    return model, duration
+
+
+def counted(command: Cost | Map, model: Model, duration: float) -> Recorded:
+    """A run of it, with spikes counted in bins."""
     state = model.init(jax.random.key(command.seed))
-    return model, simulate(model, state, duration * u.ms, Counts(every=WINDOW_MS * u.ms), progress=None if command.progress else False)
+    return simulate(model, state, duration * u.ms, Counts(every=WINDOW_MS * u.ms), progress=None if command.progress else False)

@@ -6,10 +6,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from neuro4d._base import table
+from neuro4d._base import table, write_whole
 from neuro4d.cli._arguments import Map
-from neuro4d.cli._cost import recorded
-from neuro4d.cli._output import write
+from neuro4d.cli._cost import built, counted
+from neuro4d.cli._output import check_folder
 from neuro4d.cli._quantity import UserError
 from neuro4d.hardware import ChipTarget, Placement, Routes, deadlock, estimate, export, partition, place, route, target, workload
 
@@ -24,7 +24,10 @@ def run(command: Map) -> int:
     check_folder("--json", command.json)
     if command.plot is not None:
         check_picture(command.plot)
-    load = workload(*recorded(command))
+    model, duration = built(command)
+    if command.partition == "lattice" and any(model.coordinates(name) is None for name in model.populations):
+        raise UserError("--partition lattice follows the places of neurons, and this network has none: take `--partition graph`.")
+    load = workload(model, counted(command, model, duration))
     placed = place(partition(load, chip, command.partition), command.method, command.seed)
     routes = route(placed)
     print(f"\n{report(placed, routes)}")
@@ -35,12 +38,6 @@ def run(command: Map) -> int:
         draw(placed, routes, Path(command.plot))
         print(f"drawn in {command.plot}")
     return 0
-
-
-def check_folder(option: str, file: str | None) -> None:
-    """Refuses a file that cannot be written, before anything is simulated."""
-    if file is not None and (not Path(file).absolute().parent.is_dir() or Path(file).is_dir()):
-        raise UserError(f"{option} names a file in a folder that is there; got {file!r}.")
 
 
 def check_picture(file: str) -> None:
@@ -71,7 +68,7 @@ def report(placed: Placement, routes: Routes) -> str:
         ("links in use", f"{len(routes.links):,}"),
         ("packets over links per step", f"{routes.hops:.4g}"),
         ("  over the busiest link", "-" if busiest is None else f"{routes.load[busiest]:.4g}"),
-        ("free of deadlock", "yes" if not circle else f"no: links {' , '.join(f'{a}-{b}' for a, b in circle)} wait for each other"),
+        ("free of deadlock", "yes" if not circle else f"no: links {', '.join(f'{a}-{b}' for a, b in circle)} wait for each other"),
         ("bottleneck", cost.bottleneck),
     ]
     head = f"{placed.target.title}\n"
@@ -82,7 +79,7 @@ def draw(placed: Placement, routes: Routes, file: Path) -> None:
     """The load of cores and of links, side by side, in a file."""
     os.environ.setdefault("MPLBACKEND", "Agg")  # before matplotlib is imported: there may be no screen
     figure: Any = importlib.import_module("neuro4d.plot").chip_and_links(placed, routes)
-    write(file.absolute(), lambda stream: figure.savefig(stream, format=kind_of(file), dpi=120))
+    write_whole(file.absolute(), lambda stream: figure.savefig(stream, format=kind_of(file), dpi=120))
 
 
 def kind_of(file: str | Path) -> str:

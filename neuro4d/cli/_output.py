@@ -4,12 +4,13 @@ import importlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
+from neuro4d._base import write_whole
 from neuro4d.cli._quantity import UserError
 
 FILES = ("summary.json", "spikes.npz", "counts.npz", "trace.npz", "raster.png")
@@ -34,30 +35,21 @@ def claim(folder: Path) -> Path:
     return folder
 
 
-def write(path: Path, fill: Callable[[BinaryIO], Any]) -> None:
-    """Writes a file under a temporary name and renames it when it is complete."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".neuro4d.tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            fill(file)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+def check_folder(option: str, file: str | None) -> None:
+    """Refuses a file that cannot be written, before anything is simulated."""
+    if file is not None and (not Path(file).absolute().parent.is_dir() or Path(file).is_dir()):
+        raise UserError(f"{option} names a file in a folder that is there; got {file!r}.")
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """JSON with numbers only: a NaN would make a file that other programs refuse."""
     text = json.dumps(content, indent=2, allow_nan=False) + "\n"
-    write(path, lambda file: file.write(text.encode()))
+    write_whole(path, lambda file: file.write(text.encode()))
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """An archive of plain arrays, to be read with `numpy.load(path, allow_pickle=False)`."""
-    write(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
+    write_whole(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
 
 
 def write_raster(path: Path, run: Any) -> str:
@@ -71,5 +63,5 @@ def write_raster(path: Path, run: Any) -> str:
     except ImportError:
         return "no raster.png: pictures need matplotlib, `pip install 'neuro4d[plot]'`"
     axes = run.plot.raster()
-    write(path, lambda file: axes.figure.savefig(file, format="png", dpi=120))
+    write_whole(path, lambda file: axes.figure.savefig(file, format="png", dpi=120))
     return ""

@@ -73,6 +73,9 @@ def test_it_writes_a_placement_and_a_picture(mapped):
         (("coba", "--plot", "."), "--plot names a file"),
         (("coba", "--plot", "map.doc"), "--plot: no picture of the kind 'doc'"),
         (("coba", "--method", "best"), "spectral"),
+        (("coba", "--scale", "-1"), "`scale` must be positive"),
+        (("coba", "--scale", "0.001"), "below `scale=0.02` there are fewer neurons than synapses"),
+        (("coba", "--scale", "0.05", "--partition", "lattice"), "--partition lattice follows the places of neurons"),
     ],
 )
 def test_mistakes_are_found_before_anything_is_simulated(args, said, capsys, monkeypatch, tmp_path):
