@@ -7,8 +7,9 @@ import brainunit as u
 import numpy as np
 from jaxtyping import Float, Int
 
-from neuro4d._base import check_count, per_second, strip
+from neuro4d._base import check_count, per_second
 from neuro4d.analysis._numbers import evenly, mean_known, ratio
+from neuro4d.analysis._tables import in_bins, in_rows, whole_steps
 from neuro4d.recorders import SpikeTable
 
 
@@ -68,8 +69,8 @@ def rate_over_time(table: SpikeTable, bin: Any = 5 * u.ms) -> tuple[Any, Any]:
         >>> print(rates)
         [50. 50.] Hz
     """
+    width = whole_steps(bin, table.dt_ms, "rate_over_time(bin)")
     centres, counts = binned(table, bin)
-    width = _bin_steps(table, bin, "rate_over_time(bin)")
     return centres, per_second(counts, table.n * width * table.dt_ms) * u.Hz
 
 
@@ -93,10 +94,9 @@ def binned(table: SpikeTable, bin: Any = 1 * u.ms) -> tuple[Any, Int[np.ndarray,
         >>> print(centres, counts)
         [100. 300. 500. 700. 900.] ms [20 20 20 20 20]
     """
-    width = _bin_steps(table, bin, "binned(bin)")
-    bins = table.n_steps // width
-    counts = np.bincount((table.step - table.start_step) // width, minlength=bins)[:bins]
-    return (table.start_step + (np.arange(bins) + 0.5) * width) * table.dt_ms * u.ms, counts
+    width = whole_steps(bin, table.dt_ms, "binned(bin)")
+    counts = in_bins(table, width)
+    return (table.start_step + (np.arange(len(counts)) + 0.5) * width) * table.dt_ms * u.ms, counts
 
 
 def fano(table: SpikeTable, window: Any = 100 * u.ms) -> float:
@@ -125,7 +125,7 @@ def fano(table: SpikeTable, window: Any = 100 * u.ms) -> float:
         >>> n4.analysis.fano(table, 100*u.ms)
         0.0
     """
-    width = _bin_steps(table, window, "fano(window)")
+    width = whole_steps(window, table.dt_ms, "fano(window)")
     bins = table.n_steps // width
     if bins < 2:
         return math.nan
@@ -194,15 +194,12 @@ def correlations(table: SpikeTable, bin: Any = 5 * u.ms, sample: int = 100) -> F
                [1., 1.]])
     """
     sample = check_count(sample, "correlations(sample)", low=2)
-    width = _bin_steps(table, bin, "correlations(bin)")
+    width = whole_steps(bin, table.dt_ms, "correlations(bin)")
     bins = table.n_steps // width
-    index = (table.step - table.start_step) // width
-    inside = index < bins
-    chosen = evenly(np.unique(table.id[inside]), sample)
+    chosen = evenly(np.unique(table.id[: np.searchsorted(table.step, table.start_step + bins * width)]), sample)
     place = np.full(table.n, -1)
     place[chosen] = np.arange(len(chosen))
-    inside &= place[table.id] >= 0
-    counts = np.bincount(place[table.id[inside]] * bins + index[inside], minlength=len(chosen) * bins).reshape(len(chosen), bins)
+    counts = in_rows(table, width, place, len(chosen))
     centred = counts - counts.mean(axis=1, keepdims=True) if bins else counts.astype(float)
     norm = np.sqrt((centred * centred).sum(axis=1))
     unit = centred / np.where(norm > 0, norm, np.nan)[:, None]
@@ -227,17 +224,6 @@ def correlation(table: SpikeTable, bin: Any = 5 * u.ms, sample: int = 100) -> fl
     """
     matrix = correlations(table, bin, sample)
     return mean_known(matrix[np.triu_indices(len(matrix), 1)])
-
-
-def _bin_steps(table: SpikeTable, width: Any, where: str) -> int:
-    """A bin as a whole number of steps; any other width is refused, since its bins would hold unequal numbers of steps."""
-    value = strip(width, u.ms, where=where)
-    steps = float(value) / table.dt_ms if value.ndim == 0 else math.nan
-    if not (0.5 < steps < math.inf) or abs(steps - round(steps)) > 1e-6 * steps:
-        raise ValueError(
-            f"{where} must be a whole number of steps of {table.dt_ms:g} ms, for example `{10 * table.dt_ms:g} * u.ms`; got {width}."
-        )
-    return round(steps)
 
 
 def _subset(table: SpikeTable, sample: int) -> SpikeTable:

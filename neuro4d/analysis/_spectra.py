@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from neuro4d._base import check_count
 from neuro4d.analysis._numbers import evenly
-from neuro4d.analysis._tables import BLOCK, Tables, together, trials_of, whole_steps
+from neuro4d.analysis._tables import BLOCK, Tables, in_bins, in_rows, together, trials_of, whole_steps
 from neuro4d.recorders import SpikeTable
 
 
@@ -134,7 +134,7 @@ def coherence(a: Tables, b: Tables, bin: Any = 1 * u.ms, segment: Any = 500 * u.
         )
     cross, power_a, power_b = np.zeros(grid.piece // 2, complex), np.zeros(grid.piece // 2), np.zeros(grid.piece // 2)
     for x, y in zip(first, second, strict=True):
-        pieces, one, two = grid.pieces(x), grid.counts(x), grid.counts(y)
+        pieces, one, two = grid.pieces(x), in_bins(x, grid.width), in_bins(y, grid.width)
         cross += pieces * grid.density(one, two)
         power_a += pieces * grid.density(one)
         power_b += pieces * grid.density(two)
@@ -186,15 +186,6 @@ class _Grid(NamedTuple):
         overlap = self.piece // 2
         return (self.bins(table) - overlap) // (self.piece - overlap)
 
-    def counts(self, table: SpikeTable, place: np.ndarray | None = None, rows: int = 1) -> np.ndarray:
-        """Spikes per bin, of all neurons or of those that have a place, `(rows, bins)`."""
-        bins = self.bins(table)
-        index = (table.step - table.start_step) // self.width
-        row = np.zeros(len(index), np.int64) if place is None else place[table.id]
-        inside = (index < bins) & (row >= 0)
-        counts = np.bincount(row[inside] * bins + index[inside], minlength=rows * bins).reshape(rows, bins)
-        return counts[0] if place is None else counts
-
     def rows(self, table: SpikeTable, neurons: np.ndarray, single: bool) -> Iterator[tuple[np.ndarray, int]]:
         """The activity of chosen neurons together, and how many they are; or of each of them, a few at a time."""
         if not len(neurons):
@@ -204,7 +195,7 @@ class _Grid(NamedTuple):
             part = neurons[begin : begin + many]
             place = np.full(table.n, -1)
             place[part] = np.arange(len(part)) if single else 0
-            yield self.counts(table, place, len(part) if single else 1), 1 if single else len(neurons)
+            yield in_rows(table, self.width, place, len(part) if single else 1), 1 if single else len(neurons)
 
     def density(self, x: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
         """Two-sided density of rates in Hz at positive frequencies, in Hz."""

@@ -1,10 +1,11 @@
-"""What statistics that take several tables ask of them, and grids of whole steps."""
+"""What statistics ask of tables, grids of whole steps, and counts on them."""
 
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import brainunit as u
 import numpy as np
+from jaxtyping import Int
 
 from neuro4d._base import strip
 from neuro4d.recorders import SpikeTable
@@ -46,6 +47,20 @@ def together(a: Sequence[SpikeTable], b: Sequence[SpikeTable], where: str) -> No
             raise ValueError(
                 f"{where} needs spikes of the same time, for example of one run; got {x!r} and {y!r}. `table.between(t0, t1)` cuts a window."
             )
+
+
+def in_bins(table: SpikeTable, width: int) -> Int[np.ndarray, " bins"]:
+    """Spikes of all neurons in each whole bin of `width` steps, from the begin of the table."""
+    bins = table.n_steps // width
+    return np.bincount((table.step - table.start_step) // width, minlength=bins)[:bins]
+
+
+def in_rows(table: SpikeTable, width: int, place: Int[np.ndarray, " n"], rows: int) -> Int[np.ndarray, "rows bins"]:
+    """The same of single neurons or groups of them: `place` says in which row each neuron counts, -1 in none."""
+    bins = table.n_steps // width
+    index, row = (table.step - table.start_step) // width, place[table.id]
+    inside = (index < bins) & (row >= 0)
+    return np.bincount(row[inside] * bins + index[inside], minlength=rows * bins).reshape(rows, bins)
 
 
 def whole_steps(width: Any, dt_ms: float, where: str, low: int = 1) -> int:
