@@ -13,8 +13,8 @@ def number(x: Any, unit: Any, where: str, least: float | None = None, above: flo
     **Raises:** `UnitError` for another unit, `ValueError` for a value out of range; both name the argument.
     """
     value = strip(x, unit, where)
-    low = value.ndim or not np.isfinite(value) or (least is not None and not value >= least) or (above is not None and not value > above)
-    if low:
+    bad = value.ndim or not np.isfinite(value) or (least is not None and not value >= least) or (above is not None and not value > above)
+    if bad:
         wanted = f"one number, at least {least:g}" if least is not None else "one finite number"
         wanted = f"one number, more than {above:g}" if above is not None else wanted
         raise ValueError(f"{where} is {wanted}, for example `{example(unit)}`; got {attach(value, unit)}.")

@@ -7,12 +7,13 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from neuro4d._base import NUMBER, UnitError, internal_unit
-from neuro4d.plasticity._base import AbstractPlasticity, Trace
+from neuro4d._base import NUMBER
+from neuro4d.plasticity._base import Trace
+from neuro4d.plasticity._bounded import AbstractBounded, bound
 from neuro4d.plasticity._numbers import number
 
 
-class STDP(AbstractPlasticity):
+class STDP(AbstractBounded):
     r"""Pairs of spikes: one that arrives before its target fires strengthens the synapse, one that arrives after weakens it.
 
     $$ \begin{aligned}
@@ -59,27 +60,14 @@ class STDP(AbstractPlasticity):
     unit: Any = eqx.field(static=True)
 
     def __init__(self, *, w_max, a_plus, a_minus, tau_plus=20 * u.ms, tau_minus=20 * u.ms, mu_plus=0.0, mu_minus=0.0, pairing="all"):
-        self.unit = internal_unit(w_max, "STDP.w_max")
-        self.w_max = number(w_max, self.unit, "STDP.w_max")
-        if not self.w_max:
-            raise ValueError(f"STDP.w_max is the bound of the weights and not 0, for example `w_max=1*u.nS`; got {w_max}.")
+        self.w_max, self.unit = bound(w_max, "STDP")
         self.tau_plus = number(tau_plus, u.ms, "STDP.tau_plus", above=0.0)
         self.tau_minus = number(tau_minus, u.ms, "STDP.tau_minus", above=0.0)
         self.a_plus, self.a_minus = number(a_plus, NUMBER, "STDP.a_plus", least=0.0), number(a_minus, NUMBER, "STDP.a_minus", least=0.0)
-        self.mu_plus, self.mu_minus = (
-            number(mu_plus, NUMBER, "STDP.mu_plus", least=0.0),
-            number(mu_minus, NUMBER, "STDP.mu_minus", least=0.0),
-        )
+        self.mu_plus, self.mu_minus = number(mu_plus, NUMBER, "STDP.mu_plus", least=0.0), number(mu_minus, NUMBER, "STDP.mu_minus", least=0.0)
         if pairing not in ("all", "nearest"):
             raise ValueError(f'STDP.pairing is "all" or "nearest"; got {pairing!r}.')
         self.pairing = pairing
-
-    def check(self, weight_unit, where):
-        if weight_unit != self.unit:
-            raise UnitError(f"{where}: the receptor takes weights in {weight_unit}; got STDP in {self.unit}.")
-
-    def limits(self):
-        return min(self.w_max, 0.0), max(self.w_max, 0.0)
 
     def pre_traces(self):
         return {"plus": Trace(self.tau_plus, self.pairing == "nearest")}

@@ -7,12 +7,13 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from neuro4d._base import NUMBER, UnitError, internal_unit
-from neuro4d.plasticity._base import AbstractPlasticity, Trace
+from neuro4d._base import NUMBER
+from neuro4d.plasticity._base import Trace
+from neuro4d.plasticity._bounded import AbstractBounded, bound
 from neuro4d.plasticity._numbers import number
 
 
-class TripletSTDP(AbstractPlasticity):
+class TripletSTDP(AbstractBounded):
     r"""Pairs of spikes and triplets: what a spike changes depends on earlier spikes of its own side too, so that pairs at a high rate strengthen.
 
     $$ \begin{aligned}
@@ -66,23 +67,13 @@ class TripletSTDP(AbstractPlasticity):
         tau_x=101 * u.ms,
         tau_y=125 * u.ms,
     ):
-        self.unit = internal_unit(w_max, "TripletSTDP.w_max")
-        self.w_max = number(w_max, self.unit, "TripletSTDP.w_max")
-        if not self.w_max:
-            raise ValueError(f"TripletSTDP.w_max is the bound of the weights and not 0, for example `w_max=1*u.nS`; got {w_max}.")
+        self.w_max, self.unit = bound(w_max, "TripletSTDP")
         amplitude = lambda x, name: number(x, NUMBER, f"TripletSTDP.{name}", least=0.0)  # noqa: E731
         self.a2_plus, self.a3_plus = amplitude(a2_plus, "a2_plus"), amplitude(a3_plus, "a3_plus")
         self.a2_minus, self.a3_minus = amplitude(a2_minus, "a2_minus"), amplitude(a3_minus, "a3_minus")
         time = lambda x, name: number(x, u.ms, f"TripletSTDP.{name}", above=0.0)  # noqa: E731
         self.tau_plus, self.tau_minus = time(tau_plus, "tau_plus"), time(tau_minus, "tau_minus")
         self.tau_x, self.tau_y = time(tau_x, "tau_x"), time(tau_y, "tau_y")
-
-    def check(self, weight_unit, where):
-        if weight_unit != self.unit:
-            raise UnitError(f"{where}: the receptor takes weights in {weight_unit}; got TripletSTDP in {self.unit}.")
-
-    def limits(self):
-        return min(self.w_max, 0.0), max(self.w_max, 0.0)
 
     def pre_traces(self):
         return {"r1": Trace(self.tau_plus), "r2": Trace(self.tau_x)}
