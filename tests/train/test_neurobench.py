@@ -1,12 +1,13 @@
 """Metrics of NeuroBench next to loops over every weight, and next to numbers worked out by hand."""
 
+import brainunit as u
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from train.test_energy import KEYS, PLIF, convolutional
+from train.networks import KEYS, PLIF, convolutional
 
 from neuro4d import train as t
 
@@ -63,3 +64,23 @@ def test_convolution_recurrence_and_residual_count():
     assert (found.effective_acs + found.effective_macs) * 3 == pytest.approx(total)
     assert found.dense == 4 * (36 * 18 + 9 * 4 * (4 * 4 + 4 * 6 + 9) / 9 + 18 * 5 + 15) + 3 * 20
     assert found.activation_sparsity == pytest.approx(1 - sum(float(r.spikes.sum()) for r in records) / (3 * 4 * (72 + 18 + 5)))
+
+
+def test_a_network_inside_a_network_keeps_its_time_step():
+    """What spikes there is counted as the network runs it: with half of the time step fewer steps reach the threshold."""
+    inside = t.Sequential(t.Spiking(PLIF), t.Dense(4, 3, key=KEYS[1]), dt=0.25 * u.ms)
+    net = t.Sequential(t.Dense(6, 4, key=KEYS[0]), inside)
+    x = np.ones((2, 5, 6), np.float32)
+    spikes = net.trace(jnp.swapaxes(jnp.asarray(x), 0, 1))[1][0].spikes
+    found = t.neurobench(net, (x, np.zeros(2, int)), encoder=lambda x, key: jnp.swapaxes(x, 0, 1))
+    assert 0 < spikes.sum() < spikes.size and found.effective_acs * 2 == pytest.approx(5 * 24 * 2 + 3 * float(spikes.sum()))
+
+
+def test_a_network_without_neurons_has_operations_alone():
+    found = t.neurobench(t.Sequential(t.Dense(6, 3, key=KEYS[0])), (0.5 * np.ones((4, 6), np.float32), np.zeros(4, int)))
+    assert (found.effective_macs, found.effective_acs, found.dense) == (18, 0, 18) and np.isnan(found.activation_sparsity)
+
+
+def test_ways_of_unlike_shape_are_refused():
+    with pytest.raises(ValueError, match="Residual adds an input of shape"):
+        t.neurobench(t.Sequential(t.Residual(t.Dense(6, 1, key=KEYS[0]))), (np.ones((4, 6), np.float32), np.zeros(4, int)))

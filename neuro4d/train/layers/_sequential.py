@@ -14,6 +14,8 @@ from neuro4d.train.layers._delayed import Delayed
 from neuro4d.train.layers._shape import Hold
 from neuro4d.train.layers._spiking import AbstractDynamics, Spiking
 
+Through = Callable[[Any, Any, float], Any]
+
 
 class AbstractContainer(AbstractLayer):
     """A layer made of layers."""
@@ -51,6 +53,13 @@ class AbstractContainer(AbstractLayer):
                 yield from layer.walk(f"{name}.")
             else:
                 yield name, layer
+
+    def followed(self, x: Any, through: Through, meet: Callable[[Any, Any], Any], dt: float) -> Any:
+        """What `x` has become behind the last layer, whatever it is: `through(layer, x, dt)` behind each layer that holds no others, in the order of `walk`, and
+        `meet(y, past)` where the way through layers and the way past them join; `dt` is the time step that the layer is run with."""
+        for layer in self.layers:
+            x = follow(layer, x, through, meet, dt)
+        return x
 
     def replaced(self, name: str, layer: Any) -> Any:
         """The same layers, with another one at a place."""
@@ -102,12 +111,12 @@ class Residual(AbstractContainer):
             past = shortcut.apply(x, context.part(len(inner)))
             if past.statistics is not None or statistics is not None:
                 statistics = (*(statistics or (None,) * len(inner)), past.statistics)
-        if y.shape != past.output.shape:
-            raise ValueError(
-                f"Residual adds an input of shape {past.output.shape} to an output of shape {y.shape}; "
-                "make them alike, or give `shortcut=` a layer that does."
-            )
-        return Passed(y + past.output, records + past.records, statistics)
+        return Passed(added(y, past.output), records + past.records, statistics)
+
+    def followed(self, x, through, meet, dt):
+        inner, shortcut = self.ways()
+        y = Chain(inner).followed(x, through, meet, dt)
+        return meet(y, x if shortcut is None else follow(shortcut, x, through, meet, dt))
 
     def fans(self, ahead):
         inner, shortcut = self.ways()
@@ -199,6 +208,9 @@ class Sequential(AbstractContainer):
     def mapped(self, change, dt=None):
         return super().mapped(change, self.dt)
 
+    def followed(self, x, through, meet, dt=None):
+        return super().followed(x, through, meet, self.dt)
+
     def with_neurons(self, neuron: Any) -> "Sequential":
         """The network with other neurons in all its spiking layers; weights and surrogates stay.
 
@@ -224,6 +236,21 @@ class Sequential(AbstractContainer):
         At a `Residual` a spike goes both ways, and the synapses of both count. Pooling in between is counted as if it passed every spike on, an upper bound.
         """
         return self.fans(0.0)[1]
+
+
+def follow(layer: Any, x: Any, through: Through, meet: Callable[[Any, Any], Any], dt: float) -> Any:
+    """`AbstractContainer.followed` of a layer that may hold others."""
+    return layer.followed(x, through, meet, dt) if isinstance(layer, AbstractContainer) else through(layer, x, dt)
+
+
+def added(y: Array, past: Array) -> Array:
+    """The sum where two ways meet, of one shape."""
+    if y.shape != past.shape:
+        raise ValueError(
+            f"Residual adds an input of shape {past.shape} to an output of shape {y.shape}; "
+            "make them alike, or give `shortcut=` a layer that does."
+        )
+    return y + past
 
 
 def chain_fans(layers: tuple[Any, ...], ahead: float) -> tuple[float, tuple[float, ...]]:
@@ -259,23 +286,19 @@ def check_time_step(layer: Any, dt: float) -> None:
         layer.check(dt)
 
 
-def check_hold(layer: Any, before: Any = None) -> Any:
-    """Refuses `Hold` after a layer that acts over time. Gives the last such layer, `None` where there is none; `before`: one that came earlier."""
-    if isinstance(layer, Residual):
-        inner, shortcut = layer.ways()
-        through = check_hold(Chain(inner), before)
-        past = before if shortcut is None else check_hold(shortcut, before)
-        return past if through is None else through
-    if isinstance(layer, AbstractContainer):
-        for inner in layer.layers:
-            before = check_hold(inner, before)
-        return before
-    if isinstance(layer, Hold) and before is not None:
-        raise ValueError(
-            f"Hold comes after {type(before).__name__}, which acts over time and would see a single step. "
-            f"Put it in front: `Sequential(..., Hold({layer.steps}), {type(before).__name__}(...), ...)`."
-        )
-    return layer if isinstance(layer, AbstractDynamics | Delayed) else before
+def check_hold(net: Sequential) -> None:
+    """Refuses `Hold` after a layer that acts over time."""
+
+    def through(layer: Any, before: Any, dt: float) -> Any:
+        """The last layer that acts over time, `None` where there is none; `before`: one that came earlier."""
+        if isinstance(layer, Hold) and before is not None:
+            raise ValueError(
+                f"Hold comes after {type(before).__name__}, which acts over time and would see a single step. "
+                f"Put it in front: `Sequential(..., Hold({layer.steps}), {type(before).__name__}(...), ...)`."
+            )
+        return layer if isinstance(layer, AbstractDynamics | Delayed) else before
+
+    net.followed(None, through, lambda inside, past: past if inside is None else inside, net.dt)
 
 
 def check_step(dt: Any, where: str) -> float:

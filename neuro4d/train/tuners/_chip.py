@@ -8,7 +8,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.sparse as sp
 from jaxtyping import Float
 
 from neuro4d.hardware import AbstractMeter, ChipTarget, Interval, Placement, Target, Workload, layered, meter, partition
@@ -16,7 +15,7 @@ from neuro4d.hardware import target as read_target
 from neuro4d.train.layers import Sequential
 from neuro4d.train.tuners._activity import measure_activity
 from neuro4d.train.tuners._feed import Encoder, Feed, feed
-from neuro4d.train.tuners._structure import Structure, with_rows
+from neuro4d.train.tuners._structure import Structure
 
 LANES = 64
 """Samples whose energy is computed at a time."""
@@ -125,8 +124,8 @@ def _workload(net: Sequential, batches: Feed) -> Workload:
         part = np.asarray(x)[:, :n]
         shape, binary = part.shape[2:], binary and bool(np.isin(part, (0, 1)).all())
         total, shown = total + np.sum(part != 0, axis=(0, 1), dtype=np.float64).ravel(), shown + part.shape[0] * n
-    found = Structure(net, shape, net.dt)
-    whole = sp.hstack([with_rows(layer.reached, found.sources) for layer in found.layers], format="csr")
+    found = Structure(net, shape)
+    whole = found.reached
     arrivals = np.asarray((total / shown if binary else np.zeros(found.inputs)) @ whole[: found.inputs]).ravel()
     pre, post = whole[found.inputs :].nonzero()
     fired = iter(np.mean(seen.spikes, axis=0) / seen.steps)

@@ -10,11 +10,12 @@ import numpy as np
 from jaxtyping import Array
 
 from neuro4d._base import card, html_table, table
-from neuro4d.train.layers import Conv2d, Delayed, Dense, Recurrent, Residual, Sequential
-from neuro4d.train.layers._base import Context
-from neuro4d.train.layers._readout import as_logits
-from neuro4d.train.layers._sequential import AbstractContainer
+from neuro4d.train.layers import Conv2d, Delayed, Dense, Recurrent, Sequential
+from neuro4d.train.layers._base import Context, Record
+from neuro4d.train.layers._sequential import added
+from neuro4d.train.tuners._activity import Looked, gathered, looked
 from neuro4d.train.tuners._feed import Encoder, feed
+from neuro4d.train.tuners._structure import with_kernel
 
 
 class AlgorithmMetrics(NamedTuple):
@@ -72,76 +73,68 @@ def neurobench(model: Sequential, data: Any, *, encoder: Encoder | None = None, 
         >>> found.dense, found.effective_acs, found.footprint  # nothing fires
         (2560.0, 0.0, 2620)
     """
-    batches, right, seen, binary = feed(model, data, encoder, batch_size, "neurobench"), [], [], []
-    for x, y, n in batches:
-        output, spikes, slots, counts = _counted(model, x)
-        right.append((np.argmax(np.asarray(as_logits(output)), axis=-1) == y)[:n])
-        seen.append([np.asarray(x)[:n].sum(axis=0, dtype=np.float64) for x in (spikes, *(effective for effective, _, _ in counts))])
-        binary.append([bool(each) for _, _, each in counts])
-        dense = sum(float(whole) for _, whole, _ in counts)
-    number = sum(len(part) for part in right)
-    fired, *effective = np.sum(seen, axis=0) / number
-    spiking = np.all(binary, axis=0) if effective else []
+    shown = [(*_counted(model, x), y, n) for x, y, n in feed(model, data, encoder, batch_size, "neurobench")]
+    seen = gathered((did, y, n) for did, _, y, n in shown)
+    effective = np.sum([[np.asarray(each.effective)[:n].sum(dtype=np.float64) for each in counts] for _, counts, _, n in shown], axis=0)
+    binary = np.all([[np.asarray(each.binary) for each in counts] for _, counts, _, _ in shown], axis=0)
+    per_sample = effective / len(seen.right)
     weights = [np.asarray(each) for each in _weights(model)]
     return AlgorithmMetrics(
-        accuracy=float(np.mean(np.concatenate(right))),
+        accuracy=seen.accuracy,
         footprint=sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(eqx.filter(model, eqx.is_array))),
         connection_sparsity=sum(int((w == 0).sum()) for w in weights) / max(sum(w.size for w in weights), 1),
-        activation_sparsity=float(1 - fired / slots) if slots else float("nan"),
-        effective_macs=float(sum(x for x, only in zip(effective, spiking, strict=True) if not only)),
-        effective_acs=float(sum(x for x, only in zip(effective, spiking, strict=True) if only)),
-        dense=dense,
+        activation_sparsity=seen.overall if len(seen.slots) else float("nan"),
+        effective_macs=float(per_sample[~binary].sum()),
+        effective_acs=float(per_sample[binary].sum()),
+        dense=sum(float(each.dense) for each in shown[0][1]),
     )
 
 
+class Operations(NamedTuple):
+    """Of a layer with weights.
+
+    **Fields:** `effective`: products of what is not 0, of each sample `(batch,)`; `dense`: products of one sample if nothing were 0; `binary`: whether all inputs are 0 or 1.
+    """
+
+    effective: Array
+    dense: Array
+    binary: Array
+
+
 @eqx.filter_jit
-def _counted(net: Sequential, x: Array) -> tuple[Array, Array, int, list[tuple[Array, Array, Array]]]:
-    """The output; spikes of each sample; neurons times steps; and for each layer with weights what `_operations` says."""
-    found: list[tuple[Array, Array, Array]] = []
-    output, records = net.trace(x)
-    _walked(net, x, Context(net.dt, None, False), found)
-    spikes = sum((jnp.sum(record.spikes, axis=(0, *range(2, record.spikes.ndim))) for record in records), jnp.zeros(x.shape[1]))
-    slots = sum(record.spikes.shape[0] * int(np.prod(record.spikes.shape[2:])) for record in records)
-    return output, spikes, slots, found
+def _counted(net: Sequential, x: Array) -> tuple[Looked, list[Operations]]:
+    """What the network did with a batch, and the operations of its layers with weights."""
+    records: list[Record] = []
+    found: list[Operations] = []
+
+    def through(layer: Any, x: Array, dt: float) -> Array:
+        context = Context(dt, None, False)
+        output, seen, _ = layer.apply(x, context)
+        records.extend(seen)
+        found.extend(_operations(layer, x, output, context))
+        return output
+
+    output = net.followed(x, through, added, net.dt)
+    return looked(output, records), found
 
 
-def _walked(layer: Any, x: Array, context: Context, found: list[Any]) -> Array:
-    """The output of a layer, and the operations of all layers with weights inside of it."""
-    if isinstance(layer, Residual):
-        inner, shortcut = layer.ways()
-        y = x
-        for each in inner:
-            y = _walked(each, y, context, found)
-        return y + (x if shortcut is None else _walked(shortcut, x, context, found))
-    if isinstance(layer, AbstractContainer):
-        for each in layer.layers:
-            x = _walked(each, x, context, found)
-        return x
-    output = layer.apply(x, context).output
+def _operations(layer: Any, x: Array, output: Array, context: Context) -> Iterator[Operations]:
+    """Those of a layer that was given `x`: none for one without weights."""
     if isinstance(layer, Recurrent):  # the input of its weights are its own spikes, one step before
-        found.append(
-            _operations(
-                lambda z: z @ (layer.matrix() != 0), lambda z: z @ (1.0 - (not layer.diagonal) * jnp.eye(len(layer.weight))), output[:-1]
-            )
-        )
+        others = 1.0 - (not layer.diagonal) * jnp.eye(len(layer.weight))
+        yield _products(lambda z: z @ (layer.matrix() != 0), lambda z: z @ others, output[:-1])
     elif isinstance(layer, Dense | Delayed):
-        found.append(_operations(lambda z: z @ (layer.weight != 0), lambda z: z @ jnp.ones_like(layer.weight), x))
+        yield _products(lambda z: z @ (layer.weight != 0), lambda z: z @ jnp.ones_like(layer.weight), x)
     elif isinstance(layer, Conv2d):
-        some, every = (_kernel(layer, w) for w in ((layer.weight != 0).astype(layer.weight.dtype), jnp.ones_like(layer.weight)))
-        found.append(_operations(lambda z: some.apply(z, context).output, lambda z: every.apply(z, context).output, x))
-    return output
+        some, every = (with_kernel(layer, w) for w in ((layer.weight != 0).astype(layer.weight.dtype), jnp.ones_like(layer.weight)))
+        yield _products(lambda z: some.apply(z, context).output, lambda z: every.apply(z, context).output, x)
 
 
-def _kernel(layer: Conv2d, weight: Array) -> Conv2d:
-    return eqx.tree_at(lambda each: (each.weight, each.bias), layer, (weight, None), is_leaf=lambda each: each is None)
-
-
-def _operations(some: Any, every: Any, x: Array) -> tuple[Array, Array, Array]:
-    """Effective operations of each sample, operations of one sample if nothing were 0, and whether all inputs are 0 or 1."""
+def _products(some: Any, every: Any, x: Array) -> Operations:
+    """Of an input `x` of weights that are not 0 (`some`), and of all weights (`every`), each 1."""
     y = some((x != 0).astype(jnp.result_type(float)))
-    effective = jnp.sum(y, axis=(0, *range(2, y.ndim)))
-    whole = jnp.sum(every(jnp.ones_like(x[:, :1], jnp.result_type(float))))
-    return effective, whole, jnp.all((x == 0) | (x == 1))
+    dense = jnp.sum(every(jnp.ones_like(x[:, :1], jnp.result_type(float))))
+    return Operations(jnp.sum(y, axis=(0, *range(2, y.ndim))), dense, jnp.all((x == 0) | (x == 1)))
 
 
 def _weights(net: Any) -> Iterator[Array]:
