@@ -5,6 +5,7 @@ import functools
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from neuro4d.hardware._groups import groups
 from neuro4d.hardware._mesh import Mesh
 from neuro4d.hardware._placement import Placement
 from neuro4d.hardware._trees import Ways, channels, dimension_order, grown, late, levels, targets_of
@@ -16,7 +17,7 @@ POWER = 4
 """Loads count with this power, so that the largest count most."""
 
 CHANNEL = 1e6
-"""What a further virtual channel costs: more than any load."""
+"""What a further virtual channel costs, where a link costs 1 at most: more than any way."""
 
 
 class Adaptive:
@@ -29,8 +30,7 @@ class Adaptive:
     def __init__(self, placement: Placement, mesh: Mesh, node: Int[np.ndarray, " cores"]):
         self.placement, self.mesh, self.node = placement, mesh, node
         self.spikes = np.asarray(placement.workload.spikes, float)
-        order = np.argsort(placement.core, kind="stable")
-        self.neurons = np.split(order, np.flatnonzero(np.diff(placement.core[order])) + 1)
+        self.neurons = groups(placement.core)
         self.wrong = late(mesh)
         self.load = np.zeros((mesh.n, len(mesh.steps)))
         self.far = functools.lru_cache(maxsize=1024)(self._far)
@@ -89,7 +89,7 @@ class Adaptive:
         """Shortest ways whose loads add up to the least, from the near nodes outwards; fewer virtual channels before all."""
         mesh, far = self.mesh, self.far(begin)
         load = self.load if load is None else load
-        cost = ((load + more) / max(float(load.max()), np.finfo(float).tiny)) ** POWER if load.any() else load
+        cost = ((load + more) / max(float(load.max()) + more, np.finfo(float).tiny)) ** POWER  # at most 1 a link, so that a channel costs more
         cost = cost + 1e-9 * np.arange(1, len(mesh.steps) + 1)
         paid, last, channel = np.zeros(mesh.n), np.full(mesh.n, -1), np.zeros(mesh.n, np.int64)
         around = np.zeros(mesh.n, bool)

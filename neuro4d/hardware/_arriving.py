@@ -21,12 +21,11 @@ RATE = 0.030
 class Arriving(NamedTuple):
     """Weights that arrive at a port, in its unit.
 
-    **Fields:** `name` of the projection or stimulus; `kind`: "projection", "bank" or "source"; `key`: where it is kept; `weights` `(k,)`; `post`: the target of
-    each, where it is known; `delay`: the longest, in steps, -1 without any; `expected`: spikes that arrive at a neuron in a step, roughly.
+    **Fields:** `name` of the projection or stimulus; `key`: where it is kept, "projection", "bank" or "source" and its name there; `weights` `(k,)`; `delay`: the longest, in
+    steps, -1 without any; `expected`: spikes that arrive at a neuron in a step, roughly.
     """
 
     name: str
-    kind: str
     key: tuple
     population: str
     port: str
@@ -38,6 +37,11 @@ class Arriving(NamedTuple):
 def arriving(model: Model) -> list[Arriving]:
     """All of it, in the order of definition."""
     return [*_projections(model), *_banks(model), *_sources(model)]
+
+
+def delay_text(item: Arriving, steps: int) -> str:
+    """The delay of a projection in steps of the model, and as the chip counts it where that differs."""
+    return f"projection {item.name!r}: a delay of {item.delay} steps" + ("" if steps == item.delay else f", programmed as {steps}")
 
 
 def unread(model: Model) -> list[str]:
@@ -102,10 +106,8 @@ def _projections(model: Model) -> list[Arriving]:
         delays = np.rint(np.asarray(edges.delay.to_decimal(u.ms)) / model.dt_ms)
         fan_in = np.bincount(edges.post).max(initial=0) if len(edges) else 0
         longest = int(delays.max(initial=-1))
-        key = ("projection", span.name)
-        found.append(
-            Arriving(span.name, *key[:1], key, span.post.population, span.port, weights, longest, float(fan_in) * RATE * model.dt_ms)
-        )
+        expected = float(fan_in) * RATE * model.dt_ms
+        found.append(Arriving(span.name, ("projection", span.name), span.post.population, span.port, weights, longest, expected))
     return found
 
 
@@ -119,9 +121,8 @@ def _banks(model: Model) -> list[Arriving]:
             here = slice(segment, segment + count)
             name = population_at(model, span.group, first)
             weights = np.asarray(bank.weight, np.float64)[here]
-            found.append(
-                Arriving(f"Poisson to {name}", "bank", ("bank", span.name, segment), name, span.port, weights, -1, float(mean[here].max()))
-            )
+            expected = float(mean[here].max())
+            found.append(Arriving(f"Poisson to {name}", ("bank", span.name, segment), name, span.port, weights, -1, expected))
     return found
 
 
@@ -136,7 +137,7 @@ def _sources(model: Model) -> list[Arriving]:
         expected = 1.0 if wave is None else float(np.max(np.asarray(wave.means)))
         weights = np.atleast_1d(np.asarray(paths[0], np.float64))
         name = population_at(model, span.group, span.start)
-        found.append(Arriving(span.name, "source", ("source", span.name), name, span.port, weights, -1, expected))
+        found.append(Arriving(span.name, ("source", span.name), name, span.port, weights, -1, expected))
     return found
 
 

@@ -7,11 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
+from neuro4d.hardware._groups import ranges
 from neuro4d.model import Model
-from neuro4d.ops import Pathway, host_targets
-
-AT_ONCE = 1 << 22
-"""Synapses of a piece."""
+from neuro4d.ops import host_targets
 
 
 class Piece(NamedTuple):
@@ -54,7 +52,9 @@ class ModelConnections(AbstractConnections):
     def pieces(self) -> Iterator[Piece]:
         for path in self.model.pathways.values():
             pre, post = self.number_of[path.source], self.number_of[path.target]
-            for low, high in _ranges(path):
+            bounds = np.asarray(path.bounds)
+            each = bounds[:, -1].astype(np.int64) - bounds[:, 0]
+            for low, high in ranges(np.concatenate([[0], np.cumsum(each)])):
                 number, where = host_targets(path, low, high)
                 yield Piece(np.repeat(pre[low:high], number), post[where])
 
@@ -79,15 +79,3 @@ def first_of(model: Model) -> dict[str, int]:
     """The number of the first neuron of each population."""
     sizes = [span.size for span in model.populations.values()]
     return dict(zip(model.populations, np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(int).tolist(), strict=True))
-
-
-def _ranges(path: Pathway) -> Iterator[tuple[int, int]]:
-    """Ranges of sources with about `AT_ONCE` synapses, at least one source each."""
-    bounds = np.asarray(path.bounds)
-    ends = np.cumsum(bounds[:, -1].astype(np.int64) - bounds[:, 0])
-    low = 0
-    while low < len(ends):
-        before = int(ends[low - 1]) if low else 0
-        high = max(int(np.searchsorted(ends, before + AT_ONCE, side="right")), low + 1)
-        yield low, high
-        low = high

@@ -33,7 +33,7 @@ def cool(placement: Placement, package: Package | None = None, *, more_hops: flo
     **Arguments:** `package`: as for `temperature`; `more_hops`: by which share hop-weighted traffic may grow; `seed`: of the swaps that are tried.
 
     **Returns:** the placement with every core on a site of its own, on the same chips; or as it was where the hottest tile would become cooler by less than 0.1 K, which the report
-    calls `no material effect`. The report has `hottest` and `mean` in K, `hops`, and `step_time` in s: a barrier takes longer over more tiles.
+    calls `no material effect`, and where swaps that seemed near were not, on a board with links around its edges: `packets would go too far`. The report has `hottest` and `mean` in K, `hops`, and `step_time` in s: a barrier takes longer over more tiles.
 
     **Raises:** as `temperature`; `ValueError` for a share below 0.
 
@@ -50,18 +50,17 @@ def cool(placement: Placement, package: Package | None = None, *, more_hops: flo
         )
     solver = Solver(placement, package or Package())
     sent = traffic(placement)
-    before = solver.temperatures(placement)
-    found = placement
-    if before.hottest - before.mean >= MATERIAL:
-        found = _searched(placement, solver, sent, before, more_hops, np.random.default_rng(seed))
-    after = solver.temperatures(found)
-    name = "cool"
-    most = hop_traffic(placement, sent) * (1 + more_hops) * (1 + 1e-6)
-    if (
-        before.hottest - after.hottest < MATERIAL or hop_traffic(found, sent) > most
-    ):  # swaps do not know of links around the edges of a board
-        name, found, after = "cool (no material effect)", placement, before
-    done = moved(found, found.site, Change(name, _numbers(placement, before, sent), _numbers(found, after, sent)))
+    start = solver.temperatures(placement)
+    before = after = _numbers(placement, start, sent)
+    name, found = "cool (no material effect)", placement
+    if start.hottest - start.mean >= MATERIAL:
+        tried = _searched(placement, solver, sent, start, more_hops, np.random.default_rng(seed))
+        numbers = _numbers(tried, solver.temperatures(tried), sent)
+        if numbers["hops"] > before["hops"] * (1 + more_hops) * (1 + 1e-6):  # swaps do not know of links around the edges of a board
+            name = "cool (packets would go too far)"
+        elif before["hottest"] - numbers["hottest"] >= MATERIAL:
+            name, found, after = "cool", tried, numbers
+    done = moved(found, found.site, Change(name, before, after))
     _check(placement, done, more_hops)
     return done
 

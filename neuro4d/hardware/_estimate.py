@@ -12,11 +12,12 @@ from neuro4d.hardware._cost import Cost, Resource
 from neuro4d.hardware._interval import over, total
 from neuro4d.hardware._meter import AbstractMeter, chip_meter, processor_meter
 from neuro4d.hardware._packing import CapacityError, limits
-from neuro4d.hardware._partition import partition, used
+from neuro4d.hardware._partition import partition
 from neuro4d.hardware._placement import Placement
 from neuro4d.hardware._schema import ProcessorTarget, Target
 from neuro4d.hardware._target import target as read_target
 from neuro4d.hardware._target import targets as known_targets
+from neuro4d.hardware._utilization import stored
 from neuro4d.hardware._workload import Workload, workload
 from neuro4d.model import Model
 from neuro4d.results import Run
@@ -110,9 +111,7 @@ def meter(placement: Placement | Workload, target: str | os.PathLike[str] | Targ
 
 def _of_chip(placement: Placement) -> Cost:
     counted, load, found = chip_meter(placement), placement.workload, placement.target
-    fullest = used(placement)
-    if placement.layout is not None:
-        fullest = fullest._replace(memory=placement.layout.memory)
+    fullest = stored(placement)
     most = {name: Resource(int(getattr(fullest, name).max()), limit) for name, limit in limits(found).items()}
     return _cost(counted, load, found, placement.n_cores, placement.n_chips, most)
 

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from jaxtyping import Int
 
+from neuro4d._base import write_whole
 from neuro4d.hardware._interval import Interval
 from neuro4d.hardware._layout import compress
 from neuro4d.hardware._mesh import mesh_of
@@ -130,13 +131,7 @@ def export(placement: Placement, path: str | os.PathLike[str], routes: Routes | 
     sealed = msgspec.structs.asdict(_sealed(_file(placement, routes)))
     lines = [b" " + msgspec.json.encode(name) + b": " + msgspec.json.encode(value) for name, value in sealed.items()]
     text = b"{\n" + b",\n".join(lines) + b"\n}"
-    file = Path(path)
-    temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(text + b"\n")
-        os.replace(temporary, file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(Path(path), lambda file: file.write(text + b"\n"))
 
 
 def read_placement(path: str | os.PathLike[str], workload: Workload, target: str | os.PathLike[str] | Target | None = None) -> Placement:

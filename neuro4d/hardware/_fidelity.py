@@ -7,7 +7,7 @@ import brainunit as u
 import numpy as np
 from jaxtyping import Int
 
-from neuro4d._base import card, check_quantity, html_table, table
+from neuro4d._base import card, check_quantity, html_table, per_second, table
 from neuro4d.recorders import SpikeTable
 from neuro4d.results import Run
 
@@ -146,8 +146,8 @@ def _compared(before: SpikeTable, after: SpikeTable, reach: int) -> SpikeFidelit
     chance = float(counts[0] @ likely[1] + counts[1] @ likely[0])
     return SpikeFidelity(
         population=before.population,
-        before=_rate(before),
-        after=_rate(after),
+        before=float(per_second(len(before), before.n * before.n_steps * before.dt_ms)),
+        after=float(per_second(len(after), after.n * after.n_steps * after.dt_ms)),
         spikes=len(both),
         within_step=_mean(np.abs(both) <= 1),
         within=_mean(np.abs(both) <= reach),
@@ -173,10 +173,6 @@ def _nearest(spikes: SpikeTable, others: SpikeTable, reach: int) -> Int[np.ndarr
 def _line(spikes: SpikeTable, wide: int) -> Int[np.ndarray, " spikes"]:
     """Spikes as points on a line, neuron by neuron."""
     return spikes.id.astype(np.int64) * wide + (spikes.step.astype(np.int64) - spikes.start_step)
-
-
-def _rate(spikes: SpikeTable) -> float:
-    return len(spikes) / (spikes.n * spikes.n_steps * spikes.dt_ms * 1e-3) if spikes.n * spikes.n_steps else np.nan
 
 
 def _mean(x: Any) -> float:

@@ -6,9 +6,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from neuro4d._base import check_count, check_seed
+from neuro4d.hardware._groups import groups
 from neuro4d.hardware._placement import Placement
-from neuro4d.hardware._route import Routes, ways_of
-from neuro4d.hardware._trees import Ways, grown, targets_of
+from neuro4d.hardware._route import Routes, trees_of, ways_of
+from neuro4d.hardware._trees import Ways, entries_of, grown, targets_of
 from neuro4d.results import Run
 
 MOST = 20_000_000
@@ -95,10 +96,9 @@ def _recorded(placement: Placement, run: Run, steps: int) -> Spikes:
 
 def flights(placement: Placement, routes: Routes, spikes: Spikes) -> Flights:
     """The crossings of all packets. Chips whose routers copy packets send one packet per spike; others one for each core that it reaches on other nodes."""
-    if routes.trees is None or len(routes.trees.home) != placement.n_cores:
-        raise ValueError("packets: `routes` are not those of this placement; take `n4.hardware.route(placement)`.")
+    trees = trees_of(routes, placement, "packets")
     neurons = np.unique(spikes.neuron)
-    plan = _planned(placement, routes, routes.trees.home, neurons)
+    plan = _planned(placement, routes, trees.home, neurons)
     start = np.searchsorted(plan.neuron, np.arange(placement.workload.n + 1))
     count = (start[1:] - start[:-1])[spikes.neuron]
     total = int(count.sum())
@@ -115,7 +115,7 @@ def flights(placement: Placement, routes: Routes, spikes: Spikes) -> Flights:
     found = Flights(
         spikes.step[packet], packet, plan.channel[row], parent, plan.depth[row], plan.deliveries[row], plan.deliveries[row].copy()
     )
-    for rows in _by_depth(found.depth)[::-1]:
+    for rows in groups(found.depth)[::-1]:
         above = found.parent[rows]
         np.add.at(found.below, above[above >= 0], found.below[rows[above >= 0]])
     return found
@@ -124,25 +124,16 @@ def flights(placement: Placement, routes: Routes, spikes: Spikes) -> Flights:
 def along(found: Flights, own: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
     """Sums of a number of each row over the way from the core up to it."""
     total = np.array(own, float)
-    for rows in _by_depth(found.depth)[1:]:
+    for rows in groups(found.depth)[1:]:
         total[rows] += total[found.parent[rows]]
     return total
-
-
-def _by_depth(depth: Int[np.ndarray, " k"]) -> list[Int[np.ndarray, " j"]]:
-    if not len(depth):
-        return []
-    order = np.argsort(depth, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(depth[order])) + 1)
 
 
 def _planned(placement: Placement, routes: Routes, node: Int[np.ndarray, " cores"], neurons: Int[np.ndarray, " k"]) -> _Plan:
     """Rows of all neurons that spike, sorted by neuron."""
     make = _copied if placement.chip.multicast else _each
-    order = neurons[np.argsort(placement.core[neurons], kind="stable")]
-    cores = placement.core[order]
     plans, offset = [], 0
-    for mine in np.split(order, np.flatnonzero(np.diff(cores)) + 1) if len(order) else []:
+    for mine in (neurons[some] for some in groups(placement.core[neurons])):
         plan = make(placement, node, ways_of(routes, int(placement.core[mine[0]])), mine)
         plans.append(plan._replace(parent=np.where(plan.parent < 0, -1, plan.parent + offset)))
         offset += len(plan.neuron)
@@ -168,7 +159,7 @@ def _copied(placement: Placement, node: Int[np.ndarray, " cores"], ways: Ways, n
     number = np.full((len(neurons), len(ways.last)), -1)
     number[column, nodes[place]] = np.arange(len(column))
     at = np.zeros((len(neurons), len(ways.last)), np.int64)
-    entry, count = _entries(table.start, neurons)
+    entry, count = entries_of(table, neurons)
     np.add.at(at, (np.repeat(np.arange(len(neurons)), count), node[table.core[entry]]), 1)
     end = nodes[place]
     return _Plan(neurons[column], ways.last[end], number[column, ways.before[end]], ways.far[end], at[column, end])
@@ -177,7 +168,7 @@ def _copied(placement: Placement, node: Int[np.ndarray, " cores"], ways: Ways, n
 def _each(placement: Placement, node: Int[np.ndarray, " cores"], ways: Ways, neurons: Int[np.ndarray, " k"]) -> _Plan:
     """One packet for each core that a neuron reaches on another node."""
     table = placement.fan_out
-    entry, count = _entries(table.start, neurons)
+    entry, count = entries_of(table, neurons)
     source, end = np.repeat(neurons, count), node[table.core[entry]]
     source, end = source[ways.last[end] >= 0], end[ways.last[end] >= 0]
     far = ways.far[end]
@@ -191,9 +182,3 @@ def _each(placement: Placement, node: Int[np.ndarray, " cores"], ways: Ways, neu
         some = some[ways.last[here[some]] >= 0]
     parent = np.where(depth == 1, -1, np.arange(total) - 1)
     return _Plan(np.repeat(source, far), channel, parent, depth, (depth == np.repeat(far, far)).astype(np.int64))
-
-
-def _entries(start: Int[np.ndarray, " n+1"], neurons: Int[np.ndarray, " k"]) -> tuple[Int[np.ndarray, " e"], Int[np.ndarray, " k"]]:
-    """Entries of a table for these neurons, one behind the other, and how many each has."""
-    count = start[neurons + 1] - start[neurons]
-    return np.arange(int(count.sum())) + np.repeat(start[neurons] - np.cumsum(count) + count, count), count

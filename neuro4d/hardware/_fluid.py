@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from neuro4d.hardware._flights import Flights
+from neuro4d.hardware._groups import groups, spans
 from neuro4d.hardware._route import Routes
 
 FULL = 0.95
@@ -32,8 +33,8 @@ def fluid(found: Flights, routes: Routes, within: float, hop: float, link: float
     start = np.searchsorted(number[order], np.arange(len(queues) + 1))
     level = levels(routes)[queues % len(routes.link_of)]
     leave, wait = np.zeros(len(key)), np.zeros(len(queues))
-    for some in _by(level):
-        rows = order[_spans(start[some], count[some])]
+    for some in groups(level):
+        rows = order[spans(start[some], count[some])]
         queue = np.repeat(np.arange(len(some)), count[some])
         local = found.parent[rows] < 0
         come = np.where(local, within * _even(found.packet[rows]), leave[found.parent[rows]] + hop)
@@ -72,10 +73,6 @@ def _streams(
 def _even(number: Int[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
     """Numbers from 0 to 1 for whole numbers, spread evenly whichever of them are taken (Weyl's sequence of the golden ratio)."""
     return number * ((np.sqrt(5) - 1) / 2) % 1.0
-
-
-def _spans(start: Int[np.ndarray, " q"], count: Int[np.ndarray, " q"]) -> Int[np.ndarray, " k"]:
-    return np.arange(int(count.sum())) + np.repeat(start - np.cumsum(count) + count, count)
 
 
 def _bunches(found: Flights, number: Int[np.ndarray, " k"], queues: int) -> tuple[Float[np.ndarray, " q"], Float[np.ndarray, " q"]]:
@@ -138,8 +135,3 @@ def levels(routes: Routes) -> Int[np.ndarray, " channels"]:
         if (found == level).all():
             return level
         level = found
-
-
-def _by(level: Int[np.ndarray, " q"]) -> list[Int[np.ndarray, " k"]]:
-    order = np.argsort(level, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(level[order])) + 1)

@@ -11,7 +11,7 @@ from neuro4d._base import check_quantity
 from neuro4d.hardware._estimate import estimate
 from neuro4d.hardware._interval import Interval
 from neuro4d.hardware._meter import planned, value
-from neuro4d.hardware._placement import Change, Gating, Placement, noted
+from neuro4d.hardware._placement import Change, Gating, Placement, knowing, noted
 from neuro4d.hardware._schema import ChipTarget
 
 WAKE_ENERGY = Interval(100e-9, 1e-9, 10e-6)
@@ -50,10 +50,7 @@ def gate(placement: Placement, *, energy: Any = WAKE_ENERGY, time: Any = WAKE_TI
         [[True, False], [False, True]]
     """
     price = Gating(_price(energy, u.joule, "gate: energy"), _price(time, u.second, "gate: time"))
-    plain = dataclasses.replace(placement, gating=None)
-    found = dataclasses.replace(placement, gating=price)
-    for each in (plain, found):
-        vars(each)["fan_out"] = placement.fan_out
+    plain, found = (knowing(dataclasses.replace(placement, gating=each), placement.fan_out) for each in (None, price))
     before, after = _numbers(plain), _numbers(found)
     name = "gate"
     if not after["energy"] < before["energy"]:
@@ -64,7 +61,7 @@ def gate(placement: Placement, *, energy: Any = WAKE_ENERGY, time: Any = WAKE_TI
 
 def powered(placement: Placement) -> Bool[np.ndarray, "windows cores"]:
     """Which cores are powered in each window of the run, `(windows, cores)`: all of them, unless the placement went through `gate`."""
-    groups, plan, _ = planned(placement)
+    groups, plan = planned(placement)
     return plan.on[:, groups.of]
 
 
@@ -76,11 +73,11 @@ def break_even(target: ChipTarget, energy: Interval) -> float:
 
 def _numbers(placement: Placement) -> dict[str, float]:
     cost = estimate(placement)
-    groups, plan, time = planned(placement)
+    groups, plan = planned(placement)
     return {
         "energy": float(cost.energy_per_step.value),
         "step_time": float(cost.step_time.value),
-        "powered": float(time @ (plan.on @ groups.size) / time.sum()),
+        "powered": float(plan.share @ groups.size),
         "wake_ups": float(plan.wakes),
     }
 

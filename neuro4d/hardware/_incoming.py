@@ -8,10 +8,8 @@ import scipy.sparse as sp
 from jaxtyping import Int
 
 from neuro4d.hardware._connections import AbstractConnections
+from neuro4d.hardware._groups import ranges
 from neuro4d.hardware._placement import FanOut
-
-AT_ONCE = 1 << 22
-"""Synapses that are looked at together."""
 
 
 class Incoming:
@@ -29,7 +27,7 @@ class Incoming:
         self.first, self.place = rows.indptr.astype(np.int64), rows.indices
         most = int(np.diff(self.first).max(initial=0))
         rank = np.empty(len(self.place), np.int16 if most < 2**15 else np.int32)
-        for low, high in self._ranges():
+        for low, high in ranges(self.first):
             begin, end = self.first[low], self.first[high]
             rank[begin:end] = np.arange(begin, end) - np.repeat(self.first[low:high], np.diff(self.first[low : high + 1]))
         rows.data = rank
@@ -43,7 +41,7 @@ class Incoming:
     def table(self, core: Int[np.ndarray, " n"]) -> FanOut:
         """Which cores each neuron reaches, from the core of each place, which must not fall from place to place."""
         cores, synapses, reached = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)], [np.zeros(0, np.int64)]
-        for low, high in self._ranges():
+        for low, high in ranges(self.first):
             first = self.first[low : high + 1] - self.first[low]
             each = core[self.place[self.first[low] : self.first[high]]]
             begins = np.concatenate([np.ones(min(len(each), 1), bool), each[1:] != each[:-1]])
@@ -58,14 +56,6 @@ class Incoming:
             joined.append(np.concatenate(parts))
             parts.clear()
         return FanOut(start, np.repeat(np.arange(len(start) - 1, dtype=np.int32), np.diff(start)), *joined)
-
-    def _ranges(self) -> Iterator[tuple[int, int]]:
-        """Ranges of sources with about `AT_ONCE` synapses, at least one source each."""
-        low, n = 0, len(self.first) - 1
-        while low < n:
-            high = min(max(int(np.searchsorted(self.first, self.first[low] + AT_ONCE, side="right")) - 1, low + 1), n)
-            yield low, high
-            low = high
 
 
 class Run(NamedTuple):

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Int, UInt64
 
 from neuro4d.hardware._packing import synapse_bits
 from neuro4d.hardware._partition import used
-from neuro4d.hardware._placement import Change, FanOut, Layout, Placement, noted
+from neuro4d.hardware._placement import Change, FanOut, Layout, Placement, knowing, noted
 
 WIDTHS = (6, 7, 8, 9, 10, 11, 12)
 """Bits by which a synapse of Loihi may name its target: `INDEX_BITS_MAP` of nengo-loihi."""
@@ -63,8 +63,7 @@ def compress(placement: Placement, *, shared: bool = False) -> Placement:
         raise RuntimeError("compress: memory of a core grew; please report this.")
     lists = max(len(width), 1)
     after = {"dense": float(((width == 0) & (packing.index > 0)).sum()) / lists, "shared": float((~kept).sum()) / lists}
-    done = dataclasses.replace(placement, layout=layout)
-    vars(done)["fan_out"] = table
+    done = knowing(dataclasses.replace(placement, layout=layout), table)
     return noted(done, Change("compress", _numbers(before), _numbers(layout.memory) | after))
 
 

@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from neuro4d.hardware._incoming import Incoming
 from neuro4d.hardware._meter import value
 from neuro4d.hardware._packing import limits, synapse_bits
 from neuro4d.hardware._placement import FanOut, Placement
-from neuro4d.hardware._sources import Sources
 
 NEURONS, AXONS_IN, AXONS_OUT, MEMORY, EVENTS, SPIKES, MESSAGES, ARRIVALS = range(8)
 """Rows of the books."""
@@ -53,7 +53,8 @@ class Ledger:
         self.spikes, self.outside = np.asarray(work.spikes, float), np.broadcast_to(np.asarray(work.arrivals, float), work.n)
         self.counts = _table(placement, n_cores)
         self.reached = np.diff(placement.fan_out.start)
-        self.sources = Sources(work.connections, np.arange(work.n, dtype=np.int32))
+        incoming = Incoming(work.connections, np.arange(work.n, dtype=np.int32))
+        self.start, self.source = incoming.start, incoming.source  # the sources of every neuron
         most = int(self.counts.max(initial=0))
         self.bits = synapse_bits(placement.target, np.arange(2 * most + 2))
         self.limits = limits(placement.target)
@@ -88,7 +89,7 @@ class Ledger:
 
     def inputs(self, neurons: Int[np.ndarray, " m"]) -> tuple[Int[np.ndarray, " k"], Int[np.ndarray, " k"]]:
         """The sources of some neurons, ascending, and how many synapses each makes onto them."""
-        found = [self.sources.between(int(i), int(i) + 1) for i in neurons]
+        found = [self.source[self.start[i] : self.start[i + 1]] for i in neurons.tolist()]
         return np.unique(np.concatenate(found), return_counts=True)
 
     def move(self, neurons: Int[np.ndarray, " m"], begin: int, end: int) -> Move:

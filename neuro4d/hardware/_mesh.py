@@ -50,11 +50,6 @@ class Mesh:
         return self.columns * self.rows
 
     @property
-    def middle(self) -> int:
-        """The node in the middle."""
-        return self.rows // 2 * self.columns + self.columns // 2
-
-    @property
     def flat(self) -> "Mesh":
         """The same without links around its edges."""
         return dataclasses.replace(self, wrap=False)

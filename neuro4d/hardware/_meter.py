@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from neuro4d.hardware._interval import Interval, larger, largest, over, total
 from neuro4d.hardware._loads import LoadModel, Loads, load_model
-from neuro4d.hardware._placement import Gating, Placement
+from neuro4d.hardware._placement import Gating, Placement, knowing
 from neuro4d.hardware._schedule import Groups, Price, Schedule, groups_of, schedule
 from neuro4d.hardware._schema import ChipTarget, Coefficient, Energy, Processor, Time
 from neuro4d.hardware._workload import Workload, check_counts
@@ -89,6 +89,10 @@ class ChipMeter(AbstractMeter):
         """How long each core works in a step, in s, `(cores,)`, by what it does."""
         return busy(self.target.time, loads, interval)
 
+    def paid(self, loads: Loads) -> dict[str, Interval]:
+        """What each core pays for the events of a step, in J, `(cores,)`, by what it does, without links."""
+        return paid(self.target.energy, loads, interval)
+
     @property
     def n_neurons(self) -> int:
         return len(self.model.home)
@@ -139,7 +143,7 @@ class ChipMeter(AbstractMeter):
         energy = self.target.energy
         across = interval(energy.hop_rows or energy.hop) * loads.across
         waking = {} if self.awake is None else {"waking": self.awake.energy}
-        own = {name: over(x, lambda cores: cores.sum(-1)) for name, x in paid(energy, loads, interval).items()}
+        own = {name: over(x, lambda cores: cores.sum(-1)) for name, x in self.paid(loads).items()}
         return (
             waking
             | own
@@ -221,28 +225,29 @@ def chip_meter(placement: Placement) -> ChipMeter:
     return plain if placement.gating is None else dataclasses.replace(plain, awake=_awake(placement, plain, groups, placement.gating))
 
 
-def planned(placement: Placement) -> tuple[Groups, Schedule, Float[np.ndarray, " windows"]]:
-    """Which groups of cores are powered in which window of the run, and how long each takes, in s. All, always, without `gate`."""
-    plain = chip_meter(dataclasses.replace(placement, gating=None))
-    return (groups_of(placement), *_planned(placement, plain, groups_of(placement)))
+def planned(placement: Placement) -> tuple[Groups, Schedule]:
+    """Which groups of cores are powered in which window of the run. All, always, without `gate`."""
+    groups, windows = groups_of(placement), placement.workload.windows
+    if placement.gating is None:
+        on = np.ones((1 if windows is None else len(windows), len(groups.size)), bool)
+        return groups, Schedule(on, on[0].astype(float), 0, 0)
+    plain = chip_meter(knowing(dataclasses.replace(placement, gating=None), placement.fan_out))
+    return groups, _planned(placement, plain, groups, placement.gating)
 
 
-def _planned(placement: Placement, plain: ChipMeter, groups: Groups) -> tuple[Schedule, Float[np.ndarray, " windows"]]:
+def _planned(placement: Placement, plain: ChipMeter, groups: Groups, gating: Gating) -> Schedule:
     load, power = placement.workload, placement.target.power
     rows = np.asarray(load.spikes, float)[None] if load.windows is None else np.asarray(load.windows, float)
     loads = plain.loads(rows)
     time = np.broadcast_to(total(plain.times_of(loads).values()).value, len(rows)) * load.steps / len(rows)
-    if placement.gating is None:
-        return Schedule(np.ones((len(rows), len(groups.size)), bool), 0, 0), time
     all_on = float(total(plain.powers().values()).value)
-    wait = all_on * float(_wait(placement.target, placement.gating.time).value)
-    price = Price(value(power.core) - value(power.gated), float(placement.gating.energy.value), wait)
-    return schedule(groups, (loads.events > 0) | (loads.spikes > 0), time, price), time
+    price = Price(value(power.core) - value(power.gated), float(gating.energy.value), all_on * float(_wait(placement.target, gating.time).value))
+    return schedule(groups, (loads.events > 0) | (loads.spikes > 0), time, price)
 
 
 def _awake(placement: Placement, plain: ChipMeter, groups: Groups, gating: Gating) -> Awake:
-    plan, time = _planned(placement, plain, groups)
-    powered = float(time @ (plan.on @ groups.size) / time.sum())
+    plan = _planned(placement, plain, groups, gating)
+    powered = float(plan.share @ groups.size)
     steps = placement.workload.steps
     return Awake(powered, gating.energy * (plan.wakes / steps), _wait(placement.target, gating.time) * (plan.waits / steps))
 

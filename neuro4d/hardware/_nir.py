@@ -1,7 +1,7 @@
 """A placed network as a graph of NIR, the exchange format of neuromorphic frameworks."""
 
 import importlib
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import brainunit as u
 import numpy as np
@@ -40,7 +40,7 @@ class Parts(NamedTuple):
         return unique
 
 
-def to_nir(placement: Placement) -> Any:
+def to_nir(placement: Placement, refractory: Literal["refuse", "metadata"] = "refuse") -> Any:
     r"""The network of a placement as a graph of NIR, to be written with `nir.write`; needs `pip install "neuro4d[nir]"`.
 
     | neuro4d | NIR |
@@ -59,12 +59,20 @@ def to_nir(placement: Placement) -> Any:
     A population that reaches no other has an `Output`, and all of them if each reaches another. A population that nothing reaches has an
     `Input` of its own.
 
-    **Arguments:** `placement`: of a model; nothing is known of the neurons of a workload from arrays.
+    No node of NIR has a refractory period, so one is refused unless you ask for `refractory="metadata"`. The graph is then the network **without** it: NIR gives metadata no
+    meaning, and where nobody reads them a neuron may fire again at once. `t_ref` stands in the metadata of the node, in s and for each neuron, and the metadata of the graph say so
+    (`refractory`); a program that holds `v` at `v_reset` for that long after a spike, while currents of synapses go on, has the network as it was.
+
+    **Arguments:**
+
+    - `placement`: of a model; nothing is known of the neurons of a workload from arrays.
+    - `refractory`: what becomes of refractory periods, `refuse` or `metadata`.
 
     **Returns:** a `nir.NIRGraph`.
 
     **Raises:** `NotInNIRError` for other neurons and receptors, refractory periods, plasticity, gap junctions, stimuli that act on other neurons than `Relay`, and more
-    weights than fit into dense matrices: all that there is, in one list. `TypeError` for a workload without a model. `ImportError` without the package `nir`.
+    weights than fit into dense matrices: all that there is, in one list. `ValueError` for an unknown `refractory`. `TypeError` for a workload without a model. `ImportError` without
+    the package `nir`.
 
     **Source:** Pedersen et al. 2024, Nature Communications 15, 8122.
 
@@ -79,22 +87,14 @@ def to_nir(placement: Placement) -> Any:
         >>> graph.nodes["cells"].tau_mem, graph.metadata["dt"]
         (array([0.02, 0.02, 0.02, 0.02]), 0.0001)
     """
-    connections = placement.workload.connections
-    if not isinstance(connections, ModelConnections):
-        raise TypeError(
-            "to_nir: this placement is of a workload from arrays, which says nothing of neurons; take one of `n4.hardware.workload(model, run)`."
-        )
-    nir = _package()
-    model = connections.model
-    missing = [*_populations(model), *_inputs(model), *_projections(model)]
-    if missing:
-        raise NotInNIRError("to_nir: NIR cannot express\n" + "\n".join(f"- {each}" for each in missing))
-    graph = Parts({}, [])
+    model, nir, graph = _checked(placement, refractory), _package(), Parts({}, [])
     enter = {name: _population(nir, placement, model, name, graph) for name in model.populations}
     for name in model.projections:
         _projection(nir, model, name, graph, enter)
     _ends(nir, model, graph)
     metadata = {"dt": model.dt_ms * MS, "target": placement.target.name, "units": "s, V, A, Ohm", "spike": "height 1 for one step of dt"}
+    if any("t_ref" in node.metadata for node in graph.nodes.values()):
+        metadata["refractory"] = "not in the equations of the nodes: t_ref in their metadata, in s"
     return nir.NIRGraph(graph.nodes, graph.edges, metadata=metadata)
 
 
@@ -105,20 +105,43 @@ def _package() -> Any:
         raise ImportError('to_nir needs the package nir: `pip install "neuro4d[nir]"`.') from error
 
 
-def _populations(model: Model) -> list[str]:
+def _checked(placement: Placement, refractory: str) -> Model:
+    """The model of a placement, all of which NIR can express."""
+    if refractory not in ("refuse", "metadata"):
+        raise ValueError(f"to_nir: refractory is 'refuse' or 'metadata'; got {refractory!r}.")
+    connections = placement.workload.connections
+    if not isinstance(connections, ModelConnections):
+        raise TypeError(
+            "to_nir: this placement is of a workload from arrays, which says nothing of neurons; take one of `n4.hardware.workload(model, run)`."
+        )
+    model = connections.model
+    missing = [*_populations(model, refractory), *_inputs(model), *_projections(model)]
+    if missing:
+        raise NotInNIRError("to_nir: NIR cannot express\n" + "\n".join(f"- {each}" for each in missing))
+    return model
+
+
+def _populations(model: Model, refractory: str) -> list[str]:
     """Neurons and receptors that NIR does not know."""
     found = []
     for name, neuron in model.neurons.items():
         if type(neuron) not in (LIF, Relay):
             found.append(f"population {name!r}: {type(neuron).__name__} neurons; `LIF` is `LIF` or `CubaLIF` there, and `Relay` an `Input`")
             continue
-        if isinstance(neuron, LIF) and np.any(np.asarray(neuron.t_ref) > 0):
-            found.append(f"population {name!r}: a refractory period, t_ref = {float(np.max(neuron.t_ref)):g} ms")
+        if refractory == "refuse" and _held(neuron):
+            found.append(
+                f"population {name!r}: a refractory period, t_ref = {float(np.max(neuron.t_ref)):g} ms; `refractory='metadata'` exports the network without it, and notes it"
+            )
         others = {port: type(each).__name__ for port, each in model.receptors[name].items() if type(each) not in (Delta, ExpCurrent)}
         found += [f"population {name!r}: receptor {port!r}, {kind}; `ExpCurrent` and `Delta` can be" for port, kind in others.items()]
         if model.populations[name].alive is not None:
             found.append(f"population {name!r}: neurons that die and are born")
     return found
+
+
+def _held(neuron: Any) -> bool:
+    """Whether neurons have a refractory period."""
+    return isinstance(neuron, LIF) and bool(np.any(np.asarray(neuron.t_ref) > 0))
 
 
 def _inputs(model: Model) -> list[str]:
@@ -151,12 +174,14 @@ def _population(nir: Any, placement: Placement, model: Model, name: str, graph: 
     """Adds a population. **Returns:** the node that each of its receptors enters by."""
     part = next(part for part in placement.workload.parts if part.name == name)
     core = placement.core[part.first : part.first + part.n]
-    where = {"core": core.astype(np.int64), "chip": placement.tile[core, 0].astype(np.int64), "population": name}
+    where: dict[str, Any] = {"core": core.astype(np.int64), "chip": placement.tile[core, 0].astype(np.int64), "population": name}
     neuron, receptors = model.neurons[name], model.receptors[name]
     if isinstance(neuron, Relay):
         graph.add(name, nir.Input({"input": np.array([part.n])}, metadata=where))
         return {}
     many = lambda x, unit: np.broadcast_to(np.asarray(x, np.float64) * unit, (part.n,)).copy()  # noqa: E731
+    if _held(neuron):
+        where["t_ref"] = many(neuron.t_ref, MS)
     tau, leak = many(neuron.tau, MS), many(neuron.v_rest, MV)
     threshold, reset, resistance = many(neuron.v_th, MV), many(neuron.v_reset, MV), many(neuron.tau, MS) / many(neuron.c, PF)
     ports = {span.port for span in model.layout.projections if span.post.population == name} or set(receptors)
@@ -169,7 +194,8 @@ def _population(nir: Any, placement: Placement, model: Model, name: str, graph: 
     graph.add(name, nir.LIF(tau, resistance, leak, threshold, reset, metadata=where))
     enter = dict.fromkeys(receptors, name)
     for port, each in slow.items():
-        enter[port] = graph.add(f"{name} {port}", nir.LI(each, each / dt, np.zeros(part.n), metadata=where))
+        synapse = {key: value for key, value in where.items() if key != "t_ref"}
+        enter[port] = graph.add(f"{name} {port}", nir.LI(each, each / dt, np.zeros(part.n), metadata=synapse))
         graph.edges.append((enter[port], name))
     return enter
 

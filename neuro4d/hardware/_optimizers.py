@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from neuro4d._base import card, did_you_mean, html_table, table
-from neuro4d.hardware._balance import balance, busiest_of
+from neuro4d.hardware._balance import balance, work_in
 from neuro4d.hardware._boards import on_board
 from neuro4d.hardware._cool import cool
 from neuro4d.hardware._gating import gate
@@ -22,7 +22,7 @@ from neuro4d.hardware._spread import spread
 from neuro4d.hardware._tables import RoutingTables, routing_tables
 from neuro4d.hardware._target import TargetError
 from neuro4d.hardware._target import target as read_target
-from neuro4d.hardware._traffic import hop_traffic, traffic
+from neuro4d.hardware._traffic import hop_traffic
 from neuro4d.hardware._utilization import Utilization, utilization
 from neuro4d.hardware._workload import Workload, workload
 from neuro4d.model import Model
@@ -225,7 +225,7 @@ class SpiNNakerOptimizer:
         for method in ("sequential", "graph") if self.workload.position is None else ("sequential", "lattice", "graph"):
             placements[method] = partition(self.workload, self.target, method)  # type: ignore[arg-type]
             placements[f"{method}, balanced"] = balance(placements[method], seed=seed)
-        numbers = {name: _communication(each) for name, each in placements.items()}
+        numbers = {name: work_in(each) for name, each in placements.items()}
         best = _lowest(numbers, locality_preference)
         placed = place(placements[best], seed=seed)
         first = placements["sequential"]
@@ -240,10 +240,6 @@ class SpiNNakerOptimizer:
     def analyze_utilization(self, placement: Placement) -> Utilization:
         """How full the cores are."""
         return utilization(placement)
-
-
-def _communication(placement: Placement) -> dict[str, float]:
-    return {"messages": float(traffic(placement).sum()), "busiest": busiest_of(placement)}
 
 
 def _lowest(numbers: dict[str, dict[str, float]], preference: float) -> str:

@@ -22,7 +22,7 @@ CLEARLY = 0.97
 """Messages of an order that is worth it, as a share of those of neurons as they are numbered."""
 
 EAGER = 0.3
-"""By which share of its length a part that spikes more is ahead of one that spikes less, times the logarithm of the ratio: found on the cortical microcircuit."""
+"""By which share of its length a part that spikes more is ahead of one that spikes less, times the logarithm of the ratio: found on the cortical microcircuit, of which `benchmarks/mapping.py --full` says what it saves."""
 
 ROWS = 512
 """Sources whose cores are looked at together."""

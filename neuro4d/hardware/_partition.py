@@ -11,7 +11,7 @@ from neuro4d._base import did_you_mean
 from neuro4d.hardware._cut import Cutter
 from neuro4d.hardware._order import ORDERS, Order
 from neuro4d.hardware._packing import CapacityError, Usage, limits, usage
-from neuro4d.hardware._placement import Change, FanOut, Placement
+from neuro4d.hardware._placement import Change, FanOut, Placement, knowing
 from neuro4d.hardware._schema import ChipTarget
 from neuro4d.hardware._workload import Workload
 
@@ -72,8 +72,7 @@ def _cut(workload: Workload, target: ChipTarget, order: Order, method: str) -> P
 def moved(placement: Placement, site: Int[np.ndarray, " cores"], change: Change, table: FanOut | None = None) -> Placement:
     """The same neurons on the same cores, which lie on these sites. What is known of the synapses is kept: to read it again takes long."""
     found = dataclasses.replace(placement, site=site, changes=(*placement.changes, change))
-    vars(found)["fan_out"] = placement.fan_out if table is None else table
-    return found
+    return knowing(found, placement.fan_out if table is None else table)
 
 
 def used(placement: Placement) -> Usage:

@@ -55,7 +55,8 @@ def place(
       tiles and then, up to 4,096 cores, of cores by simulated annealing.
     - `seed`: of the annealing.
     - `chips`: `same`: the chips of the placement; `square`: as many chips that make a rectangle whose tiles are as nearly a square as they can be. An array of 10 x 9
-      chips of 8 x 4 tiles is more than twice as wide as high; 7 x 13 of them have shorter ways. Chips on boards and on hexagonal meshes stay as they are.
+      chips of 8 x 4 tiles is more than twice as wide as high; 7 x 13 of them have shorter ways. Chips on boards and on hexagonal meshes stay as they are, and so do those of
+      a placement whose rectangle would need more chips than the largest system has.
 
     **Returns:** the placement with every core on a site of its own; sites that were free may be taken. Its report has `hops`, hop-weighted traffic per step, and
     `mean`, links per message. `annealing` never returns more hops than it was given.

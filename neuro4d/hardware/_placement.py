@@ -122,9 +122,13 @@ class Placement:
 
 def noted(placement: Placement, change: Change) -> Placement:
     """The same with one more report; what is known of the synapses is kept."""
-    found = dataclasses.replace(placement, changes=(*placement.changes, change))
-    vars(found)["fan_out"] = placement.fan_out
-    return found
+    return knowing(dataclasses.replace(placement, changes=(*placement.changes, change)), placement.fan_out)
+
+
+def knowing(placement: Placement, table: FanOut) -> Placement:
+    """Gives a placement its fan-out table where that is known already: to read it from the synapses takes long."""
+    vars(placement)["fan_out"] = table
+    return placement
 
 
 def fan_out(workload: Workload, core: Int[np.ndarray, " n"], n_cores: int) -> FanOut:

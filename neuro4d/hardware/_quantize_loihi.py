@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from neuro4d._base import AbstractValue, Constant
-from neuro4d.hardware._arriving import Arriving
+from neuro4d.hardware._arriving import Arriving, delay_text
 from neuro4d.hardware._stored import Shifted, StoredParameter, StoredWeights, parameter, spread_text, stored_weights
 from neuro4d.model import Model, cast
 from neuro4d.neurons import LoihiLIF
@@ -80,9 +80,7 @@ def loihi_problems(model: Model, name: str, items: Sequence[Arriving], longest: 
     for item in items:
         steps = item.delay - ("Delta" in kinds)
         if steps > longest:
-            found.append(
-                f"projection {item.name!r}: a delay of {item.delay} steps; the chip delays by {longest} at most: shorten it, or take a larger `dt`"
-            )
+            found.append(f"{delay_text(item, steps)}; the chip delays by {longest} at most: shorten it, or take a larger `dt`")
     return found
 
 
@@ -110,10 +108,10 @@ def to_loihi(model: Model, name: str, items: Sequence[Arriving], current: Any) -
     start, zero = model.initial[name].get("v"), v_reset
     if start is None:
         start, zero = Constant.of_bare(0.0, u.mV), v_reset - v_rest
-    initial: dict[str, AbstractValue] = {"v": Shifted.of(start, zero, per_mv, model.dtype)}
+    initial: dict[str, AbstractValue] = {"v": Shifted(start, zero, per_mv, model.dtype)}
     for variable, value in model.initial[name].items():
         if variable != "v":
-            initial[variable] = Shifted.of(value, 0.0, scale / 64, model.dtype)
+            initial[variable] = Shifted(value, 0.0, scale / 64, model.dtype)
     receptors = {port: Delta() if isinstance(each, Delta) else PulseCurrent() for port, each in model.receptors[name].items()}
     report = _report(model, name, decays, (threshold, mantissa, exponent, hold), per_mv, push)
     return Parts(cast(made, model.dtype), receptors, initial, weights, report, stored, 1 / per_mv, v_reset)

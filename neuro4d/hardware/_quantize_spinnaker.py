@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from neuro4d._base import AbstractValue, Constant
-from neuro4d.hardware._arriving import Arriving
+from neuro4d.hardware._arriving import Arriving, delay_text
 from neuro4d.hardware._quantize_loihi import Parts
 from neuro4d.hardware._stored import Shifted, StoredParameter, StoredWeights, parameter, spread_text, stored_weights
 from neuro4d.model import Model, cast
@@ -50,7 +50,7 @@ def spinnaker_problems(model: Model, name: str, items: Sequence[Arriving]) -> li
         steps = item.delay + (0 if isinstance(model.receptors[name][item.port], Delta) else 1)
         if steps > LONGEST:
             found.append(
-                f"projection {item.name!r}: a delay of {item.delay} steps; the chip's software delays by {LONGEST} at most: shorten it, or take a larger `dt`"
+                f"{delay_text(item, steps)}; the chip's software delays by {LONGEST} at most: shorten it, or take a larger `dt`"
             )
     return found
 
@@ -89,10 +89,10 @@ def to_spinnaker(model: Model, name: str, items: Sequence[Arriving]) -> Parts:
     start, zero = model.initial[name].get("v"), np.zeros(())
     if start is None:
         start, zero = Constant.of_bare(0.0, u.mV), -v_rest
-    initial: dict[str, AbstractValue] = {"v": Shifted.of(start, zero, ONE, model.dtype)}
+    initial: dict[str, AbstractValue] = {"v": Shifted(start, zero, ONE, model.dtype)}
     for variable, value in model.initial[name].items():
         if variable != "v":
-            initial[variable] = Shifted.of(value, 0.0, ONE / 1000, model.dtype)
+            initial[variable] = Shifted(value, 0.0, ONE / 1000, model.dtype)
     return Parts(cast(made, model.dtype), receptors, initial, weights, _report(model, name, made), stored, 1 / ONE, 0.0)
 
 

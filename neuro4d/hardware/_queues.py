@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
+from neuro4d.hardware._groups import groups, spans
+
 NEVER = np.iinfo(np.int64).max
 
 
@@ -62,9 +64,7 @@ def pass_freely(crossings: Crossings, level: Int[np.ndarray, " channels"], rules
     \max(a_k, s_{k-1} + t)$, a running maximum.
     """
     arrived, longest = np.full(len(crossings.channel), -1), np.zeros(len(level), np.int64)
-    at_level = level[crossings.channel]
-    order = np.argsort(at_level, kind="stable")
-    for jobs in np.split(order, np.flatnonzero(np.diff(at_level[order])) + 1) if len(order) else []:
+    for jobs in groups(level[crossings.channel]):
         parent, channel = crossings.parent[jobs], crossings.channel[jobs]
         come = np.where(parent < 0, crossings.release[jobs], arrived[parent])
         line = np.lexsort((crossings.rank[jobs], come, channel))
@@ -95,16 +95,14 @@ class _Network:
         self.first = np.searchsorted(np.sort(crossings.parent), np.arange(n + 1))
         self.children = np.argsort(crossings.parent, kind="stable")
         self.pending = np.diff(self.first)
-        self.events: list[int] = []
         self.coming: dict[int, list[Int[np.ndarray, " k"]]] = {}
         self.ending: dict[int, list[Int[np.ndarray, " k"]]] = {}
         self.starts: dict[int, Int[np.ndarray, " k"]] = {}
         roots = np.flatnonzero(crossings.parent < 0)
-        roots = roots[np.argsort(crossings.release[roots], kind="stable")]
-        for some in np.split(roots, np.flatnonzero(np.diff(crossings.release[roots])) + 1) if len(roots) else []:
-            self.starts[int(crossings.release[some[0]])] = some
+        for some in groups(crossings.release[roots]):
+            self.starts[int(crossings.release[roots[some[0]]])] = roots[some]
         self.known = set(self.starts)
-        self.events = sorted(self.starts)
+        self.events = sorted(self.starts)  # a heap
 
     def tick(self) -> None:
         """The next tick at which something happens."""
@@ -131,7 +129,7 @@ class _Network:
         self.arrived[jobs] = now
         np.add.at(self.room, self.jobs.channel[jobs[self.pending[jobs] == 0]], self.rules.buffer is not None)
         count = self.first[jobs + 1] - self.first[jobs]
-        return self.children[np.arange(int(count.sum())) + np.repeat(self.first[jobs] - np.cumsum(count) + count, count)]
+        return self.children[spans(self.first[jobs], count)]
 
     def _queue(self, jobs: Int[np.ndarray, " k"], now: int) -> Int[np.ndarray, " l"]:
         """To the end of their queues; the links that they wait for."""

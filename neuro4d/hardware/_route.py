@@ -13,6 +13,7 @@ from neuro4d._base import did_you_mean
 from neuro4d.hardware._adaptive import Adaptive
 from neuro4d.hardware._boards import Board
 from neuro4d.hardware._boards import board as board_of
+from neuro4d.hardware._groups import groups
 from neuro4d.hardware._mesh import Mesh, mesh_of
 from neuro4d.hardware._placement import Placement
 from neuro4d.hardware._trees import Trees, Ways, dimension_order, grown, targets_of
@@ -117,18 +118,26 @@ def tree(placement: Placement, neuron: int, routes: Routes | None = None) -> Int
     """The links of the multicast tree of a neuron, as the nodes they lead from and to, `(k, 2)`, those near the neuron first.
 
     `routes`: of `route`, whose tree it is; in dimension order if left out.
+
+    **Raises:** `ValueError` for routes of another placement, and for those of `routes_of`.
     """
     if routes is None:
         mesh, node = mesh_of(placement)
         ways = dimension_order(mesh, int(node[placement.core[neuron]]))
     else:
-        if routes.mesh is None or routes.trees is None:
-            raise ValueError("tree: these routes have no trees; those of `n4.hardware.route(placement)` have them.")
-        mesh, node, ways = routes.mesh, routes.trees.home, ways_of(routes, int(placement.core[neuron]))
-    reach = grown(ways, targets_of(placement, node, np.array([neuron]), mesh.n))[:, 0]
+        node, ways = trees_of(routes, placement, "tree").home, ways_of(routes, int(placement.core[neuron]))
+    reach = grown(ways, targets_of(placement, node, np.array([neuron]), len(ways.last)))[:, 0]
     passed = np.flatnonzero(reach & (ways.last >= 0))
     passed = passed[np.argsort(ways.far[passed], kind="stable")]
     return np.stack([ways.before[passed], passed], axis=1)
+
+
+def trees_of(routes: Routes, placement: Placement, who: str) -> Trees:
+    """The trees of routes of this placement. Those of one whose neurons or cores lie elsewhere would lead to other places."""
+    trees = routes.trees
+    if trees is None or not (np.array_equal(trees.core, placement.core) and np.array_equal(trees.site, placement.site)):
+        raise ValueError(f"{who}: `routes` are not those of this placement; take `n4.hardware.route(placement)`.")
+    return trees
 
 
 def ways_of(routes: Routes, core: int) -> Ways:
@@ -212,9 +221,9 @@ def _in_order(placement: Placement, mesh: Mesh, node: Int[np.ndarray, " cores"])
             "`algorithm='deadlock_free_adaptive'` only takes links that exist."
         )
     home = node[placement.core]
-    order = np.lexsort((placement.core, home))
-    for neurons in np.split(order, np.flatnonzero(np.diff(home[order])) + 1):
-        yield dimension_order(mesh, int(home[neurons[0]])), neurons
+    order = np.argsort(placement.core, kind="stable")
+    for some in groups(home[order]):
+        yield dimension_order(mesh, int(home[order[some[0]]])), order[some]
 
 
 def _adapted(placement: Placement, mesh: Mesh, node: Int[np.ndarray, " cores"]) -> Iterator[Group]:
@@ -299,4 +308,5 @@ class _Ledger:
         rows = sorted(self.rows, key=lambda row: row[0])
         start = np.concatenate([[0], np.cumsum([len(nodes) for _, nodes, _ in rows])]).astype(np.int64)
         nodes = np.concatenate([nodes for _, nodes, _ in rows])
-        return Trees(start, nodes, number[nodes, np.concatenate([by for _, _, by in rows])], self.node)
+        channel = number[nodes, np.concatenate([by for _, _, by in rows])]
+        return Trees(start, nodes, channel, self.node, self.placement.core, self.placement.site)

@@ -16,10 +16,11 @@ class Groups(NamedTuple):
 
 
 class Schedule(NamedTuple):
-    """What is powered when. `on`: of each group in each window, `(windows, groups)`; `wakes`: cores that are woken in the run, all together; `waits`: how often cores
-    wait for others to wake."""
+    """What is powered when. `on`: of each group in each window, `(windows, groups)`; `share`: of the time, for which each is on, `(groups,)`; `wakes`: cores that are woken in
+    the run, all together; `waits`: how often cores wait for others to wake."""
 
     on: Bool[np.ndarray, "windows groups"]
+    share: Float[np.ndarray, " groups"]
     wakes: int
     waits: int
 
@@ -65,4 +66,4 @@ def schedule(groups: Groups, busy: Bool[np.ndarray, "windows cores"], time: Floa
     on = np.ones_like(idle)
     for which in np.flatnonzero(taken):
         on[begin[which] : end[which], group[which]] = False
-    return Schedule(on, int(groups.size[group[taken]].sum()), len(np.unique(end[taken])))
+    return Schedule(on, time @ on / time.sum(), int(groups.size[group[taken]].sum()), len(np.unique(end[taken])))

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from neuro4d._base import did_you_mean
+from neuro4d._base import check_count, did_you_mean
 from neuro4d.hardware._balance import finished, levelled
 from neuro4d.hardware._estimate import estimate
 from neuro4d.hardware._placement import Change, Placement, noted
@@ -34,7 +34,7 @@ def spread(
 
     **Returns:** the best placement, which may be the one that was given. Its report has `energy` per step in J, `step_time` in s and `cores`.
 
-    **Raises:** `ValueError` for an unknown aim, and for fewer chips than are in use.
+    **Raises:** `ValueError` for an unknown aim, for fewer chips than are in use, and where a table of neurons and cores would take more than 2 GiB.
 
     !!! Example
 
@@ -47,7 +47,7 @@ def spread(
     """
     if aim not in AIMS:
         raise ValueError(f"spread: cannot aim at {aim!r}.{did_you_mean(str(aim), AIMS)}")
-    most = placement.n_chips if chips is None else chips
+    most = placement.n_chips if chips is None else check_count(chips, "spread: chips")
     if not placement.n_chips <= most <= placement.chip.chips:
         raise ValueError(
             f"spread: chips={chips}; the placement uses {placement.n_chips}, and the largest system has {placement.chip.chips}."

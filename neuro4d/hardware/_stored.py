@@ -134,13 +134,10 @@ class Shifted(AbstractValue):
     factor: Any
     unit: Any = eqx.field(static=True)
 
-    @classmethod
-    def of(cls, value: AbstractValue, zero: Any, factor: Any, dtype: Any) -> "Shifted":
+    def __init__(self, value: AbstractValue, zero: Any, factor: Any, dtype: Any):
         """With numbers in the precision of a model."""
-        made = object.__new__(cls)
-        for name, x in (("value", value), ("zero", jnp.asarray(zero, dtype)), ("factor", jnp.asarray(factor, dtype)), ("unit", NUMBER)):
-            object.__setattr__(made, name, x)
-        return made
+        self.value, self.unit = value, NUMBER
+        self.zero, self.factor = jnp.asarray(zero, dtype), jnp.asarray(factor, dtype)
 
     def draw(self, words):
         return (self.value.draw(words) - self.zero) * self.factor

@@ -225,15 +225,14 @@ def heat_of(placement: Placement) -> Heat:
     work = work + float(events["links"].value) * ends / max(float(ends.sum()), np.finfo(float).tiny)
     if "waking" in events:
         work = work + float(events["waking"].value) / placement.n_cores
-    groups, plan, windows = planned(placement)
-    share = windows @ plan.on / windows.sum()
+    groups, plan = planned(placement)
     chip, off = placement.chip, value(power.gated)
     chips = np.unique(placement.site // chip.cores)
     where, inside = np.divmod(np.arange(len(chips) * chip.cores), chip.cores)
     each = -(-chip.cores // power.group)
     found = np.full(len(chips) * each, off)
     used = np.searchsorted(chips, placement.site // chip.cores) * each + placement.site % chip.cores // power.group
-    found[used] += (value(power.core) - off) * share[groups.of]
+    found[used] += (value(power.core) - off) * plan.share[groups.of]
     return Heat(work / time, found[where * each + inside // power.group], value(power.chip), value(power.host))
 
 

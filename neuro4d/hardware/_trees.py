@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
+from neuro4d.hardware._groups import groups, spans
 from neuro4d.hardware._mesh import Mesh
-from neuro4d.hardware._placement import Placement
+from neuro4d.hardware._placement import FanOut, Placement
 
 
 class Ways(NamedTuple):
@@ -23,20 +24,22 @@ class Trees(NamedTuple):
     """The links over which packets of each core go: those of core `i` are the entries `start[i]` to `start[i + 1] - 1`, near ones first.
 
     **Fields:** `start` `(cores + 1,)`; `node` that is entered, and `channel` by which, as numbers of `Routes.channels`, `(k,)`; `home`: the node
-    of every core, `(cores,)`.
+    of every core, `(cores,)`; `core` of every neuron and `site` of every core: by these a placement is known to be that of the trees.
     """
 
     start: Int[np.ndarray, " cores+1"]
     node: Int[np.ndarray, " k"]
     channel: Int[np.ndarray, " k"]
     home: Int[np.ndarray, " cores"]
+    core: Int[np.ndarray, " n"]
+    site: Int[np.ndarray, " cores"]
 
 
 def late(mesh: Mesh) -> Bool[np.ndarray, "links links"]:
     """Whether a link may not follow another on the same virtual channel: those that lead to smaller columns come first.
 
     Links of the first kind make columns smaller. Those of the second kind never do, and rows alone cannot close a circle, since no packet turns back. So
-    links without a way around an edge never wait for each other in a circle (Glass & Ni 1992, J. ACM 41(5): west-first). Dimension order keeps to
+    links without a way around an edge never wait for each other in a circle (Glass & Ni 1994, J. ACM 41(5): west-first). Dimension order keeps to
     this too.
     """
     west = mesh.steps[:, 0] < 0
@@ -69,9 +72,7 @@ def channels(mesh: Mesh, before: Int[np.ndarray, " n"], last: Int[np.ndarray, " 
 
 def levels(far: Int[np.ndarray, " n"]) -> list[Int[np.ndarray, " k"]]:
     """Nodes by how far they are, the nearest first; those with -1 left out."""
-    order = np.argsort(far, kind="stable")
-    order = order[far[order] >= 0]
-    return np.split(order, np.flatnonzero(np.diff(far[order])) + 1)
+    return [nodes for nodes in groups(far) if far[nodes[0]] >= 0]
 
 
 def grown(ways: Ways, reach: Bool[np.ndarray, "nodes k"]) -> Bool[np.ndarray, "nodes k"]:
@@ -80,10 +81,9 @@ def grown(ways: Ways, reach: Bool[np.ndarray, "nodes k"]) -> Bool[np.ndarray, "n
     if not reach.any():
         return reach
     directions = int(ways.last.max()) + 1
-    key = np.where(ways.last >= 0, ways.far * directions + ways.last, -1)
-    order = np.argsort(-key, kind="stable")
-    order = order[key[order] >= 0]
-    for nodes in np.split(order, np.flatnonzero(np.diff(key[order])) + 1):
+    entered = np.flatnonzero(ways.last >= 0)
+    for some in reversed(groups(ways.far[entered] * directions + ways.last[entered])):
+        nodes = entered[some]
         reach[ways.before[nodes]] |= reach[nodes]
     return reach
 
@@ -92,10 +92,13 @@ def targets_of(
     placement: Placement, node: Int[np.ndarray, " cores"], neurons: Int[np.ndarray, " k"], n_nodes: int
 ) -> Bool[np.ndarray, "nodes k"]:
     """Which nodes each of these neurons reaches."""
-    table = placement.fan_out
-    first, count = table.start[neurons], table.start[neurons + 1] - table.start[neurons]
-    column = np.repeat(np.arange(len(neurons)), count)
-    entry = np.arange(int(count.sum())) + np.repeat(first - np.cumsum(count) + count, count)
+    entry, count = entries_of(placement.fan_out, neurons)
     found = np.zeros((n_nodes, len(neurons)), bool)
-    found[node[table.core[entry]], column] = True
+    found[node[placement.fan_out.core[entry]], np.repeat(np.arange(len(neurons)), count)] = True
     return found
+
+
+def entries_of(table: FanOut, neurons: Int[np.ndarray, " k"]) -> tuple[Int[np.ndarray, " e"], Int[np.ndarray, " k"]]:
+    """Entries of the table for these neurons, one neuron behind the other, and how many each has."""
+    count = table.start[neurons + 1] - table.start[neurons]
+    return spans(table.start[neurons], count), count

@@ -3,7 +3,7 @@
 import dataclasses
 
 from neuro4d._base import card, html_table, table
-from neuro4d.hardware._packing import limits
+from neuro4d.hardware._packing import Usage, limits
 from neuro4d.hardware._partition import used
 from neuro4d.hardware._placement import Placement
 
@@ -38,6 +38,12 @@ class Utilization:
         return card(f"Utilization of {self.target}", html_table(HEAD, self.rows()))
 
 
+def stored(placement: Placement) -> Usage:
+    """What each core uses, with its memory as it is stored after `compress`."""
+    found = used(placement)
+    return found if placement.layout is None else found._replace(memory=placement.layout.memory)
+
+
 def utilization(placement: Placement) -> Utilization:
     """How full the chips and the cores of a placement are; memory as it is stored after `compress`.
 
@@ -55,9 +61,7 @@ def utilization(placement: Placement) -> Utilization:
         axons_out    0.0%          0.0%
         memory       0.0%          0.0%
     """
-    found = used(placement)
-    if placement.layout is not None:
-        found = found._replace(memory=placement.layout.memory)
+    found = stored(placement)
     known = limits(placement.target)
     share = {name: float(getattr(found, name).mean()) / limit for name, limit in known.items()}
     return Utilization(

@@ -118,7 +118,7 @@ def layered(
     **Arguments:** `pre`, `post`: the two ends of every synapse, `(k,)`; `spikes`: per neuron and step, `(n,)`; `dt`: a time, such as
     `1*u.ms`; `steps`; `arrivals`: events from outside per neuron and step, `(n,)`, 0 if left out.
 
-    **Raises:** `ValueError` where numbers do not fit together; `UnitError` for a `dt` without a unit of time.
+    **Raises:** `ValueError` where numbers do not fit together; `TypeError` for neurons that are not named by integers; `UnitError` for a `dt` without a unit of time.
 
     !!! Example
 
@@ -133,6 +133,10 @@ def layered(
         raise ValueError(
             f"layered: {len(names)} names and {len(sizes)} sizes of {n} neurons in all, with synapses {pre.shape} to {post.shape} and spikes {np.shape(spikes)}; "
             f"expected one name per size, `pre` and `post` of one shape (k,), and spikes ({n},)."
+        )
+    if any(each.size and each.dtype.kind not in "iu" for each in (pre, post)):
+        raise TypeError(
+            f"layered: `pre` and `post` are numbers of neurons, integers; got {pre.dtype} and {post.dtype}. For example `pre=np.array([0, 1])`."
         )
     if len(pre) and not (min(pre.min(), post.min()) >= 0 and max(pre.max(), post.max()) < n):
         raise ValueError(f"layered: synapses name neurons outside of 0 to {n - 1}.")

@@ -97,9 +97,10 @@ def _check_limits(name: str, rule: AbstractPlasticity, weight: AbstractValue, un
     limits, (low, high) = rule.limits(), weight.bounds()
     if limits is None or (limits[0] <= low and high <= limits[1]):
         return
+    line = example(unit).replace("20", f"{(limits[0] + limits[1]) / 2:g}", 1)
     raise ValueError(
         f"projection {name!r}: {type(rule).__name__} keeps weights from {attach(limits[0], unit)} to {attach(limits[1], unit)}; got "
-        f"{weight}, which reaches from {low:g} to {high:g}. For example `weight={(limits[0] + limits[1]) / 2:g} * {example(unit)[5:]}`; "
+        f"{weight}, which reaches from {low:g} to {high:g}. For example `weight={line}`; "
         "a distribution needs limits of its own, `n4.Normal(..., low=..., high=...)`."
     )
 

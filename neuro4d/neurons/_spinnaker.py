@@ -4,14 +4,18 @@ from typing import ClassVar, NamedTuple
 
 import brainunit as u
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int32
 
-from neuro4d._base import NUMBER, WORD, product_s1615, quantity, steps_of, to_integer
+from neuro4d._base import NUMBER, WORD, first_bad, product_s1615, quantity, steps_of, to_integer
 from neuro4d.neurons._base import AbstractNeuron, Fired
 from neuro4d.neurons._checks import check_above
 
 ONE = 2**15
 """1 in the format s16.15."""
+
+MOST = 65535
+"""The largest whole number in it."""
 
 BITS_PER_PA = ONE / 1000
 """Units of s16.15 in nA for 1 pA."""
@@ -67,7 +71,7 @@ class SpiNNakerLIF(AbstractNeuron):
 
     **Variables:** `v`, the integer: 32768 for 1 mV. Give `v0` like this as well: `v0=-65*2**15`.
 
-    **Raises:** `UnitError` for a bare number or another dimension, `ValueError` for a value outside its range.
+    **Raises:** `UnitError` for a bare number or another dimension, `ValueError` for a value outside its range, and in `build` for a resistance `tau / c` above 65535 MOhm.
 
     **Source:** `neuron_model_lif_impl.h` and `neuron_impl_standard.h` of sPyNNaker: closed form, order of a step, threshold and refractory period.
 
@@ -81,11 +85,11 @@ class SpiNNakerLIF(AbstractNeuron):
 
     tau: Float[Array, "*n"] = quantity(u.ms, low=0, open_low=True)
     c: Float[Array, "*n"] = quantity(u.pF, low=0, open_low=True)
-    v_rest: Float[Array, "*n"] = quantity(u.mV, low=-65535, high=65535)
-    v_th: Float[Array, "*n"] = quantity(u.mV, low=-65535, high=65535)
-    v_reset: Float[Array, "*n"] = quantity(u.mV, low=-65535, high=65535)
+    v_rest: Float[Array, "*n"] = quantity(u.mV, low=-MOST, high=MOST)
+    v_th: Float[Array, "*n"] = quantity(u.mV, low=-MOST, high=MOST)
+    v_reset: Float[Array, "*n"] = quantity(u.mV, low=-MOST, high=MOST)
     t_ref: Float[Array, "*n"] = quantity(u.ms, low=0, default=0 * u.ms)
-    i_offset: Float[Array, "*n"] = quantity(u.pA, low=-65535e3, high=65535e3, default=0 * u.pA)
+    i_offset: Float[Array, "*n"] = quantity(u.pA, low=-1e3 * MOST, high=1e3 * MOST, default=0 * u.pA)
 
     variables: ClassVar = {"v": NUMBER}
     accepts: ClassVar = frozenset({"i", "jump"})
@@ -95,6 +99,13 @@ class SpiNNakerLIF(AbstractNeuron):
 
     def check(self, dt):
         steps_of(self.t_ref, dt, "SpiNNakerLIF.t_ref")
+        resistance = 1000 * np.asarray(self.tau) / np.asarray(self.c)
+        bad = ~(resistance <= MOST)
+        if np.any(bad):
+            raise ValueError(
+                f"SpiNNakerLIF: tau / c is a resistance of at most {MOST} MOhm, which is what s16.15 holds; got {np.max(resistance):g} MOhm"
+                f"{first_bad(bad)}. For example `tau=20*u.ms, c=200*u.pF`, which is 100 MOhm."
+            )
 
     def membrane(self):
         return None

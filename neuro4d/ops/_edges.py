@@ -32,17 +32,9 @@ def host_edges(path: Pathway, low: int, high: int) -> tuple[slice, Int[np.ndarra
 
     The last is `neuron * n_ports + port`, so that `divmod` with `n_ports` gives both.
     """
-    # Cut on the host: to slice a JAX array is to compute, which fails inside a compiled function and with numbers beyond 32 bits.
-    bounds = np.asarray(path.bounds)[low:high].astype(np.int64)
-    start = np.asarray(path.start)[low:high].astype(np.int64)
+    place, lengths = _pieces(path, low, high)
     n_blocks = path.n_blocks
-    if low >= high:
-        empty = np.zeros(0, np.int64)
-        return slice(0, 0), empty, empty, empty
-    first = int(start[0, 0] | (start[0, 1] << 32))
-    lengths = np.diff(bounds, axis=1)
-    place = slice(first, first + int(lengths.sum()))
-    piece = np.repeat(np.tile(np.arange(lengths.shape[1]), high - low), lengths.reshape(-1))
+    piece = np.repeat(np.tile(np.arange(lengths.shape[1]), len(lengths)), lengths.reshape(-1))
     source = np.repeat(np.arange(low, high), lengths.sum(axis=1))
     port, inside = np.divmod(np.asarray(path.targets)[place].astype(np.int64), path.width)
     neuron = (piece % n_blocks) * path.width + inside
@@ -51,16 +43,22 @@ def host_edges(path: Pathway, low: int, high: int) -> tuple[slice, Int[np.ndarra
 
 def host_targets(path: Pathway, low: int, high: int) -> tuple[Int[np.ndarray, " sources"], Int32[np.ndarray, " k"]]:
     """How many edges each of the sources `low` to `high - 1` has, and the neurons that they lead to, source by source: what `host_edges` says without delays and ports,
-    in numbers of 32 bits and a third of the time."""
-    bounds = np.asarray(path.bounds)[low:high].astype(np.int64)
-    start = np.asarray(path.start)[low:high].astype(np.int64)
-    if low >= high:
-        return np.zeros(0, np.int64), np.zeros(0, np.int32)
-    first = int(start[0, 0] | (start[0, 1] << 32))
-    lengths = np.diff(bounds, axis=1)
-    edges = np.asarray(path.targets)[first : first + int(lengths.sum())].astype(np.int32)
+    and in numbers of 32 bits."""
+    place, lengths = _pieces(path, low, high)
+    edges = np.asarray(path.targets)[place].astype(np.int32)
     inside = edges if path.n_ports == 1 else edges % np.int32(path.width)
     if path.n_blocks > 1:
-        block = np.tile(np.arange(lengths.shape[1], dtype=np.int32) % path.n_blocks * path.width, high - low)
+        block = np.tile(np.arange(lengths.shape[1], dtype=np.int32) % path.n_blocks * path.width, len(lengths))
         inside = inside + np.repeat(block, lengths.reshape(-1))
     return lengths.sum(axis=1), inside
+
+
+def _pieces(path: Pathway, low: int, high: int) -> tuple[slice, Int[np.ndarray, "sources pieces"]]:
+    """Where the edges of the sources `low` to `high - 1` lie in the arrays, and how many each has by delay and block."""
+    # Cut on the host: to slice a JAX array is to compute, which fails inside a compiled function and with numbers beyond 32 bits.
+    lengths = np.diff(np.asarray(path.bounds)[low:high].astype(np.int64), axis=1)
+    if low >= high:
+        return slice(0, 0), lengths
+    start = np.asarray(path.start)[low].astype(np.int64)
+    first = int(start[0] | (start[1] << 32))
+    return slice(first, first + int(lengths.sum())), lengths

@@ -150,34 +150,24 @@ def _temperatures(placement: Placement, mesh: Mesh, node: Int[np.ndarray, " core
     return Shown(corners, celsius, low, max(high, low + 1e-3), "YlOrRd", "temperature (°C)", note)
 
 
+def _counted(placement: Placement) -> tuple[Any, Any]:
+    """The meter of a placement, and what it counts in a step."""
+    counted = meter(placement)
+    return counted, counted.loads(np.asarray(placement.workload.spikes, float))
+
+
 def _load(placement: Placement) -> Interval:
-    counted: Any = meter(placement)
-    parts = counted.busy(counted.loads(np.asarray(placement.workload.spikes, float))).values()
-    return sum(parts, Interval(np.zeros(placement.n_cores)))
+    counted, loads = _counted(placement)
+    return sum(counted.busy(loads).values(), Interval(0.0))
 
 
 def _energy(placement: Placement) -> Interval:
-    loads, energy = _loads(placement), placement.target.energy
-    found = Interval(np.zeros(placement.n_cores))
-    pairs = (
-        (energy.event, loads.events),
-        (energy.update, loads.active),
-        (energy.idle or energy.update, loads.idle),
-        (energy.spike, loads.spikes),
-        (energy.message, loads.messages),
-    )
-    for coefficient, number in pairs:
-        if coefficient is not None:
-            found = found + coefficient.interval * np.asarray(number, float)
-    return found
-
-
-def _loads(placement: Placement) -> Any:
-    return meter(placement).loads(np.asarray(placement.workload.spikes, float))
+    counted, loads = _counted(placement)
+    return sum(counted.paid(loads).values(), Interval(0.0))
 
 
 def _messages(placement: Placement) -> Interval:
-    loads = _loads(placement)
+    _, loads = _counted(placement)
     return Interval(loads.messages + loads.arrivals)
 
 
@@ -188,7 +178,7 @@ def _neurons(placement: Placement) -> Interval:
 QUANTITIES = MappingProxyType(
     {
         "load": Quantity("working time per step", "s", np.maximum, _load),
-        "events": Quantity("synaptic events per step", "", np.add, lambda placement: Interval(_loads(placement).events)),
+        "events": Quantity("synaptic events per step", "", np.add, lambda placement: Interval(_counted(placement)[1].events)),
         "energy": Quantity("energy of events per step", "J", np.add, _energy),
         "messages": Quantity("messages per step", "", np.add, _messages),
         "neurons": Quantity("neurons", "", np.add, _neurons),
@@ -288,10 +278,10 @@ def bar(ax: Any, drawn: Any, label: str) -> None:
     scale.outline.set_visible(False)
 
 
-def small(ax: Any, text: str) -> None:
-    """Small print below the picture, with room made for it."""
+def small(ax: Any, text: str, below: float = 4) -> None:
+    """Small print, `below` points under the left end of the picture, with room made for it."""
     ax.annotate(
-        text, (0, 0), xycoords="axes fraction", xytext=(0, -4), textcoords="offset points", va="top", fontsize=7.5, color=_canvas.FAINT
+        text, (0, 0), xycoords="axes fraction", xytext=(0, -below), textcoords="offset points", va="top", fontsize=7.5, color=_canvas.FAINT
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from neuro4d.hardware import Interval
 from neuro4d.plot import _canvas
+from neuro4d.plot._chip import small
 
 Point = tuple[Interval | float, Interval | float]
 
@@ -57,10 +58,7 @@ def accuracy_energy(points: Mapping[str, Point], ax: Any = None, unit: str = "J 
         ax.margins(x=0.12, y=0.12)
         ax.set_xlabel(f"energy ({unit})")
         ax.set_ylabel("accuracy")
-        text = "filled: Pareto front; open: bands leave it undecided; grey: beaten wherever in its band it lies"
-        ax.annotate(
-            text, (0, 0), xycoords="axes fraction", xytext=(0, -34), textcoords="offset points", va="top", fontsize=7.5, color=_canvas.FAINT
-        )
+        small(ax, "filled: Pareto front; open: bands leave it undecided; grey: beaten wherever in its band it lies", below=34)
         _label(ax, tuple(points), energy[1], accuracy[1])
     return ax
 

@@ -247,3 +247,26 @@ def test_placing_knows_links_around():
     placement = Placement(target, work, np.arange(2), site)
     assert n4.hardware.hop_traffic(placement) == 1
     assert n4.hardware.place(placement).changes[-1].before["hops"] == 1
+
+
+@pytest.mark.parametrize(("name", "virtual"), [("spin1-48chip", 1), ("spin1-144chip-open", 2), ("spin1-144chip", 3)])
+def test_as_many_virtual_channels_as_a_board_needs(name, virtual):
+    """A core on every chip, each of which sends to all others."""
+    target = on_board(n4.hardware.target("spinnaker1"), name)
+    n = board(name).n
+    work = layered(["a"], [n], *np.divmod(np.arange(n * n), n), np.ones(n), dt=1 * u.ms, steps=1)
+    placement = Placement(target, work, np.arange(n), np.arange(n) * target.chip.cores)
+    routes = route(placement, algorithm="deadlock_free_adaptive")
+    assert routes.virtual == virtual
+    assert is_deadlock_free(routes)
+
+
+def test_no_further_channel_is_taken_for_a_link_that_carries_almost_nothing():
+    """A loud core whose only way on one channel begins with the link of a quiet one, next to another way with two channels and no load at all."""
+    work = layered(["a"], [4], [0, 2], [1, 3], [1.0, 0, 1e-6, 0], dt=1 * u.ms, steps=1)
+    target = on_board(n4.hardware.target("spinnaker1"), "spin1-48chip")
+    places = list(board("spin1-48chip").places)
+    site = np.array([places.index(place) * target.chip.cores + i for i, place in enumerate([(3, 3), (1, 4), (3, 3), (2, 3)])])
+    routes = route(Placement(target, work, np.arange(4), site), algorithm="deadlock_free_adaptive")
+    assert routes.virtual == 1
+    assert routes.load.max() == 1 + 1e-6

@@ -34,20 +34,20 @@ def signed(x, bits):
 
 @given(words, unsigned)
 def test_a_word_times_a_fraction(x, y):
-    got = scaled_down(jnp.asarray(x, jnp.int32), jnp.asarray(y, jnp.uint32))
+    got = jax.jit(scaled_down)(jnp.asarray(x, jnp.int32), jnp.asarray(y, jnp.uint32))
     assert got.tolist() == [(a * b) >> 32 for a, b in zip(x, y, strict=True)]
 
 
 @given(words, words)
 def test_a_product_of_two_accums(x, y):
-    got = product_s1615(jnp.asarray(x, jnp.int32), jnp.asarray(y, jnp.int32))
+    got = jax.jit(product_s1615)(jnp.asarray(x, jnp.int32), jnp.asarray(y, jnp.int32))
     assert got.tolist() == [signed((a * b) >> 15, 32) for a, b in zip(x, y, strict=True)]
 
 
 @given(words, st.lists(st.integers(0, 4096), min_size=64, max_size=64))
 def test_a_decay_in_4096ths(x, keep):
     x = [signed(a, 24) for a in x]
-    got = kept_of(jnp.asarray(x, jnp.int32), jnp.asarray(keep, jnp.int32))
+    got = jax.jit(kept_of)(jnp.asarray(x, jnp.int32), jnp.asarray(keep, jnp.int32))
     assert got.tolist() == [int(math.copysign(abs(a) * b // 4096, a)) for a, b in zip(x, keep, strict=True)]
 
 
@@ -305,6 +305,9 @@ def test_spinnaker_refuses_what_it_cannot_store():
             "c", 1, n4.SpiNNakerLIF(tau=1 * u.ms, c=1 * u.pF, v_rest=0 * u.mV, v_th=1 * u.mV, v_reset=0 * u.mV, t_ref=0.15 * u.ms)
         )
         n4.Network(cells).build(dt=0.1 * u.ms)
+    with pytest.raises(ValueError, match=r"at most 65535 MOhm.* got 1e\+08 MOhm"):
+        large = n4.SpiNNakerLIF(tau=1e5 * u.ms, c=1 * u.pF, v_rest=0 * u.mV, v_th=1 * u.mV, v_reset=0 * u.mV)
+        n4.Network(n4.Population("c", 1, large)).build(dt=0.1 * u.ms)
 
 
 @pytest.mark.usefixtures("x64")

@@ -25,10 +25,12 @@ def feed_forward():
         "first", 10, lif(tau=np.linspace(8, 12, 10) * u.ms), {"exc": n4.ExpCurrent(tau=4 * u.ms), "inh": n4.ExpCurrent(tau=4 * u.ms)}
     )
     second = n4.Population("second", 8, lif(), {"jump": n4.Delta(), "slow": n4.ExpCurrent(tau=7 * u.ms)})
+    held = n4.Population("held", 6, lif(t_ref=np.linspace(0, 5, 6) * u.ms), {"jump": n4.Delta()})
     return n4.Network(
         source,
         first,
         second,
+        held,
         n4.Poisson("noise", source, "in", rate=300 * u.Hz, weight=1 * u.mV),
         n4.Projection(
             "exc",
@@ -42,6 +44,7 @@ def feed_forward():
         n4.Projection("inh", source[:5], first, "inh", n4.AllToAll(), weight=-30 * u.pA, delay=0 * u.ms),
         n4.Projection("jump", first, second, "jump", n4.FixedProb(0.5), weight=3 * u.mV, delay=0 * u.ms),
         n4.Projection("slow", first, second, "slow", n4.AllToAll(), weight=90 * u.pA, delay=0.4 * u.ms),
+        n4.Projection("hold", source, held, "jump", n4.AllToAll(), weight=6 * u.mV, delay=0.2 * u.ms),
     )
 
 
@@ -51,7 +54,9 @@ def exported():
     model = feed_forward().build(dt=0.2 * u.ms, seed=1)
     run = n4.simulate(model, jr.key(0), 100 * u.ms, progress=False)
     placement = h.partition(h.workload(model, run), chip_cases.small_chip(neurons=8, axons_in=10**6, axons_out=10**6, memory=10**9))
-    return run, placement, h.to_nir(placement)
+    with pytest.raises(h.NotInNIRError, match=r"'held': a refractory period, t_ref = 5 ms; `refractory='metadata'`"):
+        h.to_nir(placement)
+    return run, placement, h.to_nir(placement, refractory="metadata")
 
 
 def raster(run, name):
@@ -99,20 +104,25 @@ class Integrator:
         return found
 
     def lif(self, node, impulses, synapse):
-        return self.membrane(node, node.tau, self.graph.nodes[synapse].tau, self.of(synapse), node.r * impulses * self.dt / node.tau)
+        jump = node.r * impulses * self.dt / node.tau
+        if synapse is None:
+            return self.membrane(node, node.tau, 2 * node.tau, 0 * impulses, jump)
+        return self.membrane(node, node.tau, self.graph.nodes[synapse].tau, self.of(synapse), jump)
 
     def cubalif(self, node, impulses, synapse):
         return self.membrane(node, node.tau_mem, node.tau_syn, self.falling(node.tau_syn, node.w_in * impulses), 0 * impulses)
 
     def membrane(self, node, tau, tau_syn, current, jump):
-        """The solution for a current that falls by `tau_syn` from what it is at the beginning of a step."""
-        v, spikes = node.v_leak.copy(), np.zeros_like(current)
+        """The solution for a current that falls by `tau_syn` from what it is at the beginning of a step; it is held where metadata say so."""
+        v, spikes, held = node.v_leak.copy(), np.zeros_like(current), np.zeros(len(node.v_leak), int)
+        hold = np.rint(node.metadata.get("t_ref", np.zeros(len(held))) / self.dt).astype(int)
         leak, fall = np.exp(-self.dt / tau), np.exp(-self.dt / tau_syn)
         through = node.r * tau_syn / (tau_syn - tau) * (fall - leak)
         for step in range(self.steps):
-            v = node.v_leak + (v - node.v_leak) * leak + (through * current[step - 1] if step else 0) + jump[step]
+            moved = node.v_leak + (v - node.v_leak) * leak + (through * current[step - 1] if step else 0) + jump[step]
+            v = np.where(held > 0, v, moved)
             spikes[step] = v > node.v_threshold
-            v = np.where(spikes[step], node.v_reset, v)
+            v, held = np.where(spikes[step], node.v_reset, v), np.where(spikes[step], hold, np.maximum(held - 1, 0))
         return spikes
 
 
@@ -134,6 +144,12 @@ def test_the_graph_makes_the_spikes_of_the_network(exported, tmp_path):
         there, here = solved.of(name), raster(run, name)
         assert here.sum() > 40
         assert np.array_equal(there, here), name
+    assert np.allclose(back.nodes["held"].metadata["t_ref"], np.linspace(0, 5e-3, 6)) and "t_ref" in back.metadata["refractory"]
+    there, here = solved.of("held"), raster(run, "held")
+    assert np.array_equal(there, here) and here.sum() > 40
+    del back.nodes["held"].metadata["t_ref"]  # what a framework makes of it, which does not read it
+    free = Integrator(back, run.n_steps, {"source": raster(run, "source")}).of("held")
+    assert np.array_equal(free[:, 0], here[:, 0]) and (free.sum(axis=0)[1:] > here.sum(axis=0)[1:]).all()
 
 
 def test_numbers_are_in_si_and_nodes_know_their_cores(exported):
@@ -150,11 +166,21 @@ def test_numbers_are_in_si_and_nodes_know_their_cores(exported):
     jump = graph.nodes["jump"].weight
     assert np.allclose(jump[jump != 0], 3e-3 * 200e-12 / 2e-4)
     delays = sorted(float(node.delay[0]) for node in graph.nodes.values() if isinstance(node, nir.Delay))
-    assert np.allclose(delays, [2e-4, 2e-4, 4e-4, 4e-4, 6e-4, 8e-4, 1e-3])
+    assert np.allclose(delays, [2e-4, 2e-4, 2e-4, 4e-4, 4e-4, 6e-4, 8e-4, 1e-3])
     part = {each.name: slice(each.first, each.first + each.n) for each in placement.workload.parts}
     for name, node in (("first", first), ("second", second), ("source", graph.nodes["source"])):
         assert np.array_equal(node.metadata["core"], placement.core[part[name]])
         assert np.array_equal(node.metadata["chip"], placement.tile[placement.core[part[name]], 0])
+
+
+def test_refractory_periods_are_refused_or_noted(exported):
+    """Never left out without a word: nothing is noted where there is none, and there is no third way."""
+    _, placement, graph = exported
+    assert [name for name, node in graph.nodes.items() if "t_ref" in node.metadata] == ["held"]
+    with pytest.raises(ValueError, match="'refuse' or 'metadata'; got 'drop'"):
+        h.to_nir(placement, refractory="drop")
+    cuba = h.to_nir(silent(n4.zoo.cuba(scale=0.05).build(dt=0.1 * u.ms, seed=0)), refractory="metadata")
+    assert np.allclose(cuba.nodes["cells"].metadata["t_ref"], 5e-3) and isinstance(cuba.nodes["cells inh"], nir.LI)
 
 
 def test_all_that_nir_cannot_express_is_listed():

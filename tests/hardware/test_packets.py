@@ -276,6 +276,12 @@ def test_simulated_delays_lie_in_the_analytic_band(five, name, copies):
     spread = n4.hardware.packets(placement, run, within=0.1 * u.ms, **how, **NO_LOSS)
     assert quiet.mean.low <= spread.mean <= quiet.mean.high <= 1.2**2 * quiet.mean.low * (1 + 1e-9)
     assert spread.mean < found.mean
+    for share in (0.6, 1.5):  # of its time, the busiest link works: queues come and go, or grow until the last packet has started
+        within = counted.queue * 3e-9 / share * u.second
+        wide = n4.hardware.network_delay(placement, run, within=within, **how)
+        some = n4.hardware.packets(placement, run, within=within, **how, **NO_LOSS)
+        assert wide.mean.low <= some.mean <= wide.mean.high <= 2**2 * wide.mean.low * (1 + 1e-9)
+        assert wide.p99.low <= some.quantile(0.99) <= wide.p99.high <= 2.5**2 * wide.p99.low * (1 + 1e-9)
 
 
 def test_bands_of_a_target_come_on_top(five):
@@ -347,6 +353,10 @@ def test_a_target_without_times_of_links_and_foreign_routes_are_refused():
         n4.hardware.packets(brain)
     with pytest.raises(ValueError, match="are not those of this placement"):
         n4.hardware.packets(brain, routes=n4.hardware.routes_of([[0, 1]]), hop=1 * u.nsecond, link=1 * u.nsecond)
+    here = n4.hardware.partition(work, chip(True, neurons=1, columns=4, rows=1, per_tile=1))
+    for core, site in ((here.core, here.site[::-1]), (here.core[::-1], here.site)):  # as many cores, elsewhere, or with other neurons
+        with pytest.raises(ValueError, match="are not those of this placement"):
+            n4.hardware.network_delay(here, routes=n4.hardware.route(Placement(here.target, work, core, site)))
 
 
 def test_a_network_on_one_node_sends_nothing():

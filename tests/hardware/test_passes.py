@@ -356,6 +356,11 @@ def test_a_time_step_has_a_unit():
         h.layered(["a"], [1], [0], [0], np.ones(1), dt=0 * u.ms, steps=1)
 
 
+def test_neurons_are_named_by_integers():
+    with pytest.raises(TypeError, match=r"layered: `pre` and `post` are numbers of neurons, integers; got float64 and int64"):
+        h.layered(["a"], [2], [0.5], [1], np.ones(2), dt=1 * u.ms, steps=1)
+
+
 def test_an_unknown_target_lists_the_known_ones_once():
     with pytest.raises(h.TargetError) as error:
         h.target("abacus")

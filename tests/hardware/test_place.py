@@ -240,6 +240,7 @@ def test_many_cores_are_annealed_by_rounds():
     before = swaps.cost()
     slot = anneal(swaps, rng)
     after = int(mesh.hops(slot[1:], slot[:-1]).sum())
+    assert swaps.cost() == mesh.hops(swaps.slot[1:], swaps.slot[:-1]).sum()
     assert sorted(slot.tolist()) == list(range(n))
     assert after < 0.25 * before
 

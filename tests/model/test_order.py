@@ -13,7 +13,7 @@ import neuro4d as n4
 from neuro4d._base import address, words
 from neuro4d.connect import Ends
 from neuro4d.kernels import huge_empty, native_available
-from neuro4d.ops import Pathway, host_edges
+from neuro4d.ops import Pathway, host_edges, host_targets
 
 N = 4100  # enough for two blocks of targets
 CUT = 2600
@@ -278,5 +278,8 @@ def test_rows_are_found_beyond_32_bits():
     assert source.tolist() == [0, 0, 0, 1, 1] and which.tolist() == [0, 1, 1, 0, 1]
     # Local ids are port * 4 + neuron; blocks of the five edges: 0, 0, 1, 1, 0.
     assert [divmod(x, 2) for x in where.tolist()] == [(0, 0), (2, 1), (5, 0), (4, 1), (2, 0)]
+    number, neuron = host_targets(path, 0, 2)
+    assert number.tolist() == [3, 2] and neuron.tolist() == [x // 2 for x in where.tolist()]
+    assert [x.tolist() for x in host_targets(path, 1, 1)] == [[], []] and host_edges(path, 1, 1)[1].tolist() == []
     place, *_ = host_edges(path, 1, 2)
     assert place == slice(first + 3, first + 5)
