@@ -11,7 +11,6 @@ next second is what is placed, and the last one says what is saved with spikes t
 
 import argparse
 import dataclasses
-import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ import numpy as np
 from finish import add_common, finish, settle
 
 import neuro4d as n4
+from neuro4d._base import peak_resident_gb
 from neuro4d.bench import Check, Column, Outcome
 
 SIZES = {"seeds": (5, 1)}
@@ -35,9 +35,11 @@ MOST = 4096
 COLUMNS = (
     Column("network", "network"),
     Column("target", "target"),
+    Column("before", "cores before", ",.0f"),
     Column("cores", "cores", ",.0f"),
     Column("chips", "chips", ".0f"),
     Column("order", "order"),
+    Column("messages", "messages saved %", ".1f"),
     Column("saved", "traffic saved %", ".1f"),
     Column("spread", "spread", ".2f"),
     Column("unseen", "with other spikes %", ".1f"),
@@ -96,11 +98,12 @@ def rows(name: str, load: n4.hardware.Workload, other: np.ndarray, orders: tuple
         before = [float(hops([base], counted(base, spikes))[0]) for spikes in (np.asarray(load.spikes), other)]
         trees = links(base)[0]
         print(f"{name} on {target.name}: {base.n_cores} cores, {before[0]:.6g} hops", file=sys.stderr, flush=True)
+        cores, sent = base.n_cores, base.changes[-1].after["messages"]
         del base  # its table has gigabytes
         for order in orders:
             row = mapped(load, other, target, order, seeds, before, trees)
             print(name, row, file=sys.stderr, flush=True)
-            yield {"network": name, **row}
+            yield {"network": name, "before": cores, "messages": 100 * (1 - row["sent"] / sent), **row}
 
 
 def mapped(
@@ -117,13 +120,13 @@ def mapped(
     partitioned = time.perf_counter()
     placed = [n4.hardware.place(cut, seed=seed, chips="square") for seed in range(seeds)]
     took = (time.perf_counter() - partitioned) / seeds
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak = (peak_resident_gb() or np.nan) * 1e9 / 2**30
     saved = 100 * (1 - hops(placed, counted(cut, np.asarray(load.spikes))) / before[0])
     unseen = 100 * (1 - hops(placed, counted(cut, other)) / before[1])
     by_trees, free = links(placed[0])
     return {
         "target": target.name, "cores": cut.n_cores, "chips": cut.n_chips, "order": order, "saved": float(saved.mean()), "spread": float(np.ptp(saved)),
-        "each": saved.tolist(), "unseen": float(unseen.mean()), "most": 100 * (1 - n4.hardware.hop_bound(placed[0]) / before[0]),
+        "sent": cut.changes[-1].after["messages"], "each": saved.tolist(), "unseen": float(unseen.mean()), "most": 100 * (1 - n4.hardware.hop_bound(placed[0]) / before[0]),
         "trees": 100 * (1 - by_trees / trees) if trees and by_trees is not None else None,
         "partition_s": partitioned - begin, "place_s": took, "peak": peak, "free": free,
     }  # fmt: skip
@@ -149,7 +152,7 @@ def checks(found: list[dict[str, Any]]) -> list[Check]:
                     said,
                 )
             )
-            said = f"{min(row['each']):.1f} %; no placement of these cores saves more than {row['most']:.1f} %"
+            said = f"{min(row['each']):.1f} %; no placement of these cores on the same chips saves more than {row['most']:.1f} %"
             listed.append(Check(f"full microcircuit on {row['target']}: at least 30 % is saved", min(row["each"]) >= 30, said))
     return listed
 
@@ -162,8 +165,8 @@ def main() -> int:
     settle(given, SIZES)
     found = [row for name, make, orders in networks(given.quick, given.full) for row in rows(name, *recorded(make()), orders, given.seeds)]
     notes = (
-        "Saved: against neurons and cores in their order. Spread: the largest less the smallest of the seeds of the annealing. With other spikes: of the second after the one that was "
-        "placed. At most: no placement of these cores saves more (`hop_bound`). Links of trees: a multicast packet counted once on each link. Peak: of the whole process so far, the model included.",
+        "Saved: against neurons and cores in their order; messages go from core to core, traffic is messages times links. Spread: the largest less the smallest of the seeds of the annealing. With other spikes: of the second after the one that was "
+        "placed. At most: no placement of these cores on the same chips saves more (`hop_bound`). Links of trees: a multicast packet counted once on each link. Peak: of the whole process so far, the model included.",
     )
     return finish("mapping", Outcome(found, checks(found), COLUMNS, notes), given.json, quick=given.quick)
 

@@ -131,11 +131,13 @@ def checks(found: list[dict[str, Any]]) -> list[Check]:
     bare = sum(row["free"] < row["low"] for row in found)
     pairs = list(zip(found[::2], found[1::2], strict=True))
     calmer = [1 - b["busiest"] / a["busiest"] for a, b in pairs]
+    by_target = {name: [less for less, (row, _) in zip(calmer, pairs, strict=True) if row["target"] == name] for name in TARGETS}
+    off = [100 * (row["mean"] / row["value"] - 1) for row in found]
     return [
-        Check("simulated mean delays lie in the counted band", means == len(found), f"{means} of {len(found)}; bands are up to a factor of {widest:.2f} wide"),
+        Check("simulated mean delays lie in the counted band", means == len(found), f"{means} of {len(found)}; bands are up to a factor of {widest:.2f} wide, and means {min(off):+.1f} to {max(off):+.1f} % off their middle"),
         Check("so do 99th percentiles", tails == len(found), f"{tails} of {len(found)}"),
         Check("a count without queues lies below the band where packets wait", all(row["free"] < row["low"] or row["mean"] < 1.2 * row["free"] for row in found), f"below it in {bare} of {len(found)}"),
-        Check("no link is busier by ways that follow the load", min(calmer) >= -1e-9, f"the busiest carries {100 * max(min(calmer), 0.0):.0f} to {100 * max(calmer):.0f} % less"),
+        Check("no link is busier by ways that follow the load", min(calmer) >= -1e-9, "; ".join(f"{name}: the busiest carries {100 * max(min(some), 0.0):.0f} to {100 * max(some):.0f} % less" for name, some in by_target.items())),
         Check("routes are free of deadlock", all(row["deadlock_free"] == "yes" for row in found), f"{len(found)} of {len(found)}"),
     ]  # fmt: skip
 

@@ -50,7 +50,9 @@ TITLES = {
     "delays-spikes": "Delays that are known, found from spike times",
     "estimate": "What an estimate costs",
     "mapping": "Networks placed on chips",
+    "passes": "Passes over networks on chips",
     "packets": "Packets on the way",
+    "fidelity": "Spikes in the numbers of a chip",
 }
 TEXTS = {
     "networks": "Wall seconds per biological second at a time step of 0.1 ms; left of the dashed line a network runs faster than real time. "
@@ -80,6 +82,9 @@ TEXTS = {
     "estimate": "`n4.hardware.estimate` after a run of 200 ms with windows of 10 ms: synapses are read, cores cut, limits checked, loads counted. Recording for it is what a run with "
     "`n4.Counts(every=10*u.ms)` takes more than one without recorders, medians of runs that take turns.",
     "mapping": "Messages per step times the links that they pass, each destination core counted by itself, after simulated annealing; saved against cores and neurons in their order.",
+    "fidelity": "The same input to a network as it is and in the integers of a chip, at a time step of 0.1 ms: how far rates move, and how many spikes keep their time. In `leak of loihi1` nothing "
+    "is rounded but the time constants of membranes.",
+    "passes": "`balance`, `spread` and `cool`, each from cores filled in the order of the neurons, with the values of the target files.",
     "packets": "Delays of single steps of a run, simulated link by link and counted; all spikes of a step at its begin. COBA and lattice4d from recorded runs, the others from rates.",
 }
 INK, FAINT = "#333333", "#8a8a8a"
