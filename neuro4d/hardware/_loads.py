@@ -6,10 +6,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.sparse as sp
 from jaxtyping import Float, Int
 
-from neuro4d.hardware._hops import distances
+from neuro4d.hardware._entries import arriving, staying
+from neuro4d.hardware._hops import hop_sums
 from neuro4d.hardware._placement import Placement
 
 
@@ -80,12 +80,8 @@ class LoadModel(eqx.Module):
         return events, messages
 
     def _listed(self, spikes: Float[np.ndarray, "*rows n"]) -> tuple[Any, Any]:
-        """The same with NumPy: sparse products read each entry once for all rows."""
-        shape = (len(self.home), len(self.neurons))
-        return tuple(
-            (sp.csr_matrix((number, self.core, self.start), shape, copy=False).T @ spikes.T).T
-            for number in (self.synapses, np.ones_like(self.synapses))
-        )
+        """The same with NumPy."""
+        return arriving(self.start, self.core, self.synapses, spikes, len(self.neurons))
 
     def _at_home(self, x: Float[np.ndarray, "*rows n"]) -> Float[np.ndarray, "*rows cores"]:
         rows = [np.bincount(self.home, row, len(self.neurons)) for row in x.reshape(-1, x.shape[-1])]
@@ -95,31 +91,18 @@ class LoadModel(eqx.Module):
 def load_model(placement: Placement) -> LoadModel:
     """What a placement fixes. Every message to another core is counted by itself: a copy for each, whatever paths they share."""
     table, home, n_cores = placement.fan_out, placement.core, placement.n_cores
-    begin = home[table.source]
-    stays = begin == table.core
-    each = np.diff(table.start)
-    own = np.zeros(len(home), np.float32)
-    own[table.source[stays]] = 1
+    own = staying(table, home)
     count = lambda where, weight=None: np.bincount(where, weight, minlength=n_cores)  # noqa: E731
     return LoadModel(
         start=table.start,
         source=table.source,
         core=table.core,
         synapses=table.synapses.astype(np.float32),
-        leaving=(each - own).astype(np.float32),
-        own=own,
-        hops=np.stack([_summed(part, table.start) for part in distances(placement, begin, table.core)]),
+        leaving=(np.diff(table.start) - own).astype(np.float32),
+        own=own.astype(np.float32),
+        hops=hop_sums(placement).astype(np.float32),
         home=home,
         outside=count(home, np.asarray(placement.workload.arrivals)),
         neurons=count(home).astype(float),
     )
 
-
-def _summed(number: Int[np.ndarray, " k"], start: Int[np.ndarray, " n+1"]) -> Float[np.ndarray, " n"]:
-    """The sum over the entries of each neuron."""
-    if not len(number):
-        return np.zeros(len(start) - 1, np.float32)
-    filled = np.flatnonzero(np.diff(start))
-    found = np.zeros(len(start) - 1, np.float32)
-    found[filled] = np.add.reduceat(number, start[filled], dtype=np.int64)
-    return found

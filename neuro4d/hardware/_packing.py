@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Int
 
+from neuro4d.hardware._entries import staying, stored
 from neuro4d.hardware._placement import FanOut
 from neuro4d.hardware._schema import ChipTarget
 
@@ -24,13 +25,12 @@ class Usage(NamedTuple):
 
 def usage(target: ChipTarget, core: Int[np.ndarray, " n"], table: FanOut, n_cores: int) -> Usage:
     """What each core uses when neuron `i` lies on `core[i]`."""
-    count = lambda where, weight=None: np.bincount(where, weights=weight, minlength=n_cores).astype(np.int64)  # noqa: E731
-    neurons = count(core)
-    away = table.core != core[table.source]
-    bits = synapse_bits(target, np.arange(int(table.synapses.max(initial=0)) + 1))[table.synapses]
-    return Usage(
-        neurons, count(table.core), count(core[table.source[away]]), count(table.core, bits) + neurons * int(target.packing.neuron)
-    )
+    neurons = np.bincount(core, minlength=n_cores)
+    away = np.diff(table.start) - staying(table, core)
+    bits = synapse_bits(target, np.arange(int(table.synapses.max(initial=0)) + 1))
+    axons_in, memory = stored(table, bits, n_cores)
+    axons_out = np.bincount(core, away, n_cores).astype(np.int64)
+    return Usage(neurons, axons_in, axons_out, memory + neurons * int(target.packing.neuron))
 
 
 def synapse_bits(target: ChipTarget, synapses: Int[np.ndarray, "*k"], each: Any = None) -> Int[np.ndarray, "*k"]:

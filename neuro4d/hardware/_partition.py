@@ -1,7 +1,6 @@
 """Which core each neuron goes to: as few cores as the order of the neurons allows, and no limit of a core exceeded."""
 
 import dataclasses
-import itertools
 from typing import Literal
 
 import numpy as np
@@ -9,14 +8,12 @@ from jaxtyping import Int
 
 from neuro4d._base import did_you_mean
 from neuro4d.hardware._cut import Cutter
+from neuro4d.hardware._entries import staying
 from neuro4d.hardware._order import ORDERS, Order
 from neuro4d.hardware._packing import CapacityError, Usage, limits, usage
 from neuro4d.hardware._placement import Change, FanOut, Placement, knowing
 from neuro4d.hardware._schema import ChipTarget
 from neuro4d.hardware._workload import Workload
-
-AT_ONCE = 1 << 22
-"""Entries of a fan-out table that are counted at a time."""
 
 
 def partition(workload: Workload, target: ChipTarget, method: Literal["sequential", "lattice", "graph"] = "sequential") -> Placement:
@@ -76,30 +73,15 @@ def moved(placement: Placement, site: Int[np.ndarray, " cores"], change: Change,
 
 
 def used(placement: Placement) -> Usage:
-    """What each core uses, counted once, over stretches of the table: the whole of it at once would take several times its memory."""
-    if "used" in vars(placement):
-        return vars(placement)["used"]
-    start, cores = placement.fan_out.start, placement.n_cores
-    ends = np.unique(np.searchsorted(start, np.arange(0, start[-1] + AT_ONCE, AT_ONCE)).clip(0, len(start) - 1))
-    found = [_stretch(placement, int(start[low]), int(start[high])) for low, high in itertools.pairwise(ends)]
-    neurons = np.bincount(placement.core, minlength=cores)
-    once = neurons * int(placement.target.packing.neuron)
-    total = [sum((part[i] for part in found), np.zeros(cores, np.int64)) for i in range(4)]
-    vars(placement)["used"] = Usage(neurons, total[1], total[2], total[3] - once * (len(found) - 1))
+    """What each core uses, counted once."""
+    if "used" not in vars(placement):
+        vars(placement)["used"] = usage(placement.target, placement.core, placement.fan_out, placement.n_cores)
     return vars(placement)["used"]
 
 
-def _stretch(placement: Placement, low: int, high: int) -> Usage:
-    table = placement.fan_out
-    part = FanOut(table.start, table.source[low:high], table.core[low:high], table.synapses[low:high])
-    return usage(placement.target, placement.core, part, placement.n_cores)
-
-
 def _change(placement: Placement, table: FanOut, method: str) -> Change:
-    spikes, messages = np.asarray(placement.workload.spikes, float), 0.0
-    for low in range(0, len(table.source), AT_ONCE):
-        source = table.source[low : low + AT_ONCE]
-        messages += float(spikes[source[table.core[low : low + AT_ONCE] != placement.core[source]]].sum())
+    away = np.diff(table.start) - staying(table, placement.core)
+    messages = float(np.asarray(placement.workload.spikes, float) @ away)
     before = {"neurons": float(placement.workload.n), "synapses": float(placement.workload.synapses)}
     after = {"cores": float(placement.n_cores), "chips": float(placement.n_chips), "messages": messages}
     return Change(f"partition ({method})", before, after)

@@ -24,3 +24,14 @@ from neuro4d.kernels._native_run import NativePoisson as NativePoisson
 from neuro4d.kernels._native_run import NativeRing as NativeRing
 from neuro4d.kernels._native_run import NativeStepped as NativeStepped
 from neuro4d.kernels._native_run import run_native as run_native
+from neuro4d.kernels._native_tables import CoreLimits as CoreLimits
+from neuro4d.kernels._native_tables import FillTable as FillTable
+from neuro4d.kernels._native_tables import TableRuns as TableRuns
+from neuro4d.kernels._native_tables import apart_native as apart_native
+from neuro4d.kernels._native_tables import arriving_native as arriving_native
+from neuro4d.kernels._native_tables import fill_native as fill_native
+from neuro4d.kernels._native_tables import reached_native as reached_native
+from neuro4d.kernels._native_tables import runs_native as runs_native
+from neuro4d.kernels._native_tables import stays_native as stays_native
+from neuro4d.kernels._native_tables import stored_native as stored_native
+from neuro4d.kernels._native_tables import turned_native as turned_native

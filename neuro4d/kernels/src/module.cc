@@ -9,6 +9,7 @@
 #include "program.h"
 #include "push.h"
 #include "run.h"
+#include "tables.h"
 
 namespace nb = nanobind;
 
@@ -16,7 +17,7 @@ namespace {
 
 // To be raised, here and in _native_load.py, with every change of operands, results, attributes or numbers of an enumeration: a
 // module left over from another version is then refused instead of misunderstood.
-constexpr int64_t kAbi = 7;
+constexpr int64_t kAbi = 8;
 
 nb::capsule capsule(XLA_FFI_Error* (*handler)(XLA_FFI_CallFrame*)) {
   return nb::capsule(reinterpret_cast<void*>(handler));
@@ -81,4 +82,5 @@ NB_MODULE(_native, m) {
   m.def("handlers", &handlers, "Name to capsule of every handler.");
   m.def("isa", [] { return std::string(neuro4d::isa_name(neuro4d::best_isa())); }, "The instruction set in use.");
   m.def("manifest", &manifest, "The number of the interface, and the limits of a call.");
+  neuro4d::define_tables(m);
 }

@@ -1,0 +1,65 @@
+"""Counts of the extension are those of NumPy, to the last bit."""
+
+import chip_cases
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neuro4d.hardware import _entries, _fill
+from neuro4d.hardware._loads import load_model
+from neuro4d.hardware._packing import CapacityError
+from neuro4d.hardware._partition import partition, used
+from neuro4d.kernels import CoreLimits, FillTable, fill_native, native_available, runs_native
+
+pytestmark = pytest.mark.skipif(not native_available(), reason="there are no native kernels here: both would be the same")
+
+
+def plainly(call):
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (_entries, _fill):
+            patch.setattr(module, "native_available", lambda: False)
+        return call()
+
+
+def numbers(work, chip, method, windows):
+    try:
+        placement = partition(work, chip, method)
+    except CapacityError as error:
+        return str(error)
+    loads = load_model(placement)
+    return [placement.core, *placement.fan_out, *used(placement), *vars(loads).values(), *vars(loads(windows)).values()]
+
+
+@given(chip_cases.networks, chip_cases.chips, st.sampled_from(["sequential", "graph"]), st.integers(0, 2**32 - 1))
+@settings(max_examples=40)
+def test_placements_and_loads_are_the_same(work, chip, method, seed):
+    windows = np.random.default_rng(seed).exponential(0.1, (3, work.n))
+    native, plain = numbers(work, chip, method, windows), plainly(lambda: numbers(work, chip, method, windows))
+    if isinstance(native, str):
+        assert native == plain
+    else:
+        assert all(np.array_equal(a, b) for a, b in zip(native, plain, strict=True))
+
+
+@given(chip_cases.networks, st.sampled_from(["loihi1", "spinnaker1", "truenorth"]))
+@settings(max_examples=15)
+def test_chips_of_the_files_too(work, name):
+    chip = chip_cases.target(name)
+    windows = np.ones((2, work.n))
+    native, plain = numbers(work, chip, "sequential", windows), plainly(lambda: numbers(work, chip, "sequential", windows))
+    assert (native == plain) if isinstance(native, str) else all(np.array_equal(a, b) for a, b in zip(native, plain, strict=True))
+
+
+def test_tables_that_do_not_fit_together_are_refused():
+    start = np.array([0, 2, 3])
+    with pytest.raises(ValueError, match="start ascends"):
+        runs_native(np.array([0, 2, 4]), np.zeros(3, int), np.zeros(1, int))
+    with pytest.raises(ValueError, match="places have a core"):
+        runs_native(start, np.array([0, 1, -1]), np.zeros(2, int))
+    limits = CoreLimits(10, 10, 1000, 1, 10.0)
+    scratch = np.zeros(2, np.int32), np.zeros(2, np.int32)
+    with pytest.raises(ValueError, match="sources are neurons"):
+        fill_native(FillTable(start, np.array([0, 5, 1], np.int32), np.ones(4, np.int64), np.zeros(3), *scratch), 0, 0, 2, 2, limits)
+    with pytest.raises(ValueError, match="more synapses than there are prices"):
+        fill_native(FillTable(start, np.array([0, 0, 0], np.int32), np.ones(1, np.int64), np.zeros(3), *scratch), 0, 0, 2, 2, limits)
