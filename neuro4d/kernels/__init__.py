@@ -3,9 +3,13 @@
 from neuro4d.kernels._manifest import NativeFields as NativeFields
 from neuro4d.kernels._manifest import NativeLimits as NativeLimits
 from neuro4d.kernels._manifest import NativeManifest as NativeManifest
+from neuro4d.kernels._manifest import NativeRule as NativeRule
 from neuro4d.kernels._native_collect import collect_native as collect_native
 from neuro4d.kernels._native_deliver import WeightKind as WeightKind
 from neuro4d.kernels._native_deliver import deliver_native as deliver_native
+from neuro4d.kernels._native_learn import NativeLearned as NativeLearned
+from neuro4d.kernels._native_learn import NativeLearning as NativeLearning
+from neuro4d.kernels._native_learn import NativeTrace as NativeTrace
 from neuro4d.kernels._native_load import native_available as native_available
 from neuro4d.kernels._native_load import native_limits as native_limits
 from neuro4d.kernels._native_load import native_manifest as native_manifest

@@ -35,11 +35,21 @@ class NativeFields(NamedTuple):
     made: bool = False
 
 
+class NativeRule(NamedTuple):
+    """A rule of plasticity of the manifest: its number, and the names of its parameters, its traces of arrivals and of targets."""
+
+    number: int
+    params: tuple[str, ...]
+    pre: tuple[str, ...]
+    post: tuple[str, ...]
+
+
 class NativeManifest(NamedTuple):
-    """Cells and receptors by their Python names, and limits."""
+    """Cells, receptors and rules of plasticity by their Python names, and limits."""
 
     cells: Mapping[str, NativeFields]
     receptors: Mapping[str, NativeFields]
+    rules: Mapping[str, NativeRule]
     limits: NativeLimits
 
 
@@ -49,7 +59,8 @@ def read_manifest(raw: Mapping[str, Any]) -> NativeManifest:
     for name, ours in ENUMERATIONS.items():
         if tuple(raw["enumerations"][name]) != ours:
             raise ValueError(f"expected {name} {', '.join(ours)}; got {', '.join(raw['enumerations'][name])}")
-    return NativeManifest(_parts(raw["cells"]), _parts(raw["receptors"]), limits)
+    rules = {rule["name"]: NativeRule(k, *(tuple(rule[what]) for what in ("params", "pre", "post"))) for k, rule in enumerate(raw["rules"])}
+    return NativeManifest(_parts(raw["cells"]), _parts(raw["receptors"]), rules, limits)
 
 
 def _parts(raw: Any) -> dict[str, NativeFields]:

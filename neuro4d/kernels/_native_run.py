@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, Int32, UInt, UInt32
 from neuro4d.kernels._call import Made, Operand, call
 from neuro4d.kernels._manifest import numbers
 from neuro4d.kernels._native_deliver import Isa, WeightKind, isa_number, kind_number, some_or_none
+from neuro4d.kernels._native_learn import NativeLearned, NativeLearning, learned
 from neuro4d.kernels._native_load import native_manifest
 
 ExtraKind = Literal["current", "conductance", "jump", "arrival", "noise", "colored_noise"]
@@ -52,7 +53,8 @@ class NativePart(NamedTuple):
 
 
 class NativePath(NamedTuple):
-    """Synapses from the group of ring number `ring`, as in `deliver_native`; `early`: they arrive before the step."""
+    """Synapses from the group of ring number `ring`, as in `deliver_native`; `early`: they arrive before the step; `learning`: of synapses
+    that learn, with a weight per edge."""
 
     ring: int
     early: bool
@@ -63,6 +65,7 @@ class NativePath(NamedTuple):
     targets: UInt[Array, " e"]
     weight: Float[Array, "*e"]
     some: UInt32[Array, "d words"] | None = None
+    learning: NativeLearning | None = None
 
 
 class NativePoisson(NamedTuple):
@@ -135,12 +138,13 @@ class NativeGroup(NamedTuple):
 
 class NativeStepped(NamedTuple):
     """What a call leaves of a group: variables of the cell and of each port, packed spikes of each step (bit `i` of word `w` is neuron
-    `32 w + i`), and what coloured noise holds, by name."""
+    `32 w + i`), what coloured noise holds, by name, and the synapses that learn, one entry per pathway."""
 
     cell: dict[str, Float[Array, " n"]]
     ports: tuple[dict[str, Float[Array, " n"]], ...]
     words: UInt32[Array, "length w"]
     memories: dict[str, Float[Array, " n"]]
+    learned: tuple[NativeLearned | None, ...] = ()
 
 
 def run_native(
@@ -175,14 +179,15 @@ def run_native(
     for number, (group, ring) in enumerate(zip(groups, rings, strict=False)):
         made |= _made(number, group, ring.ids.shape[-1], length)
     out = call("n4_run", _operands(count, clock, rings, groups), made, _static(groups, len(rings), length, isa_number(isa)))
-    stepped, first, extra = [], 0, 0
+    stepped, first, extra, path = [], 0, 0, 0
     for number, group in enumerate(groups):
         known = native_manifest().cells[group.cell.kind]
         cell = {name: out[f"cell.{name}:{number}"] for name in (known.state if known.made else group.cell.state)}
         ports = tuple({name: out[f"port.{name}:{first + p}"] for name in port.state} for p, port in enumerate(group.ports))
         memories = {x.memory.name: out[f"extra.memory:{extra + k}"] for k, x in enumerate(group.extras) if x.memory is not None}
-        stepped.append(NativeStepped(cell, ports, out[f"words:{number}"], memories))
-        first, extra = first + len(group.ports), extra + len(group.extras)
+        after = tuple(None if x.learning is None else learned(out, path + k, x.learning) for k, x in enumerate(group.paths))
+        stepped.append(NativeStepped(cell, ports, out[f"words:{number}"], memories, after))
+        first, extra, path = first + len(group.ports), extra + len(group.extras), path + len(group.paths)
     return tuple(stepped), tuple(NativeRing(out[f"ring.ids:{r}"], out[f"ring.count:{r}"]) for r in range(len(rings)))
 
 
@@ -213,7 +218,7 @@ def _static(groups: Sequence[NativeGroup], rings: int, length: int, isa: int) ->
             x
             for number, group in enumerate(groups)
             for path in group.paths
-            for x in (number, path.ring, kind_number(path.weight_kind), int(path.early))
+            for x in (number, path.ring, kind_number(path.weight_kind), int(path.early), *_rule_numbers(path))
         ),
         "poisson": tuple(x for group in groups for bank in group.poisson for x in (bank.port, int(bank.each), bank.hold)),
         "extras": tuple(x for group in groups for extra in group.extras for x in extra.numbers()),
@@ -255,8 +260,14 @@ def _operands(count: Any, clock: NativeClock, rings: Sequence[NativeRing], group
             k = _next(at, "path")
             operands |= {f"path.{name}:{k}": Operand(getattr(path, name)) for name in ("delays", "start", "bounds")}
             operands[f"path.some:{k}"] = Operand(some_or_none(path.some))
-            operands |= {f"path.{name}:{k}": Operand(getattr(path, name)) for name in ("targets", "weight")}
+            operands[f"path.targets:{k}"] = Operand(path.targets)
+            operands[f"path.weight:{k}"] = Operand(path.weight, path.learning is not None, path.learning is not None)
+            operands |= {} if path.learning is None else path.learning.operands(k)
     return operands
+
+
+def _rule_numbers(path: NativePath) -> tuple[int, int, int]:
+    return (-1, 0, 0) if path.learning is None else path.learning.numbers()
 
 
 def _next(at: dict[str, int], what: str) -> int:

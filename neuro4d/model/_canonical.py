@@ -36,7 +36,8 @@ def to_user(model: Model, state: State | None = None) -> Tree:
     - `"state"`, if one is given: `"step"`, `"start"`, `"key"`, `"fault"`; `"variables"` by population and variable; `"alive"` by
       population where neurons may die; `"spikes"` by population, booleans `(depth, n)`, the last step first (`"soft"`: the same as
       floats, `"near"`: who has a slope, in a model with a surrogate); `"stimuli"`: what those with a memory hold; `"edges"` by projection: weights that live in the
-      state, variables of the rule, and the traces that each edge sees (`"pre.plus"`, `"post.minus"`).
+      state, variables of the rule, and the traces that each edge sees (`"pre.plus"`, `"post.minus"`), each as its last spike left it, with
+      the steps of these spikes (`"heard"`, `"fired"`).
 
     !!! Example
 
@@ -108,7 +109,9 @@ def _edge_tree(model: Model, state: State, projection: str) -> Tree:
     tree = {"weight": np.asarray(held.weight)[found.place]} | {name: np.asarray(x)[found.place] for name, x in held.variables.items()}
     pre, post = _trace_places(model, pathway, found)
     tree |= {f"pre.{name}": np.asarray(x)[pre] for name, x in held.pre.items()}
-    return tree | {f"post.{name}": np.asarray(x)[post] for name, x in held.post.items()}
+    tree |= {f"post.{name}": np.asarray(x)[post] for name, x in held.post.items()}
+    steps = {"heard": (held.heard, pre), "fired": (held.fired, post)}
+    return tree | {name: np.asarray(x)[place] for name, (x, place) in steps.items() if x is not None}
 
 
 def _trace_places(model: Model, pathway: str, found: Located) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
@@ -263,7 +266,8 @@ def _history_from(group: Group, empty: History, step: int, tree: Mapping[str, An
 
 def _edges_from(model: Model, pathway: str, fresh: EdgeState, tree: Mapping[str, Any]) -> EdgeState:
     weight = np.array(fresh.weight)
-    variables, pre, post = ({name: np.array(x) for name, x in held.items()} for held in fresh[1:])
+    variables, pre, post = ({name: np.array(x) for name, x in held.items()} for held in fresh[1:4])
+    heard, fired = (None if steps is None else np.array(steps) for steps in fresh[4:])
     for name, span in model.layout.projections_by_name.items():
         if span.pathway == pathway and name in tree["edges"]:
             found, given = locate(model, name), tree["edges"][name]
@@ -275,4 +279,8 @@ def _edges_from(model: Model, pathway: str, fresh: EdgeState, tree: Mapping[str,
                 pre[trace][before] = given[f"pre.{trace}"]
             for trace in post:
                 post[trace][after] = given[f"post.{trace}"]
-    return EdgeState(jnp.asarray(weight), *(jax.tree.map(jnp.asarray, values) for values in (variables, pre, post)))
+            if heard is not None:
+                heard[before] = given["heard"]
+            if fired is not None:
+                fired[after] = given["fired"]
+    return EdgeState(*jax.tree.map(jnp.asarray, (weight, variables, pre, post, heard, fired)))

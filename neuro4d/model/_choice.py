@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from neuro4d.kernels import NativeFields, native_available, native_manifest
+from neuro4d.kernels import NativeFields, NativeRule, native_available, native_manifest
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._layout import Group
 
@@ -25,6 +25,11 @@ def native_cell(part: Any) -> NativeFields | None:
 def native_receptor(part: Any) -> NativeFields | None:
     """What the manifest says of a receptor, or `None` if it has no native step."""
     return native_manifest().receptors.get(native_name(part) or "")
+
+
+def native_rule(rule: Any) -> NativeRule | None:
+    """What the manifest says of a rule of plasticity, or `None` if synapses learn it in plain XLA."""
+    return native_manifest().rules.get(native_name(rule) or "") if native_available() else None
 
 
 def foreign(model: ModelFields, group: Group) -> str:

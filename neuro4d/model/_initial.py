@@ -49,17 +49,19 @@ def _first(words: Array, model: ModelFields, step: Array) -> State:
     soft = None if model.surrogate is None else model.dtype
     groups = {group.name: _group_state(model, group, words) for group in layout.groups}
     history = {group.name: empty(group.depth, group.n, soft) for group in layout.groups}
-    edges = {name: _edge_state(model, name) for name in model.plasticity}
+    edges = {name: _edge_state(model, name, step) for name in model.plasticity}
     state = State(groups, edges, history, words, step, jnp.copy(step), jnp.uint32(0), layout.populations)
     return alike(state, model)
 
 
-def _edge_state(model: ModelFields, name: str) -> EdgeState:
+def _edge_state(model: ModelFields, name: str, step: Array) -> EdgeState:
     """The synapses of a plastic pathway, before any spike has left a trace."""
     path, rule = model.pathways[name], model.plasticity[name]
     pre = {trace: jnp.zeros((path.delays.shape[0], path.n_source), model.dtype) for trace in rule.pre_traces()}
     post = {trace: jnp.zeros(path.n_target, model.dtype) for trace in rule.post_traces()}
-    return EdgeState(path.weight, rule.init(path.weight), pre, post)
+    before = step - jnp.uint32(1)
+    heard = jnp.full((path.delays.shape[0], path.n_source), before) if pre else None
+    return EdgeState(path.weight, rule.init(path.weight), pre, post, heard, jnp.full(path.n_target, before) if post else None)
 
 
 def _group_state(model: ModelFields, group: Group, words: Array) -> GroupState:

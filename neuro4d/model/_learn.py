@@ -1,86 +1,125 @@
-"""The stage *learn*: plastic synapses change by what they have seen of a step."""
+"""The stage *learn*: plastic synapses change by what they have seen of a step. In plain XLA; the oracle of the native rules."""
 
-import math
 from typing import Any
 
+import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int32
+from jaxtyping import Array, Bool, Float, Int32, UInt32
 
 from neuro4d.model._fields import ModelFields
-from neuro4d.model._stages import Stepped
-from neuro4d.model._state import EdgeState, State
-from neuro4d.ops import Pathway, Visit, arriving_rows, edge_table, fold_rows, unpack
-from neuro4d.plasticity import Seen, Trace
+from neuro4d.model._state import EdgeState
+from neuro4d.ops import History, Pathway, Visit, arriving_rows, edge_table, fold_rows, unpack
+from neuro4d.plasticity import AbstractPlasticity, Seen, Trace
 
 EDGES_AT_ONCE = 1 << 10
 
 
-def learn(model: ModelFields, state: State, after: dict[str, Stepped]) -> dict[str, EdgeState]:
-    """The plastic synapses after a step; what there was where nothing learns."""
-    edges = dict(state.edges)
-    for name, rule in model.plasticity.items():
-        if rule.learns:
-            edges[name] = _learn_one(model, name, state, after)
-    return edges
+class Learner(eqx.Module):
+    """A pathway that learns: its synapses, its rule, and the time step in ms."""
+
+    path: Pathway
+    rule: AbstractPlasticity
+    dt: float = eqx.field(static=True)
 
 
-def _learn_one(model: ModelFields, name: str, state: State, after: dict[str, Stepped]) -> EdgeState:
+def learners_of(model: ModelFields) -> dict[str, Learner]:
+    """All pathways that learn, by name."""
+    return {name: Learner(model.pathways[name], rule, model.dt_ms) for name, rule in model.plasticity.items() if rule.learns}
+
+
+def in_force(path: Pathway, held: EdgeState | None) -> Pathway:
+    """A pathway with the weights of the state, where they live there."""
+    return path if held is None else eqx.tree_at(lambda p: p.weight, path, held.weight)
+
+
+def learn(
+    learners: dict[str, Learner],
+    edges: dict[str, EdgeState],
+    history: dict[str, History],
+    words: dict[str, UInt32[Array, " w"]],
+    step: UInt32[Array, ""],
+) -> dict[str, EdgeState]:
+    """The plastic synapses after a step; `edges` where nothing learns.
+
+    `history`: the spikes that arrive, by group, with or without those of this step; `words`: those of this step, packed.
+    """
+    learned = {name: _learn_one(item, edges[name], history[item.path.source], words[item.path.target], step) for name, item in learners.items()}
+    return edges | learned
+
+
+def _learn_one(item: Learner, held: EdgeState, history: History, words: UInt32[Array, " w"], step: UInt32[Array, ""]) -> EdgeState:
     """Rules see traces that have passed through the step; the spikes of the step enter them afterwards."""
-    path, held, rule = model.pathways[name], state.edges[name], model.plasticity[name]
-    fired = unpack(after[path.target].words, model.layout.group(path.target).n)
-    source, which, target = _ends(path, fired.shape[0])
-    pre, post = _faded(held.pre, rule.pre_traces(), model.dt_ms), _faded(held.post, rule.post_traces(), model.dt_ms)
+    path, rule = item.path, item.rule
+    fired = unpack(words, path.n_target)
+    source, which, target = _ends(path)
+    pre = _faded(held.pre, rule.pre_traces(), item.dt, step, held.heard)
+    post = _faded(held.post, rule.post_traces(), item.dt, step, held.fired)
     real, heard = source < path.n_source, jnp.minimum(source, path.n_source - 1)
-    arrived = _arrived(path, state) if pre else None
+    arrived = _arrived(path, history, step) if pre else None
     seen = Seen(
-        _arrivals(path, state) if arrived is None else real & arrived[which, heard],
+        _arrivals(path, history, step) if arrived is None else real & arrived[which, heard],
         real & fired[target],
         {trace: x[which, heard] for trace, x in pre.items()},
         {trace: x[target] for trace, x in post.items()},
     )
-    weight, variables = rule.step(model.dt_ms, held.weight, held.variables, seen)
-    pre = pre if arrived is None else _taken_in(pre, rule.pre_traces(), arrived)
-    return EdgeState(weight, variables, pre, _taken_in(post, rule.post_traces(), fired))
+    weight, variables = rule.step(item.dt, held.weight, held.variables, seen)
+    pre_after, heard_after = _taken_in(held.pre, pre, rule.pre_traces(), held.heard, arrived, step)
+    post_after, fired_after = _taken_in(held.post, post, rule.post_traces(), held.fired, fired, step)
+    return EdgeState(weight, variables, pre_after, post_after, heard_after, fired_after)
 
 
-def _faded(held: dict[str, Array], traces: dict[str, Trace], dt: float) -> dict[str, Array]:
-    return {name: held[name] * _kept(dt, trace.tau) for name, trace in traces.items()}
+def _faded(
+    held: dict[str, Array], traces: dict[str, Trace], dt: float, step: UInt32[Array, ""], since: UInt32[Array, "*n"] | None
+) -> dict[str, Array]:
+    r"""Traces in a step, $x\,e^{-n\,\mathrm{d}t/\tau}$ from what the last spike left, `n` steps ago: one power, however many steps there
+    were, so that nothing depends on who looked in between."""
+    if since is None:
+        return {}
+    return {name: held[name] * _kept((step - since).astype(held[name].dtype), dt, trace.tau) for name, trace in traces.items()}
 
 
-def _kept(dt: float, tau: Any) -> Any:
-    """What a step leaves of a trace; a time constant that is a leaf of the model is only known when the program runs."""
-    return math.exp(-dt / tau) if isinstance(tau, int | float) else jnp.exp(-dt / tau)
+def _kept(steps: Float[Array, "*n"], dt: float, tau: Any) -> Float[Array, "*n"]:
+    """What some steps leave of a trace; a time constant that is a leaf of the model is only known when the program runs."""
+    return jnp.exp(-steps * jnp.asarray(dt / tau, steps.dtype))
 
 
-def _taken_in(held: dict[str, Array], traces: dict[str, Trace], spikes: Bool[Array, "..."]) -> dict[str, Array]:
-    """Traces after the spikes of a step: set to 1 where the last spike alone counts, one more elsewhere."""
-    return {name: jnp.where(spikes, 1 if trace.nearest else held[name] + 1, held[name]) for name, trace in traces.items()}
+def _taken_in(
+    held: dict[str, Array],
+    faded: dict[str, Array],
+    traces: dict[str, Trace],
+    since: UInt32[Array, "*n"] | None,
+    spikes: Bool[Array, "*n"] | None,
+    step: UInt32[Array, ""],
+) -> tuple[dict[str, Array], UInt32[Array, "*n"] | None]:
+    """Traces where spikes enter, and their steps: set to 1 where the last spike alone counts, one more than is left elsewhere."""
+    if since is None or spikes is None:
+        return held, since
+    after = {name: jnp.where(spikes, 1 if trace.nearest else faded[name] + 1, held[name]) for name, trace in traces.items()}
+    return after, jnp.where(spikes, step, since)
 
 
-def _arrivals(path: Pathway, state: State) -> Bool[Array, " nnz"]:
+def _arrivals(path: Pathway, history: History, step: UInt32[Array, ""]) -> Bool[Array, " nnz"]:
     """The synapses through which a spike arrives in this step."""
-    history = state.history[path.source]
 
     def mark(marks: Array, some: Visit) -> Array:
         place = jnp.where(some.real, some.edge, marks.shape[0])
         return marks.at[place.reshape(-1)].set(True, mode="drop")
 
     nothing = jnp.zeros(path.targets.shape[0], bool)
-    return fold_rows(path, history.ids, history.count, state.step, nothing, mark, EDGES_AT_ONCE)[0]
+    return fold_rows(path, history.ids, history.count, step, nothing, mark, EDGES_AT_ONCE)[0]
 
 
-def _arrived(path: Pathway, state: State) -> Bool[Array, "D n_source"]:
+def _arrived(path: Pathway, history: History, step: UInt32[Array, ""]) -> Bool[Array, "D n_source"]:
     """For every delay, the sources whose spikes arrive in this step."""
-    history = state.history[path.source]
-    rows = arriving_rows(state.step, path.delays, history.count.shape[0])
+    rows = arriving_rows(step, path.delays, history.count.shape[0])
     along = jnp.arange(path.n_source)
     ids = jnp.where(along < history.count[rows][:, None], history.ids[rows], path.n_source)
     nothing = jnp.zeros((rows.shape[0], path.n_source), bool)
     return nothing.at[jnp.arange(rows.shape[0])[:, None], ids].set(True, mode="drop")
 
 
-def _ends(path: Pathway, n: int) -> tuple[Int32[Array, " nnz"], Int32[Array, " nnz"], Int32[Array, " nnz"]]:
+def _ends(path: Pathway) -> tuple[Int32[Array, " nnz"], Int32[Array, " nnz"], Int32[Array, " nnz"]]:
     """Source, number of the delay and target of every synapse; padding has the source `n_source`."""
     source, which, block = edge_table(path)
     neuron = block * path.width + path.targets.astype(jnp.int32) % path.width
-    return source, which, jnp.minimum(neuron, n - 1)
+    return source, which, jnp.minimum(neuron, path.n_target - 1)

@@ -58,6 +58,7 @@ def _without_names(task: GroupTask, names: Names) -> GroupTask:
         ),
         paths=tuple(dataclasses.replace(path, source=groups[path.source], target="0000") for path in task.paths),
         group=group,
+        path_names=(),
     )
 
 

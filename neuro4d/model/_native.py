@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -17,138 +17,162 @@ from neuro4d.kernels import (
     NativeClock,
     NativeExtra,
     NativeGroup,
+    NativeLearning,
     NativeMemory,
     NativePart,
     NativePath,
     NativePoisson,
     NativeRing,
     NativeStepped,
+    NativeTrace,
     native_manifest,
     run_native,
 )
 from neuro4d.model._choice import native_name
+from neuro4d.model._learn import Learner, in_force, learn
 from neuro4d.model._names import plain_step_once
 from neuro4d.model._stages import BankInput, GroupTask, Stepped, fire, push_own
-from neuro4d.model._state import GroupState
+from neuro4d.model._state import EdgeState, GroupState
 from neuro4d.ops import History, Pathway, push, put_row, row_of, unpack
 
 Tasks = dict[str, GroupTask]
 Pasts = dict[str, History]
 Rows = dict[str, UInt32[Array, "length w"]]
+Held = dict[str, EdgeState]
+
+
+class Work(NamedTuple):
+    """What one call steps: groups, and the pathways between them that learn in it, with what the state holds of those."""
+
+    tasks: Tasks
+    learners: dict[str, Learner]
+    edges: Held
+
+
+class Ran(NamedTuple):
+    """What many steps leave: states, pasts, plastic synapses, and the packed spikes of each step."""
+
+    groups: dict[str, GroupState]
+    history: Pasts
+    edges: Held
+    rows: Rows
 
 
 @jax.custom_jvp
-def native_step(tasks: Tasks, history: Pasts) -> tuple[dict[str, Stepped], Pasts]:
+def native_step(work: Work, history: Pasts) -> tuple[dict[str, Stepped], Pasts, Held]:
     """One step of several groups, their spikes pushed into their pasts: native on a CPU, plain XLA elsewhere and for derivatives.
 
     `history`: the past of every group that is stepped or heard.
     """
-    return jax.lax.platform_dependent(tasks, history, cpu=_one, default=_plain_and_push)
+    return jax.lax.platform_dependent(work, history, cpu=_one, default=_plain_and_push)
 
 
 @native_step.defjvp
 def _native_jvp(primals: tuple, tangents: tuple) -> Any:
     plain, changes = jax.jvp(_plain_and_push, primals, tangents)
-    if all(task.surrogate is None for task in primals[0].values()):
+    if all(task.surrogate is None for task in primals[0].tasks.values()):
         return plain, changes
     # Spikes decide what follows, so they are those of the simulation to the last bit; who has a slope, plain XLA alone knows.
-    after, history = native_step(*primals)
+    after, history, edges = native_step(*primals)
     near = {name: dataclasses.replace(past, near=plain[1][name].near) for name, past in history.items()}
-    return (after, near), changes
+    return (after, near, edges), changes
 
 
-def native_steps(
-    tasks: Tasks, history: Pasts, count: Int32[Array, ""] | None, length: int
-) -> tuple[dict[str, GroupState], Pasts, Rows]:
+def native_steps(work: Work, history: Pasts, count: Int32[Array, ""] | None, length: int) -> Ran:
     """`count` steps, at most `length`, of groups that hear only each other: native on a CPU, plain XLA elsewhere.
 
     `count`: `None` means all `length` steps, and only then is there a derivative.
 
-    **Returns:** states, pasts, and the packed spikes of each step; rows from `count` on mean nothing.
+    **Returns:** what they leave; rows from `count` on mean nothing.
     """
     if count is None:
-        return _whole_steps(length, tasks, history)
+        return _whole_steps(length, work, history)
     return jax.lax.platform_dependent(
-        tasks,
+        work,
         history,
         count,
-        cpu=lambda tasks, history, count: _many(tasks, history, count, length),
-        default=lambda tasks, history, count: plain_steps(tasks, history, count, length),
+        cpu=lambda work, history, count: _many(work, history, count, length),
+        default=lambda work, history, count: plain_steps(work, history, count, length),
     )
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _whole_steps(length: int, tasks: Tasks, history: Pasts) -> tuple[dict[str, GroupState], Pasts, Rows]:
+def _whole_steps(length: int, work: Work, history: Pasts) -> Ran:
     return jax.lax.platform_dependent(
-        tasks,
+        work,
         history,
-        cpu=lambda tasks, history: _many(tasks, history, length, length),
-        default=lambda tasks, history: scanned_steps(tasks, history, length),
+        cpu=lambda work, history: _many(work, history, length, length),
+        default=lambda work, history: scanned_steps(work, history, length),
     )
 
 
 @_whole_steps.defjvp
 def _whole_jvp(length: int, primals: tuple, tangents: tuple) -> Any:
-    return jax.jvp(lambda tasks, history: scanned_steps(tasks, history, length), primals, tangents)
+    return jax.jvp(lambda work, history: scanned_steps(work, history, length), primals, tangents)
 
 
-def _plain_and_push(tasks: Tasks, history: Pasts) -> tuple[dict[str, Stepped], Pasts]:
+def _plain_and_push(work: Work, history: Pasts) -> tuple[dict[str, Stepped], Pasts, Held]:
     out, history = {}, dict(history)
-    for name, task in tasks.items():
+    for name, task in work.tasks.items():
         out[name] = plain_step_once(task, history)
         history |= out[name].history
-    words = {}
-    for name, task in tasks.items():
-        words[name], history[name] = push_own(out[name], task.clock.step, history[name], task.backend)
-    return {name: Stepped(x.state, words[name], x.soft, None, {}) for name, x in out.items()}, history
+    words, step = {}, next(iter(work.tasks.values())).clock.step
+    for name, task in work.tasks.items():
+        words[name], history[name] = push_own(out[name], step, history[name], task.backend)
+    edges = learn(work.learners, work.edges, history, words, step)
+    return {name: Stepped(x.state, words[name], x.soft, None, {}) for name, x in out.items()}, history, edges
 
 
-def plain_steps(tasks: Tasks, history: Pasts, count: Int32[Array, ""], length: int) -> tuple[dict[str, GroupState], Pasts, Rows]:
+def plain_steps(work: Work, history: Pasts, count: Int32[Array, ""], length: int) -> Ran:
     """What takes the place of the native call where a program is lowered for another platform."""
 
     def body(i: Array, carry: Any) -> Any:
-        states, history, rows = carry
-        given = {name: task.outside.changing(i) for name, task in tasks.items()}
-        states, history, words = _plain_at(tasks, states, history, i, given)
+        *held, rows = carry
+        given = {name: task.outside.changing(i) for name, task in work.tasks.items()}
+        *held, words = _plain_at(work, *held, i, given)
         rows = {name: jax.lax.dynamic_update_index_in_dim(rows[name], x, i, 0) for name, x in words.items()}
-        return states, history, rows
+        return *held, rows
 
-    rows = {name: jnp.zeros((length, task.group.n_words), jnp.uint32) for name, task in tasks.items()}
-    states = {name: task.state for name, task in tasks.items()}
-    return jax.lax.fori_loop(0, count, body, alike((states, history, rows), tasks, count))
+    rows = {name: jnp.zeros((length, task.group.n_words), jnp.uint32) for name, task in work.tasks.items()}
+    return Ran(*jax.lax.fori_loop(0, count, body, alike((*_begin(work, history), rows), work, count)))
 
 
-def scanned_steps(tasks: Tasks, history: Pasts, length: int) -> tuple[dict[str, GroupState], Pasts, Rows]:
+def scanned_steps(work: Work, history: Pasts, length: int) -> Ran:
     """`length` steps in plain XLA, in a loop that has a derivative in both directions."""
 
     def body(carry: Any, x: Any) -> Any:
-        states, history, words = _plain_at(tasks, *carry, *x)
-        return (states, history), words
+        *held, words = _plain_at(work, *carry, *x)
+        return tuple(held), words
 
-    states = {name: task.state for name, task in tasks.items()}
-    given = {name: task.outside.changing() for name, task in tasks.items()}
-    begin = alike((states, history), tasks)
-    (states, history), rows = jax.lax.scan(body, begin, (jnp.arange(length, dtype=jnp.int32), given))
-    return states, history, rows
+    given = {name: task.outside.changing() for name, task in work.tasks.items()}
+    held, rows = jax.lax.scan(body, alike(_begin(work, history), work), (jnp.arange(length, dtype=jnp.int32), given))
+    return Ran(*held, rows)
 
 
-def _plain_at(tasks: Tasks, states: dict[str, GroupState], history: Pasts, i: Array, given: dict[str, Any]) -> tuple[Any, Pasts, Rows]:
+def _begin(work: Work, history: Pasts) -> tuple[dict[str, GroupState], Pasts, Held]:
+    return {name: task.state for name, task in work.tasks.items()}, history, work.edges
+
+
+def _plain_at(
+    work: Work, states: dict[str, GroupState], history: Pasts, edges: Held, i: Array, given: dict[str, Any]
+) -> tuple[dict[str, GroupState], Pasts, Held, Rows]:
     """Step number `i` of a call, to which stimuli that change give `given`."""
-    now = {name: _at_step(task, states[name], i, given[name]) for name, task in tasks.items()}
-    out, history = _plain_and_push(now, history)
-    return {name: x.state for name, x in out.items()}, history, {name: x.words for name, x in out.items()}
+    now = {name: _at_step(task, states[name], edges, i, given[name]) for name, task in work.tasks.items()}
+    out, history, edges = _plain_and_push(Work(now, work.learners, edges), history)
+    return {name: x.state for name, x in out.items()}, history, edges, {name: x.words for name, x in out.items()}
 
 
-def _at_step(task: GroupTask, state: GroupState, i: Array, given: Any) -> GroupTask:
+def _at_step(task: GroupTask, state: GroupState, edges: Held, i: Array, given: Any) -> GroupTask:
     """The task of step number `i` of a call."""
     clock = task.clock._replace(step=task.clock.step + i.astype(jnp.uint32))
-    return eqx.tree_at(lambda t: (t.state, t.clock, t.outside), task, (state, clock, task.outside.with_row(given)))
+    paths = tuple(in_force(path, edges.get(name)) for name, path in zip(task.path_names, task.paths, strict=True))
+    return eqx.tree_at(lambda t: (t.state, t.clock, t.outside, t.paths), task, (state, clock, task.outside.with_row(given), paths))
 
 
-def _one(tasks: Tasks, history: Pasts) -> tuple[dict[str, Stepped], Pasts]:
-    out, history = _run(tasks, history, 1, 1)
+def _one(work: Work, history: Pasts) -> tuple[dict[str, Stepped], Pasts, Held]:
+    out, history = _run(work, history, 1, 1)
     after = {}
-    for name, task in tasks.items():
+    for name, task in work.tasks.items():
         if is_foreign(task):
             after[name], history[name] = _fire_foreign(task, out[name], history[name])
         else:
@@ -156,7 +180,7 @@ def _one(tasks: Tasks, history: Pasts) -> tuple[dict[str, Stepped], Pasts]:
             if task.surrogate is not None:
                 soft, history[name] = _remember_soft(task, words, history[name])
             after[name] = Stepped(_state(task, out[name]), words, soft, None, {})
-    return after, history
+    return after, history, _learned(work, out)
 
 
 def _remember_soft(task: GroupTask, words: Array, own: History) -> tuple[Array, History]:
@@ -190,23 +214,35 @@ def _exerted(task: GroupTask) -> set[str]:
     return parts | {"i"} if task.outside.noise else parts
 
 
-def _many(tasks: Tasks, history: Pasts, count: Array | int, length: int) -> tuple[dict[str, GroupState], Pasts, Rows]:
-    out, history = _run(tasks, history, count, length)
-    return {name: _state(tasks[name], x) for name, x in out.items()}, history, {name: x.words for name, x in out.items()}
+def _many(work: Work, history: Pasts, count: Array | int, length: int) -> Ran:
+    out, history = _run(work, history, count, length)
+    states = {name: _state(work.tasks[name], x) for name, x in out.items()}
+    return Ran(states, history, _learned(work, out), {name: x.words for name, x in out.items()})
 
 
-def _run(tasks: Tasks, history: Pasts, count: Array | int, length: int) -> tuple[dict[str, NativeStepped], Pasts]:
+def _learned(work: Work, out: dict[str, NativeStepped]) -> Held:
+    """What a call leaves of the synapses that learned in it."""
+    edges = dict(work.edges)
+    for group, task in work.tasks.items():
+        for name, after in zip(task.path_names, out[group].learned, strict=True):
+            if after is not None:
+                edges[name] = EdgeState(after.weight, edges[name].variables, after.pre, after.post, after.heard, after.fired)
+    return edges
+
+
+def _run(work: Work, history: Pasts, count: Array | int, length: int) -> tuple[dict[str, NativeStepped], Pasts]:
+    tasks = work.tasks
     order = [*tasks, *(name for name in history if name not in tasks)]
     rings = {name: number for number, name in enumerate(order)}
     clock = next(iter(tasks.values())).clock
-    groups = [_group(task, rings) for task in tasks.values()]
+    groups = [_group(task, rings, work) for task in tasks.values()]
     pasts = [NativeRing(history[name].ids, history[name].count) for name in order]
     out, after = run_native(count, NativeClock(clock.step, clock.start, clock.key), pasts, groups, length=length)
     later = {name: dataclasses.replace(history[name], ids=ring.ids, count=ring.n_fired) for name, ring in zip(order, after, strict=True)}
     return dict(zip(tasks, out, strict=True)), later
 
 
-def _group(task: GroupTask, rings: dict[str, int]) -> NativeGroup:
+def _group(task: GroupTask, rings: dict[str, int], work: Work) -> NativeGroup:
     native = task.constants.native
     if native is None:
         raise TypeError(f"group {task.group.name!r} has no native pass; ask `model.plan()` why.")
@@ -217,7 +253,7 @@ def _group(task: GroupTask, rings: dict[str, int]) -> NativeGroup:
     return NativeGroup(
         cell=cell,
         ports=tuple(_part(receptor, receptors, state, constants) for receptor, state, constants in ports),
-        paths=tuple(_path(path, rings) for path in task.paths),
+        paths=tuple(_path(path, rings, _learning(work, name)) for name, path in zip(task.path_names, task.paths, strict=True)),
         poisson=tuple(_poisson(item) for item in task.banks),
         extras=tuple(_extras(task)),
         bounds=native.bounds,
@@ -246,9 +282,20 @@ def _receptors(task: GroupTask, out: NativeStepped) -> dict[str, Any]:
     return {port: state._replace(**new) if new else state for (port, state), new in zip(held, out.ports, strict=True)}
 
 
-def _path(path: Pathway, rings: dict[str, int]) -> NativePath:
-    ring = rings[path.source]
-    return NativePath(ring, path.early, path.weight_kind, path.delays, path.start, path.bounds, path.targets, path.weight, path.some)
+def _path(path: Pathway, rings: dict[str, int], learning: NativeLearning | None) -> NativePath:
+    places = (path.delays, path.start, path.bounds, path.targets)
+    return NativePath(rings[path.source], path.early, path.weight_kind, *places, path.weight, path.some, learning)
+
+
+def _learning(work: Work, name: str) -> NativeLearning | None:
+    """What a call has to know of a pathway that learns in it."""
+    if name not in work.learners:
+        return None
+    rule, dt, held = work.learners[name].rule, work.learners[name].dt, work.edges[name]
+    kind = native_name(rule) or ""
+    params = {field: getattr(rule, field) for field in native_manifest().rules[kind].params}
+    traces = lambda held, rules: {name: NativeTrace(held[name], dt / trace.tau, trace.nearest) for name, trace in rules.items()}  # noqa: E731
+    return NativeLearning(kind, params, traces(held.pre, rule.pre_traces()), traces(held.post, rule.post_traces()), held.heard, held.fired)
 
 
 def _poisson(item: BankInput) -> NativePoisson:

@@ -97,7 +97,7 @@ class BankInput(eqx.Module):
 class GroupTask(eqx.Module):
     """All that one step of one group needs, but the pasts of those that it hears: `heard` names them, the group itself first.
 
-    `addresses`: where the random words of each population begin, if its neurons take any.
+    `path_names`: those of `paths` in the model; `addresses`: where the random words of each population begin, if its neurons take any.
     """
 
     constants: GroupConstants
@@ -111,6 +111,7 @@ class GroupTask(eqx.Module):
     group: Group = eqx.field(static=True)
     backend: Backend = eqx.field(static=True)
     dtype: Any = eqx.field(static=True)
+    path_names: tuple[str, ...] = eqx.field(static=True, default=())
 
     @property
     def heard(self) -> tuple[str, ...]:

@@ -25,12 +25,15 @@ class GroupState(NamedTuple):
 class EdgeState(NamedTuple):
     """Synapses whose weights live in the state: `weight` `(nnz,)` in the order of the pathway, and further variables by name; and the
     traces of the rule by name, where it has any: `pre` of arrivals by delay and source, fewer numbers than `Pathway.bounds` has, and
-    `post` of the target neurons."""
+    `post` of the target neurons. A trace is kept as its last spike left it, and `heard` and `fired` are the steps of these spikes: it
+    fades when it is read. `None` where there are no such traces."""
 
     weight: Float[Array, " nnz"]
     variables: dict[str, Array]
     pre: dict[str, Float[Array, "D n_source"]]
     post: dict[str, Float[Array, " n_target"]]
+    heard: UInt32[Array, "D n_source"] | None = None
+    fired: UInt32[Array, " n_target"] | None = None
 
 
 class State(eqx.Module):

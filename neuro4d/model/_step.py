@@ -2,21 +2,21 @@
 
 from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Int32, UInt32
 
 from neuro4d._base import address
+from neuro4d.model._choice import native_rule
 from neuro4d.model._constants import Constants
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._layout import Group
-from neuro4d.model._learn import learn
+from neuro4d.model._learn import in_force, learn, learners_of
 from neuro4d.model._names import plain_step_once
-from neuro4d.model._native import native_step, native_steps
+from neuro4d.model._native import Work, native_step, native_steps
 from neuro4d.model._stages import BankInput, Clock, GroupTask, Outside, Stepped, push_own
 from neuro4d.model._state import EdgeState, State, StepSpikes
 from neuro4d.model._stimulate import check_inputs, stimulate, stimulate_many
-from neuro4d.ops import History, Pathway
+from neuro4d.ops import History
 
 
 def advance(model: ModelFields, constants: Constants, state: State, inputs: dict[str, Any] | None) -> tuple[State, StepSpikes]:
@@ -29,14 +29,16 @@ def advance(model: ModelFields, constants: Constants, state: State, inputs: dict
     outside = stimulate(model, constants, state, check_inputs(model, inputs))
     tasks = {group.name: task_of(model, constants, state, outside[group.name], group) for group in model.layout.groups}
     native = {name: task for name, task in tasks.items() if task.constants.native is not None}
-    history, after = dict(state.history), {}
+    history, after, edges, learners = dict(state.history), {}, dict(state.edges), learners_of(model)
     if native:
-        after, history = native_step(native, _heard(native, history))
-        history = state.history | history
+        inside = learners if runs_natively(model, constants) else {}
+        after, history, learned = native_step(Work(native, inside, {name: edges[name] for name in inside}), _heard(native, history))
+        history, edges, learners = state.history | history, edges | learned, {name: x for name, x in learners.items() if name not in inside}
     for name in [name for name in tasks if name not in native]:
         after[name] = plain_step_once(tasks[name], history)
         history |= after[name].history
-    edges = learn(model, state, after)
+    words = {name: out.words for name, out in after.items()}
+    edges = learn(learners, edges, state.history, words, state.step)
     return remember(model, state, after, history, edges)
 
 
@@ -60,14 +62,14 @@ def remember(
 
 
 def runs_natively(model: ModelFields, constants: Constants) -> bool:
-    """Whether many steps can be one native call: all groups have a native step, nothing learns, and no neuron
-    feels the potential of another."""
+    """Whether many steps can be one native call: all groups have a native step, all that learn a native rule, and no neuron feels the
+    potential of another."""
     return not many_obstacle(model, constants)
 
 
 def many_obstacle(model: ModelFields, constants: Constants) -> str:
     """Why steps are made one by one, or nothing if many of them can be one native call."""
-    learning = [name for name, rule in model.plasticity.items() if rule.learns]
+    learning = [f"{name} ({type(rule).__name__})" for name, rule in model.plasticity.items() if rule.learns and native_rule(rule) is None]
     without = [name for name, group in constants.groups.items() if group.native is None or group.native.neuron is None]
     if without:
         return f"groups without a native step: {', '.join(without)}"
@@ -75,7 +77,7 @@ def many_obstacle(model: ModelFields, constants: Constants) -> str:
         return "spikes carry gradients (surrogate)"
     if model.layout.gaps:
         return f"gap junctions: {', '.join(model.layout.gaps_by_name)}"
-    return f"plasticity: {', '.join(learning)}" if learning else ""
+    return f"no native rule of plasticity: {', '.join(learning)}" if learning else ""
 
 
 def advance_many(
@@ -90,14 +92,16 @@ def advance_many(
     """
     outside = stimulate_many(model, constants, state, series or {}, length)
     tasks = {group.name: task_of(model, constants, state, outside[group.name], group) for group in model.layout.groups}
-    groups, history, rows = native_steps(tasks, dict(state.history), count, length)
+    learners = learners_of(model)
+    work = Work(tasks, learners, {name: state.edges[name] for name in learners})
+    groups, history, edges, rows = native_steps(work, dict(state.history), count, length)
     step = state.step + (jnp.uint32(length) if count is None else count.astype(jnp.uint32))
-    return State(groups, state.edges, history, state.key, step, state.start, state.fault, state.spans), rows
+    return State(groups, state.edges | edges, history, state.key, step, state.start, state.fault, state.spans), rows
 
 
 def task_of(model: ModelFields, constants: Constants, state: State, outside: Outside, group: Group) -> GroupTask:
     """All that the step of one group needs."""
-    paths = tuple(_in_force(path, state.edges.get(name)) for name, path in model.pathways.items() if path.target == group.name)
+    paths = {name: in_force(path, state.edges.get(name)) for name, path in model.pathways.items() if path.target == group.name}
     banks = tuple(
         BankInput(model.banks[span.name], constants.thresholds[span.name], group.port_number(span.port))
         for span in model.layout.banks
@@ -111,7 +115,7 @@ def task_of(model: ModelFields, constants: Constants, state: State, outside: Out
     return GroupTask(
         constants=constants.groups[group.name],
         state=state.groups[group.name],
-        paths=paths,
+        paths=tuple(paths.values()),
         banks=banks,
         outside=outside,
         clock=Clock(state.step, state.start, state.key),
@@ -120,6 +124,7 @@ def task_of(model: ModelFields, constants: Constants, state: State, outside: Out
         group=group,
         backend=model.layout.backend,
         dtype=model.dtype,
+        path_names=tuple(paths),
     )
 
 
@@ -128,8 +133,3 @@ def _addresses(model: ModelFields, group: Group) -> Array | None:
     if not model.neurons[group.spans[0].name].random:
         return None
     return jnp.asarray([address(0, "neuron", span.name) for span in group.spans], jnp.uint32)
-
-
-def _in_force(path: Pathway, held: EdgeState | None) -> Pathway:
-    """A pathway with the weights of the state, where they live there."""
-    return path if held is None else eqx.tree_at(lambda p: p.weight, path, held.weight)

@@ -1,6 +1,6 @@
 """Spike-timing-dependent plasticity of pairs of spikes."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import brainunit as u
 import equinox as eqx
@@ -48,6 +48,8 @@ class STDP(AbstractBounded):
         >>> rule.mu_plus, rule.pairing
         (0.0, 'all')
     """
+
+    native: ClassVar = "STDP"
 
     w_max: float = eqx.field(static=True)
     tau_plus: float = eqx.field(static=True)

@@ -1,6 +1,6 @@
 """Spike-timing-dependent plasticity of triplets of spikes."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import brainunit as u
 import equinox as eqx
@@ -42,6 +42,8 @@ class TripletSTDP(AbstractBounded):
         >>> n4.TripletSTDP(w_max=1*u.nS).tau_y
         125.0
     """
+
+    native: ClassVar = "TripletSTDP"
 
     w_max: float = eqx.field(static=True)
     a2_plus: float = eqx.field(static=True)

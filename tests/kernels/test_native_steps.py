@@ -277,7 +277,7 @@ def test_many_steps_in_plain_xla_equal_single_steps(name):
     padded = {port: jnp.concatenate([x, x[:20]]) for port, x in series.items()}
     outside = stimulate_many(model, constants, state, padded, 80)
     tasks = {g.name: _step.task_of(model, constants, state, outside[g.name], g) for g in model.layout.groups}
-    _, _, rows = jax.jit(lambda t, h, n: _native.plain_steps(t, h, n, 80))(tasks, dict(state.history), jnp.int32(60))
+    rows = jax.jit(lambda t, h, n: _native.plain_steps(_native.Work(t, {}, {}), h, n, 80).rows)(tasks, dict(state.history), jnp.int32(60))
     _, words = jax.jit(run_of(plain, 60))(plain.init(jr.key(0)))
     for group in words:
         assert np.asarray(words[group]).any()

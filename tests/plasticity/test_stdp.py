@@ -64,7 +64,7 @@ def test_the_canonical_form_holds_the_traces():
     with jax.enable_x64(True):
         tree = n4.to_user(model, half)
         _, back = n4.from_user(model, tree)
-    assert set(tree["state"]["edges"]["additive"]) == {"weight", "pre.plus", "post.minus"}
+    assert set(tree["state"]["edges"]["additive"]) == {"weight", "pre.plus", "post.minus", "heard", "fired"}
     assert (tree["state"]["edges"]["additive"]["pre.plus"] > 0).all()
     rest, end = weights(pre[STEPS:], post[STEPS:], state=back)
     assert all(np.array_equal(rest[name], whole[name][STEPS:]) for name in whole) and same(

@@ -191,7 +191,7 @@ ffi::Error collect_call(ffi::ThreadPool pool, ffi::RemainingArgs args, ffi::Rema
   N4_TRY(buffers.carry(N4_NAME("ring.soft"), true, &call.soft));
   N4_TRY(buffers.read(N4_NAME("fired"), &call.fired));
   N4_TRY(buffers.read(N4_NAME("near"), &call.near));
-  N4_TRY(read_synapses(&buffers, -1, weight_kind, &call.synapses));
+  N4_TRY(read_synapses(&buffers, -1, weight_kind, false, &call.synapses));
   N4_TRY(check(call));
   const bool single = call.acc.dtype == ffi::DataType::F32, narrow = call.synapses.targets.dtype == ffi::DataType::U16;
   if (weights != 0) call.n_weights = call.synapses.kind == WeightKind::kOne ? 1 : call.synapses.weight.dims[0];

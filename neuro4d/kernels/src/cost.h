@@ -17,6 +17,9 @@ constexpr double kMeeting = 2e3;
 constexpr double kRow = 6.0;
 constexpr double kEvent = 0.8;
 
+// As many times longer takes a synapse that learns.
+constexpr double kLearning = 5.0;
+
 // A membrane; what each receptor and each Poisson input adds for every neuron.
 constexpr double kNeuron = 0.6;
 constexpr double kReceptor = 0.2;

@@ -89,7 +89,7 @@ ffi::Error deliver(ffi::ThreadPool pool, ffi::RemainingArgs args, ffi::Remaining
   N4_TRY(buffers.read(N4_NAME("step"), &call.step));
   N4_TRY(buffers.carry(N4_NAME("ring.ids"), false, &call.ring.ids));
   N4_TRY(buffers.carry(N4_NAME("ring.count"), false, &call.ring.count));
-  N4_TRY(read_synapses(&buffers, -1, weight_kind, &call.synapses));
+  N4_TRY(read_synapses(&buffers, -1, weight_kind, false, &call.synapses));
   N4_TRY(buffers.carry(N4_NAME("acc"), true, &call.acc));
   N4_TRY(buffers.finish());
   N4_TRY(check(call));

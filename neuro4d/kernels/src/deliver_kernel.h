@@ -2,6 +2,8 @@
 //
 // The order of sums is part of the layout: delays ascending, sources ascending, edges as stored. Each block is summed by
 // one thread in that order, so the result is the same bits for any number of threads and any instruction set.
+#pragma once
+
 #include <cstdint>
 #include <cstring>
 

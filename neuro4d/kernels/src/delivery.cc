@@ -61,7 +61,7 @@ ffi::Error choose(const Synapses& s, ffi::DataType sums, int64_t isa, DeliverBlo
   return ffi::Error::Success();
 }
 
-ffi::Error read_synapses(CallBuffers* buffers, int64_t number, int64_t weight_kind, Synapses* out) {
+ffi::Error read_synapses(CallBuffers* buffers, int64_t number, int64_t weight_kind, bool learn, Synapses* out) {
   if (weight_kind < 0 || weight_kind > 2) return bad(say("unknown kind of weight", weight_kind));
   out->kind = static_cast<WeightKind>(weight_kind);
   N4_TRY(buffers->read(N4_NAMES("path.delays", number), &out->delays));
@@ -69,6 +69,7 @@ ffi::Error read_synapses(CallBuffers* buffers, int64_t number, int64_t weight_ki
   N4_TRY(buffers->read(N4_NAMES("path.bounds", number), &out->bounds));
   N4_TRY(buffers->read(N4_NAMES("path.some", number), &out->some));
   N4_TRY(buffers->read(N4_NAMES("path.targets", number), &out->targets));
+  if (learn) return buffers->carry(N4_NAMES("path.weight", number), true, &out->weight);
   return buffers->read(N4_NAMES("path.weight", number), &out->weight);
 }
 

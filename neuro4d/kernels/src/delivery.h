@@ -27,8 +27,8 @@ ffi::Error check(const Ring& ring);
 
 ffi::Error check(const Synapses& synapses, int64_t n_blocks);
 
-// Reads the synapses of pathway number `number` (-1: the only one).
-ffi::Error read_synapses(CallBuffers* buffers, int64_t number, int64_t weight_kind, Synapses* out);
+// Reads the synapses of pathway number `number` (-1: the only one). The call may change weights that `learn`.
+ffi::Error read_synapses(CallBuffers* buffers, int64_t number, int64_t weight_kind, bool learn, Synapses* out);
 
 // The kernel for the types of these synapses and sums.
 ffi::Error choose(const Synapses& synapses, ffi::DataType sums, int64_t isa, DeliverBlock* out);

@@ -1,8 +1,9 @@
-// What the machine offers, and the manifest of cells and receptors.
+// What the machine offers, and the manifest of cells, receptors and rules.
 #define N4_ISA isa_baseline
 #include "cpu.h"
 #include "parts.h"
 #include "program.h"
+#include "rules.h"
 
 namespace neuro4d {
 
@@ -35,9 +36,14 @@ const Manifest& manifest() {
    false, type::kG, type::kJump, SeesV<type>::kIs, false, -1},
   static const Part cells[] = {N4_CELLS(N4_CELL)};
   static const Part receptors[] = {N4_RECEPTORS(N4_RECEPTOR)};
+#define N4_RULE(name, type) \
+  {name, type::kParams, sizeof(type::kParams) / sizeof(Field), type::kPre, sizeof(type::kPre) / sizeof(Field), \
+   type::kPost, sizeof(type::kPost) / sizeof(Field), type::kPostSeesPost},
+  static const RulePart rules[] = {N4_RULES(N4_RULE)};
 #undef N4_CELL
 #undef N4_RECEPTOR
-  static const Manifest known{cells, sizeof(cells) / sizeof(Part), receptors, sizeof(receptors) / sizeof(Part)};
+#undef N4_RULE
+  static const Manifest known{cells, sizeof(cells) / sizeof(Part), receptors, sizeof(receptors) / sizeof(Part), rules, sizeof(rules) / sizeof(RulePart)};
   return known;
 }
 

@@ -4,8 +4,10 @@
 
 namespace neuro4d {
 
+const LearnEntry* learn_avx2();
+
 const Kernels& kernels_avx2() {
-  static const Kernels offered{isa_avx2::step_block, isa_avx2::make_table()};
+  static const Kernels offered{isa_avx2::step_block, isa_avx2::make_table(), learn_avx2()};
   return offered;
 }
 

@@ -4,8 +4,10 @@
 
 namespace neuro4d {
 
+const LearnEntry* learn_baseline();
+
 const Kernels& kernels_baseline() {
-  static const Kernels offered{isa_baseline::step_block, isa_baseline::make_table()};
+  static const Kernels offered{isa_baseline::step_block, isa_baseline::make_table(), learn_baseline()};
   return offered;
 }
 

@@ -17,7 +17,7 @@ namespace {
 
 // To be raised, here and in _native_load.py, with every change of operands, results, attributes or numbers of an enumeration: a
 // module left over from another version is then refused instead of misunderstood.
-constexpr int64_t kAbi = 8;
+constexpr int64_t kAbi = 9;
 
 nb::capsule capsule(XLA_FFI_Error* (*handler)(XLA_FFI_CallFrame*)) {
   return nb::capsule(reinterpret_cast<void*>(handler));
@@ -52,6 +52,19 @@ nb::list parts(const neuro4d::Part* all, int64_t n) {
   return out;
 }
 
+nb::list rules(const neuro4d::RulePart* all, int64_t n) {
+  nb::list out;
+  for (int64_t k = 0; k < n; ++k) {
+    nb::dict rule;
+    rule["name"] = std::string(all[k].name);
+    rule["params"] = names(all[k].params, all[k].n_params);
+    rule["pre"] = names(all[k].pre, all[k].n_pre);
+    rule["post"] = names(all[k].post, all[k].n_post);
+    out.append(rule);
+  }
+  return out;
+}
+
 template <size_t N>
 nb::list texts(const char* const (&all)[N]) {
   nb::list out;
@@ -64,6 +77,7 @@ nb::dict manifest() {
   nb::dict limits, enumerations, out;
   out["cells"] = parts(known.cells, known.n_cells);
   out["receptors"] = parts(known.receptors, known.n_receptors);
+  out["rules"] = rules(known.rules, known.n_rules);
   limits["ports"] = int64_t{neuro4d::kMostPorts};
   limits["batch_axes"] = int64_t{neuro4d::BatchShape::kMost};
   out["abi"] = int64_t{kAbi};

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "learn.h"
 #include "names.h"
 #include "types.h"
 
@@ -166,17 +167,32 @@ using BlockFunction = void (*)(const GroupStep&, int64_t block, Scratch* scratch
 struct Kernels {
   BlockFunction block;
   DeliverTable deliver;
+  const LearnEntry* learn;  // by the number of the rule
 };
 
 // The kernels for `wanted` (0 baseline, 1 AVX2, 2 AVX-512; negative: the best), never above what the machine offers.
 const Kernels& kernels(int64_t wanted);
 
-// Every cell and receptor, in the order of their numbers.
+// A rule of plasticity as the manifest shows it: its parameters, and its traces of arrivals and of spikes of the target.
+struct RulePart {
+  const char* name;
+  const Field* params;
+  int64_t n_params;
+  const Field* pre;
+  int64_t n_pre;
+  const Field* post;
+  int64_t n_post;
+  bool post_sees_post;  // whether a spike of the target sees the traces of earlier ones
+};
+
+// Every cell, receptor and rule, in the order of their numbers.
 struct Manifest {
   const Part* cells;
   int64_t n_cells;
   const Part* receptors;
   int64_t n_receptors;
+  const RulePart* rules;
+  int64_t n_rules;
 };
 
 const Manifest& manifest();

@@ -42,15 +42,15 @@ uint64_t next_number() {
 // delivers into the sums of a block and steps its neurons while they are in cache. A round is as many steps as nobody hears of meanwhile.
 class Steps {
  public:
-  Steps(const RunCall& call, const Element& element, BlockFunction run)
-      : call_(call), element_(element), run_(run), mode_(float_mode()), number_(next_number()) {
+  Steps(const RunCall& call, const Element& element, const Kernels& kernels)
+      : call_(call), element_(element), run_(kernels.block), learn_(kernels.learn), mode_(float_mode()), number_(next_number()) {
     for (size_t g = 0; g < call.groups.size(); ++g) {
       for (int64_t block = 0; block < call.groups[g].n_blocks; ++block) items_.push_back({g, block});
     }
   }
 
   int64_t n_items() const { return static_cast<int64_t>(items_.size()); }
-  int64_t n_rounds() const { return (element_.n_steps + element_.round - 1) / element_.round; }
+  int64_t n_rounds() const { return step_rounds() + (element_.learns ? 1 : 0); }
 
   void block(int64_t round, int64_t number) {
     thread_local ThreadScratch own;
@@ -59,6 +59,7 @@ class Steps {
     const Item& item = items_[static_cast<size_t>(number)];
     GroupScratch& group = own.groups[item.group];
     own.room.kept = &group.kept;
+    if (round == step_rounds()) return sweep(item, group);
     for (int64_t k = round * element_.round; k < end_of(round); ++k) {
       if (group.at != k) move_to(k, item.group, &group);
       step(item, group, &own.room);
@@ -67,7 +68,7 @@ class Steps {
   }
 
   bool close(int64_t round) {
-    for (size_t g = 0; !element_.apart && g < element_.groups.size(); ++g) remember_step(g, round);
+    for (size_t g = 0; !element_.apart && round < step_rounds() && g < element_.groups.size(); ++g) remember_step(g, round);
     return !failed_.load(std::memory_order_relaxed);
   }
 
@@ -84,8 +85,15 @@ class Steps {
 
   int64_t end_of(int64_t round) const { return std::min((round + 1) * element_.round, element_.n_steps); }
 
+  // The rounds of steps; one more brings all synapses that learn up to date.
+  int64_t step_rounds() const { return (element_.n_steps + element_.round - 1) / element_.round; }
+
   void remember_step(size_t g, int64_t k) const {
     const GroupElement& group = element_.groups[g];
+    for (size_t p = 0; p < group.deliveries.size(); ++p) {
+      const Learning& learning = group.learnings[p].learning;
+      if (learning.rule >= 0) learn_[learning.rule].hear(group.deliveries[p], learning, static_cast<int32_t>(k + 1));
+    }
     remember(group, element_.first_step + static_cast<uint32_t>(k), group.step.words + k * group.step.n_words());
   }
 
@@ -96,15 +104,56 @@ class Steps {
     if (x.late != nullptr) std::memset(x.late + row, 0, bytes);
     if (x.early != nullptr) std::memset(x.early + row, 0, bytes);
     for (size_t p = 0; p < group.deliveries.size(); ++p) {
-      if (group.deliveries[p].n_spikes == 0) continue;
-      const Failure failure = call_.groups[item.group].paths[p].run(group.deliveries[p], item.block);
-      if (failure.wrong != Wrong::kNone && !failed_.exchange(true)) {
-        failure_ = failure;
-        failed_group_ = item.group;
-        failed_path_ = p;
+      const Learning& learning = learning_of(item, p);
+      if (learning.rule >= 0) {
+        deliver_learning(item, group, p, learning);
+      } else if (group.deliveries[p].n_spikes > 0) {
+        note(item, p, call_.groups[item.group].paths[p].run(group.deliveries[p], item.block));
       }
     }
     run_(x, item.block, room);
+    for (size_t p = 0; element_.learns && p < group.deliveries.size(); ++p) {
+      const Learning& learning = learning_of(item, p);
+      if (learning.rule >= 0) learn(item, group, p, learning);
+    }
+  }
+
+  const Learning& learning_of(const Item& item, size_t p) const { return element_.groups[item.group].learnings[p].learning; }
+
+  void deliver_learning(const Item& item, const GroupScratch& group, size_t p, const Learning& learning) {
+    const LearnEntry& rule = learn_[learning.rule];
+    const Delivery& x = group.deliveries[p];
+    const int wide = is_wide(item, p);
+    const int32_t now = static_cast<int32_t>(group.at + 1);
+    if (learning.blocks[item.block].full) note(item, p, rule.sweep[wide](x, learning, item.block, now - 1));
+    if (x.n_spikes > 0) note(item, p, rule.deliver[wide](x, learning, item.block, now));
+  }
+
+  void learn(const Item& item, const GroupScratch& group, size_t p, const Learning& learning) {
+    const LearnEntry& rule = learn_[learning.rule];
+    const Delivery& x = group.deliveries[p];
+    const int32_t now = static_cast<int32_t>(group.at + 1);
+    rule.fire(x, learning, item.block, now, group.step.words);
+    note(item, p, rule.arrive[is_wide(item, p)](x, learning, item.block, now));
+    rule.enter(x, learning, item.block, now, group.step.words);
+  }
+
+  // Brings all synapses of a block up to date at the end of a call.
+  void sweep(const Item& item, const GroupScratch& group) {
+    for (size_t p = 0; p < group.deliveries.size(); ++p) {
+      const Learning& learning = learning_of(item, p);
+      if (learning.rule < 0) continue;
+      note(item, p, learn_[learning.rule].sweep[is_wide(item, p)](group.deliveries[p], learning, item.block, static_cast<int32_t>(element_.n_steps)));
+    }
+  }
+
+  int is_wide(const Item& item, size_t p) const { return call_.groups[item.group].paths[p].synapses.targets.dtype == ffi::DataType::U32 ? 1 : 0; }
+
+  void note(const Item& item, size_t p, const Failure& failure) {
+    if (failure.wrong == Wrong::kNone || failed_.exchange(true)) return;
+    failure_ = failure;
+    failed_group_ = item.group;
+    failed_path_ = p;
   }
 
   void set_up(ThreadScratch* own) const {
@@ -136,6 +185,7 @@ class Steps {
   const RunCall& call_;
   const Element& element_;
   const BlockFunction run_;
+  const LearnEntry* const learn_;
   const FloatMode mode_;
   const uint64_t number_;
   std::vector<Item> items_;
@@ -147,7 +197,7 @@ class Steps {
 // Elements of a batch are independent over all steps, so threads share them out, if there are enough; else they share the items of
 // each step.
 ffi::Error run_elements(ffi::ThreadPool& pool, const RunCall& call, const std::vector<Element>& elements, int64_t isa) {
-  const BlockFunction run = kernels(isa).block;
+  const Kernels& offered = kernels(isa);
   const int64_t batch = call.batch.total, threads = pool.num_threads();
   int64_t n_items = 0;
   for (const GroupOperands& group : call.groups) n_items += group.n_blocks;
@@ -162,7 +212,7 @@ ffi::Error run_elements(ffi::ThreadPool& pool, const RunCall& call, const std::v
   std::vector<ffi::Error> outcomes(static_cast<size_t>(batch));
   auto one = [&](int64_t b) {
     const Element& e = elements[static_cast<size_t>(b)];
-    Steps steps(call, e, run);
+    Steps steps(call, e, offered);
     run_steps(pool, steps.n_rounds(), steps.n_items(), members, steps);
     outcomes[static_cast<size_t>(b)] = steps.outcome();
   };

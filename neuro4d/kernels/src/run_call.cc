@@ -209,21 +209,28 @@ ffi::Error read_group(CallBuffers* buffers, const RunSpec& spec, size_t g, Curso
 }
 
 ffi::Error read_paths(CallBuffers* buffers, const RunSpec& spec, RunCall* call) {
-  if (spec.paths.size() % 4 != 0) return bad("four numbers per pathway expected");
-  for (size_t k = 0; k < spec.paths.size(); k += 4) {
-    if (spec.paths[k] < 0 || spec.paths[k] >= static_cast<int64_t>(call->groups.size())) return bad(say("no group", spec.paths[k]));
-    GroupOperands& group = call->groups[static_cast<size_t>(spec.paths[k])];
+  constexpr size_t kNumbers = 7;
+  if (spec.paths.size() % kNumbers != 0) return bad("seven numbers per pathway expected");
+  for (size_t k = 0; k < spec.paths.size() / kNumbers; ++k) {
+    const int64_t* const numbers = spec.paths.begin() + kNumbers * k;
+    if (numbers[0] < 0 || numbers[0] >= static_cast<int64_t>(call->groups.size())) return bad(say("no group", numbers[0]));
+    GroupOperands& group = call->groups[static_cast<size_t>(numbers[0])];
     PathOperands path;
-    path.ring = spec.paths[k + 1];
-    path.early = spec.paths[k + 3] != 0;
+    path.ring = numbers[1];
+    path.early = numbers[3] != 0;
+    path.learn.rule = numbers[4];
+    path.learn.nearest_pre = numbers[5];
+    path.learn.nearest_post = numbers[6];
     if (path.ring < 0 || path.ring >= static_cast<int64_t>(call->rings.size())) return bad(say("no ring", path.ring));
     if (call->length > 1 && path.ring >= static_cast<int64_t>(call->groups.size())) {
       return bad("several steps at a time need groups that hear only each other");
     }
-    N4_TRY(read_synapses(buffers, static_cast<int64_t>(k / 4), spec.paths[k + 2], &path.synapses));
+    const int64_t number = static_cast<int64_t>(k);
+    N4_TRY(read_synapses(buffers, number, numbers[2], path.learn.learns(), &path.synapses));
     N4_TRY(check(path.synapses, group.n_blocks));
     N4_TRY(choose(path.synapses, D::F32, spec.isa, &path.run));
-    group.paths.push_back(path);
+    if (path.learn.learns()) N4_TRY(read_learning(buffers, number, group.n, &path.synapses, &path.learn));
+    group.paths.push_back(std::move(path));
   }
   return ffi::Error::Success();
 }

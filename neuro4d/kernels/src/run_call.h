@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "delivery.h"
+#include "learning.h"
 #include "program.h"
 
 namespace neuro4d {
@@ -13,7 +14,7 @@ struct RunSpec {
   CallAttributes attributes;
   ffi::Span<const int64_t> groups;   // cell, width, ports, Poisson inputs, extras, whether neurons may die
   ffi::Span<const int64_t> ports;    // receptor
-  ffi::Span<const int64_t> paths;    // target group, ring, kind of weight, whether early
+  ffi::Span<const int64_t> paths;    // target group, ring, kind of weight, whether early; rule or -1, traces where the last spike alone counts
   ffi::Span<const int64_t> poisson;  // port, whether neurons have segments each, steps for which a row is held (0: there is one row)
   ffi::Span<const int64_t> extras;   // kind; port, whether it changes from step to step (noise: first neuron, neurons)
   int64_t rings;                     // those of the groups first
@@ -31,6 +32,7 @@ struct PathOperands {
   bool early = false;
   Synapses synapses;
   DeliverBlock run = nullptr;
+  LearnOperands learn;
 };
 
 struct PoissonOperands {

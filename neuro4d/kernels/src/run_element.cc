@@ -117,6 +117,7 @@ ffi::Error describe_group(const RunCall& call, size_t g, int64_t b, Element* who
   e->depth = call.rings[g].ids.dims[0];
   describe_neurons(call, group, b, &e->step);
   describe_inputs(call, group, b, e);
+  e->learnings.resize(group.paths.size());
   for (const PathOperands& path : group.paths) {
     Delivery x = describe(path.synapses, call.rings[static_cast<size_t>(path.ring)], group.n_blocks, call.batch, b);
     x.step = whole->first_step;
@@ -125,7 +126,12 @@ ffi::Error describe_group(const RunCall& call, size_t g, int64_t b, Element* who
     if (ffi::Error error = check_ring(x); error.failure()) return error;
     for (int64_t row = 0; row < x.depth; ++row) x.n_spikes += x.count[row];
     x.n_spikes = x.n_spikes * x.n_delays / x.depth;  // a step meets about as many
-    whole->expected += expected_nanoseconds(x);
+    whole->expected += expected_nanoseconds(x) * (path.learn.learns() ? cost::kLearning : 1.0);
+    if (path.learn.learns()) {
+      const int64_t n_ports = static_cast<int64_t>(group.ports.size());
+      describe_learning(path.learn, x, call.batch, b, group.n, n_ports, whole->n_steps, &e->learnings[e->deliveries.size()]);
+      whole->learns = true;
+    }
     e->deliveries.push_back(x);
   }
   const double per_neuron = cost::kNeuron + cost::kReceptor * static_cast<double>(group.ports.size()) +

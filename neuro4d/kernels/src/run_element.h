@@ -14,6 +14,7 @@ struct GroupElement {
   std::vector<PoissonInput> poisson;
   std::vector<Extra> extras;
   std::vector<Delivery> deliveries;
+  std::vector<LearningElement> learnings;  // one for each delivery; most learn nothing
   int32_t* ring_ids = nullptr;    // (depth, n), the group's own past
   int32_t* ring_count = nullptr;  // (depth,)
   int64_t depth = 0;
@@ -23,6 +24,7 @@ struct Element {
   std::vector<GroupElement> groups;
   uint32_t first_step = 0;
   int64_t n_steps = 0;
+  bool learns = false;  // whether any synapses do
   bool apart = false;  // whether each group, of one block, can remember its spikes while others still make the same step
   int64_t round = 1;   // steps that all groups can make before they have to hear of each other; 1 if they are not apart
   double expected = 0;  // ns for one step

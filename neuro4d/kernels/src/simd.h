@@ -45,6 +45,7 @@ N4_INLINE I at_least(U a, U b) { return a >= b; }
 N4_INLINE I differ(U a, U b) { return a != b; }
 N4_INLINE I below(F a, F b) { return a < b; }
 N4_INLINE I equal(I a, I b) { return a == b; }
+N4_INLINE I above(I a, I b) { return a > b; }
 
 N4_INLINE float first(F x) { return x[0]; }
 
@@ -65,6 +66,7 @@ N4_INLINE I at_least(U a, U b) { return a >= b ? -1 : 0; }
 N4_INLINE I differ(U a, U b) { return a != b ? -1 : 0; }
 N4_INLINE I below(F a, F b) { return a < b ? -1 : 0; }
 N4_INLINE I equal(I a, I b) { return a == b ? -1 : 0; }
+N4_INLINE I above(I a, I b) { return a > b ? -1 : 0; }
 
 #endif
 

@@ -1,0 +1,8 @@
+#define N4_ISA isa_avx2
+#include "learn_kernel.h"
+
+namespace neuro4d {
+
+const LearnEntry* learn_avx2() { return isa_avx2::kLearnEntries; }
+
+}  // namespace neuro4d

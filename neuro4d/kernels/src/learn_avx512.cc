@@ -1,0 +1,8 @@
+#define N4_ISA isa_avx512
+#include "learn_kernel.h"
+
+namespace neuro4d {
+
+const LearnEntry* learn_avx512() { return isa_avx512::kLearnEntries; }
+
+}  // namespace neuro4d

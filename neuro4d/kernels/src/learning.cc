@@ -1,0 +1,80 @@
+#include "learning.h"
+
+#include <algorithm>
+
+namespace neuro4d {
+
+namespace {
+
+using D = ffi::DataType;
+
+// As many words as there are kept for one trace of a pathway: the others are not asked for.
+int64_t number_of_trace(int64_t path, int64_t trace) { return path * kMostTraces + trace; }
+
+}  // namespace
+
+ffi::Error read_learning(CallBuffers* buffers, int64_t number, int64_t n_target, Synapses* synapses, LearnOperands* out) {
+  if (out->rule >= manifest().n_rules) return bad(say("unknown rule", out->rule));
+  if (synapses->kind != WeightKind::kEdge || synapses->weight.dtype != D::F32) return bad("synapses that learn have one float32 weight each");
+  const RulePart& rule = manifest().rules[out->rule];
+  const int64_t n_delays = synapses->delays.dims[0], n_source = synapses->start.dims[0];
+  N4_TRY(buffers->read(N4_NAMES("learn.params", number), &out->params));
+  N4_TRY(buffers->read(N4_NAMES("learn.rates", number), &out->rates));
+  if (!has(out->params, D::F32, 1) || out->params.dims[0] != rule.n_params) return bad(say("parameters of a rule are float32,", rule.n_params));
+  if (!has(out->rates, D::F32, 1) || out->rates.dims[0] != rule.n_pre + rule.n_post) return bad("rates of traces are float32, one for each");
+  N4_TRY(buffers->carry(N4_NAMES("learn.heard", number), true, &out->heard));
+  N4_TRY(buffers->carry(N4_NAMES("learn.fired", number), true, &out->fired));
+  if (!has(out->heard, D::U32, 2) || out->heard.dims[0] != n_delays || out->heard.dims[1] != n_source) return bad("expected heard uint32 (D, n_source)");
+  if (!has(out->fired, D::U32, 1) || out->fired.dims[0] != n_target) return bad("expected fired uint32 (n_target,)");
+  out->pre.resize(static_cast<size_t>(rule.n_pre));
+  out->post.resize(static_cast<size_t>(rule.n_post));
+  for (int64_t k = 0; k < rule.n_pre; ++k) {
+    Operand& x = out->pre[static_cast<size_t>(k)];
+    N4_TRY(buffers->carry(N4_NAMES("learn.pre", number_of_trace(number, k)), true, &x));
+    if (!has(x, D::F32, 2) || x.dims[0] != n_delays || x.dims[1] != n_source) return bad("traces of arrivals are float32 (D, n_source)");
+  }
+  for (int64_t k = 0; k < rule.n_post; ++k) {
+    Operand& x = out->post[static_cast<size_t>(k)];
+    N4_TRY(buffers->carry(N4_NAMES("learn.post", number_of_trace(number, k)), true, &x));
+    if (!has(x, D::F32, 1) || x.dims[0] != n_target) return bad("traces of targets are float32 (n_target,)");
+  }
+  return ffi::Error::Success();
+}
+
+void describe_learning(const LearnOperands& operands, const Delivery& x, const BatchShape& batch, int64_t b, int64_t n_target, int64_t n_ports, int64_t n_steps,
+                       LearningElement* out) {
+  const RulePart& rule = manifest().rules[operands.rule];
+  Learning& l = out->learning;
+  l.rule = operands.rule;
+  l.params = operands.params.at<float>(batch, b);
+  const float* const rates = operands.rates.at<float>(batch, b);
+  l.heard = const_cast<uint32_t*>(operands.heard.at<uint32_t>(batch, b));
+  l.fired = const_cast<uint32_t*>(operands.fired.at<uint32_t>(batch, b));
+  l.weight = const_cast<float*>(static_cast<const float*>(x.weight));
+  l.n_target = n_target;
+  l.n_ports = n_ports;
+  l.width = x.block_size / std::max<int64_t>(n_ports, 1);
+  l.first_step = x.step;
+  l.n_past = std::max<int64_t>(1, std::min(n_steps, kMostPast));
+  const size_t sums = static_cast<size_t>(x.n_blocks * x.block_size), past = sums * static_cast<size_t>(l.n_past);
+  out->past.assign(past, 0);
+  out->blocks.assign(static_cast<size_t>(x.n_blocks), BlockPast{});
+  l.past = out->past.data();
+  l.blocks = out->blocks.data();
+  for (int64_t k = 0; k < rule.n_pre; ++k) {
+    l.pre[k] = const_cast<float*>(operands.pre[static_cast<size_t>(k)].at<float>(batch, b));
+    l.of_pre[k] = {rates[k], (operands.nearest_pre >> k & 1) != 0};
+  }
+  for (int64_t k = 0; k < rule.n_post; ++k) {
+    l.post[k] = const_cast<float*>(operands.post[static_cast<size_t>(k)].at<float>(batch, b));
+    l.of_post[k] = {rates[rule.n_pre + k], (operands.nearest_post >> k & 1) != 0};
+    out->now[k].assign(sums, 0.0f);
+    l.now[k] = out->now[k].data();
+    if (rule.post_sees_post) {
+      out->at_spike[k].assign(past, 0.0f);
+      l.at_spike[k] = out->at_spike[k].data();
+    }
+  }
+}
+
+}  // namespace neuro4d
