@@ -1,6 +1,7 @@
 """L9: published networks, each with its source and its reference numbers."""
 
 from neuro4d.zoo._brunel import brunel as brunel
+from neuro4d.zoo._brunel_hakim import brunel_hakim as brunel_hakim
 from neuro4d.zoo._coba import coba as coba
 from neuro4d.zoo._cobahh import cobahh as cobahh
 from neuro4d.zoo._cuba import cuba as cuba

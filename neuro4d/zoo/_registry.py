@@ -2,6 +2,7 @@
 
 from neuro4d._base import lookup
 from neuro4d.zoo._brunel import brunel_a, brunel_b, brunel_c, brunel_d
+from neuro4d.zoo._brunel_hakim import brunel_hakim
 from neuro4d.zoo._coba import coba, coba_alone
 from neuro4d.zoo._cobahh import cobahh
 from neuro4d.zoo._cuba import cuba
@@ -73,6 +74,10 @@ ENTRIES = (
     ZooEntry(
         "brunel-d", brunel_d, "slow synchronous irregular", BRUNEL,
         0.1, 2000.0, 12_500, 15_625_000, _brunel(5.6, 5.9),
+    ),
+    ZooEntry(
+        "brunel-hakim", brunel_hakim, "inhibitory neurons, a fast global oscillation", "Brunel and Hakim (1999), Neural Comput. 11, 1621",
+        0.1, 1000.0, 5000, 5_000_000, _cells(3.54, 3.55),
     ),
     *(
         ZooEntry(

@@ -96,6 +96,16 @@ def test_lattice4d():
     assert all(0.55 <= cv <= 1.1 for cv in cvs.values()), cvs
 
 
+def test_brunel_hakim():
+    """The rate differs by 0.02 Hz (sd) between seeds in 0.4 s; the bins of the spectrum are 8 Hz wide."""
+    run = n4.zoo.get("brunel-hakim").run(600 * u.ms, discard=200 * u.ms, progress=False)
+    inside({"cells": np.array([float(run.rate("cells").to_decimal(u.Hz))])}, n4.zoo.get("brunel-hakim").rates(), 0.02)
+    spectrum = n4.analysis.power_spectrum(run.spikes("cells"), 0.5 * u.ms, 125 * u.ms)
+    peak = np.argmax(spectrum.power.to_decimal(u.Hz))
+    assert spectrum.frequencies[peak].to_decimal(u.Hz) == pytest.approx(146, abs=8)
+    assert 100 < spectrum.power[peak] / np.median(spectrum.power.to_decimal(u.Hz)) / u.Hz
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "cv", "warmup", "duration"),
