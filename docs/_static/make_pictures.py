@@ -1,6 +1,9 @@
 """Makes the pictures of the README and of these pages from the code that is printed there: `python docs/_static/make_pictures.py`."""
 
+import contextlib
 import re
+import sys
+import tempfile
 from pathlib import Path
 
 import brainunit as u
@@ -56,8 +59,38 @@ def microcircuit() -> None:
     save(run.plot.layered().figure, "microcircuit.png")
 
 
+def learning(names: dict) -> None:
+    """The pictures of the page "Pictures", from the names that its blocks leave."""
+    save(names["w"][0].figure, "weights.png")
+    save(names["ax"].figure, "stdp-window.png")
+    save(names["lives"][0].figure, "lifetimes.png")
+
+
+def explored() -> None:
+    """The page of `explore4d` as a browser shows it in the middle of the run."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from plot.browser import Browser, program
+
+    if program() is None:
+        print("left out: explore4d.png, no browser is installed")
+        return
+    run = printed("docs/howto/pictures.md", 1)["run"]
+    with tempfile.TemporaryDirectory() as folder:
+        page = run.plot.explore4d(path=Path(folder) / "run.html")
+        browser = Browser(Path(folder) / "profile", 1180, 800)
+        browser.open(page.write(Path(folder) / "run.html"))
+        browser.value("explorer.seek(203)")
+        browser.frames()
+        (HERE / "explore4d.png").write_bytes(browser.screenshot())
+        browser.close()
+    print("written: explore4d.png")
+
+
 if __name__ == "__main__":
     save(printed("README.md", 1)["run"].plot.raster("cells").figure, "first-network.png")
     microcircuit()
     save(printed("docs/tutorial/lattice.md")["run"].plot.view4d("v1", "m1").flat[0].figure, "lattice.png")
     one_step()
+    with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
+        learning(printed("docs/howto/pictures.md"))
+    explored()

@@ -42,7 +42,11 @@ def view4d(
     **Raises:** `ImportError` without matplotlib; `ValueError` for a model without a lattice, a population without coordinates, values of
     another length, more than four axes.
     """
-    names, sites, shape = _sites(run, pops)
+    names, sites, shape = placed(run, pops)
+    if not (1 <= len(shape) <= 4):
+        raise ValueError(
+            f"a view of the lattice has one to four axes; this lattice has {len(shape)}: {tuple(shape)}. `n4.plot.explore4d(run)` shows any number."
+        )
     numbers, label = _numbers(run, names, len(sites), values, label)
     sites, full, walk = _four_axes(sites, shape)
     z_edges = _edges(full[2], rows if grid else 1)
@@ -56,22 +60,20 @@ def view4d(
         return _draw(plt, maps, over, down, title, label)
 
 
-def _sites(run: Run, pops: Sequence[str]) -> tuple[list[str], np.ndarray, tuple[int, ...]]:
-    """Names, lattice coordinates of their neurons, and the lattice's shape."""
+def placed(run: Run, pops: Sequence[str]) -> tuple[list[str], np.ndarray, tuple[int, ...]]:
+    """Names of populations, the lattice coordinates of their neurons, shape `(n, axes)`, and the lattice's shape."""
     shape = run.model.lattice_shape
     if shape is None:
         raise ValueError(
             "the model has no lattice to draw: place populations on one, for example "
             '`n4.Population("v1", lattice["V1"].sample(density=0.1), ...)`.'
         )
-    if not (1 <= len(shape) <= 4):
-        raise ValueError(f"a view of the lattice has one to four axes; this lattice has {len(shape)}: {tuple(shape)}.")
     names = list(pops)
     for name in names:
         lookup(run.model.populations, name, "population")
         if run.model.coordinates(name) is None:
-            raise ValueError(f"population '{name}' has no coordinates; with coordinates: {', '.join(_placed(run)) or 'none'}.")
-    names = names or _placed(run)
+            raise ValueError(f"population '{name}' has no coordinates; with coordinates: {', '.join(_with_place(run)) or 'none'}.")
+    names = names or _with_place(run)
     if not names:
         raise ValueError("no population of this model has coordinates.")
     return names, np.concatenate([np.asarray(run.model.coordinates(name)) for name in names]), tuple(int(extent) for extent in shape)
@@ -92,7 +94,7 @@ def _four_axes(sites: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, t
     )
 
 
-def _placed(run: Run) -> list[str]:
+def _with_place(run: Run) -> list[str]:
     return [name for name in run.populations if run.model.coordinates(name) is not None]
 
 

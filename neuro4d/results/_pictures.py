@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Pictures:
-    """What can be drawn of a run. Each method returns matplotlib axes and needs `pip install "neuro4d[plot]"`.
+    """What can be drawn of a run. Each method returns matplotlib axes and needs `pip install "neuro4d[plot]"`; `explore4d` needs a browser.
 
     `neuro4d.plot` says what each draws and raises.
 
@@ -17,7 +17,7 @@ class Pictures:
         >>> cells = n4.Population("cells", 2, lif)
         >>> model = n4.Network(cells, n4.Clamp("drive", cells, 150*u.pA)).build(dt=0.1*u.ms, seed=0)
         >>> n4.simulate(model, jr.key(0), 10*u.ms).plot
-        Pictures of a run: raster, rates, traces, layered, view4d
+        Pictures of a run: raster, rates, traces, layered, view4d, explore4d
     """
 
     __slots__ = ("_run",)
@@ -45,8 +45,12 @@ class Pictures:
         """Activity on the lattice: x-y maps side by side over w, averaged over z or (`grid`) with z as rows. Returns the axes."""
         return _plot().view4d(self._run, *pops, values=values, label=label, grid=grid)
 
+    def explore4d(self, *pops: str, path: Any = None, between: Any = None, title: str | None = None, most_mb: float = 20) -> Any:
+        """Activity on the lattice as a page for a browser: played over time, sliced, turned, asked. A notebook shows it; `path` is a file for it."""
+        return _plot().explore4d(self._run, *pops, path=path, between=between, title=title, most_mb=most_mb)
+
     def __repr__(self) -> str:
-        return "Pictures of a run: raster, rates, traces, layered, view4d"
+        return "Pictures of a run: raster, rates, traces, layered, view4d, explore4d"
 
 
 def _plot() -> Any:
