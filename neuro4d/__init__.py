@@ -65,6 +65,7 @@ from neuro4d.neurons import TraubMiles as TraubMiles
 from neuro4d.ops import SLAYER as SLAYER
 from neuro4d.ops import ATan as ATan
 from neuro4d.ops import Backend as Backend
+from neuro4d.neurons import GammaNeuron as GammaNeuron
 from neuro4d.ops import Boxcar as Boxcar
 from neuro4d.ops import Erf as Erf
 from neuro4d.ops import FastSigmoid as FastSigmoid
@@ -121,7 +122,13 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> Any:
+from neuro4d.stimuli import AC as AC
         """`n4.train`, `n4.hardware` and `n4.plot` are loaded when they are first used: most scripts simulate and do nothing else."""
+from neuro4d.stimuli import CorrelatedPoisson as CorrelatedPoisson
         if name in ("hardware", "plot", "train"):
+from neuro4d.stimuli import Movie as Movie
             return importlib.import_module(f"neuro4d.{name}")
         raise AttributeError(f"module 'neuro4d' has no attribute {name!r}")
+from neuro4d.stimuli import PulsePackets as PulsePackets
+from neuro4d.stimuli import drifting_grating as drifting_grating
+from neuro4d.stimuli import moving_bar as moving_bar

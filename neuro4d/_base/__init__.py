@@ -47,6 +47,7 @@ from neuro4d._base._random import check_seed as check_seed
 from neuro4d._base._random import step_address as step_address
 from neuro4d._base._random import uniform as uniform
 from neuro4d._base._random import uniform_jax as uniform_jax
+from neuro4d._base._random import upper_half as upper_half
 from neuro4d._base._random import words as words
 from neuro4d._base._random import words_jax as words_jax
 from neuro4d._base._table import table as table

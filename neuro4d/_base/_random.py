@@ -141,3 +141,10 @@ def uniform_jax(word: UInt32[Array, "n"], dtype) -> Array:
     if dtype == jnp.float64:
         return (word.astype(dtype) + 0.5) * 2.0**-32
     return ((word >> 9).astype(dtype) + 0.5) * np.float32(2.0**-23)
+
+
+def upper_half(a: UInt32[Array, "*n"], b: UInt32[Array, "*n"]) -> UInt32[Array, "*n"]:
+    """The upper 32 of the 64 bits of a product, from products of halves."""
+    a0, a1, b0, b1 = a & 0xFFFF, a >> 16, b & 0xFFFF, b >> 16
+    middle = a1 * b0 + ((a0 * b0) >> 16)
+    return a1 * b1 + (middle >> 16) + ((a0 * b1 + (middle & 0xFFFF)) >> 16)

@@ -88,8 +88,9 @@ def _drawn(constants: Constants, span: StimulusSpan) -> bool:
 
 
 def _emit(constants: Constants, span: StimulusSpan, state: State, elapsed: Array, value: Any) -> Any:
-    a, b = step_address(state.key, address(0, "stimulus", span.name), elapsed)
-    return constants.sources[span.name].emit(Now(elapsed, a, b, value))
+    entity = address(0, "stimulus", span.name)
+    a, b = step_address(state.key, entity, elapsed)
+    return constants.sources[span.name].emit(Now(elapsed, a, b, value, state.key, entity))
 
 
 def input_spans(model: ModelFields) -> dict[str, StimulusSpan]:

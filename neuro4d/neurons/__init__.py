@@ -7,6 +7,7 @@ from neuro4d.neurons._base import Fired as Fired
 from neuro4d.neurons._base import Membrane as Membrane
 from neuro4d.neurons._eif import EIF as EIF
 from neuro4d.neurons._eif import AdEx as AdEx
+from neuro4d.neurons._gamma import GammaNeuron as GammaNeuron
 from neuro4d.neurons._glif import GLIF as GLIF
 from neuro4d.neurons._hodgkin_huxley import HodgkinHuxley as HodgkinHuxley
 from neuro4d.neurons._izhikevich import Izhikevich as Izhikevich

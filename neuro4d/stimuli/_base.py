@@ -3,26 +3,46 @@
 import abc
 from typing import Any, ClassVar, NamedTuple
 
+import brainunit as u
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt32
 
-from neuro4d._base import AbstractPart, Constant, Drive, as_value, check_fits, uniform_jax, words_jax
+from neuro4d._base import (
+    AbstractPart,
+    AbstractValue,
+    Constant,
+    Drive,
+    UnitError,
+    as_value,
+    check_fits,
+    internal_unit,
+    step_address,
+    uniform_jax,
+    words_jax,
+)
 
 
 class Now(NamedTuple):
-    """What a source may know in a step: steps since the start of the run, its random address, the value given from outside."""
+    """What a source may know in a step: steps since the start of the run, its random address, the value given from outside, and what its
+    addresses are made of: the words of the trial and of the name of the stimulus."""
 
     elapsed: UInt32[Array, ""]
     a: UInt32[Array, ""]
     b: UInt32[Array, ""]
     value: Float[Array, "*n"] | None
+    key: UInt32[Array, "2"] | None = None
+    entity: tuple[Any, Any] = (0, 0)
 
     def uniform(self, n: int, dtype: Any) -> Float[Array, "n"]:
         """Independent random numbers in (0, 1), one for each of `n` neurons: a function of the trial, the stimulus and the step."""
         return uniform_jax(words_jax(self.a, self.b, jnp.arange(n, dtype=jnp.uint32)), np.dtype(dtype).type)
+
+    def address_at(self, step: UInt32[Array, ""]) -> tuple[Array, Array]:
+        """The random address of another step, for what is drawn once and acts in several steps."""
+        return step_address(jnp.zeros(2, jnp.uint32) if self.key is None else self.key, self.entity, step)
 
 
 class Binding(NamedTuple):
@@ -149,6 +169,17 @@ def drawn(values: Any, binding: Binding, where: str, unit: Any = None) -> np.nda
         raise ValueError(f"{where} must be a scalar or have shape ({binding.n},), one entry per neuron; got shape {array.shape}.")
     check_fits(array, binding.dtype, where)
     return array
+
+
+def check_weight(weight: Any, where: str) -> AbstractValue:
+    """The weight of a stimulus, whose unit only its port knows: a quantity or a distribution."""
+    if isinstance(weight, AbstractValue):
+        return weight
+    if not isinstance(weight, u.Quantity):
+        raise UnitError(
+            f"{where}: expected a quantity in the unit of the receptor, for example `87.8 * u.pA`; got the bare value {weight!r}."
+        )
+    return as_value(weight, internal_unit(weight, where), where)
 
 
 def per_neuron(values: Any, binding: Binding, where: str, unit: Any = None) -> Array:

@@ -1,4 +1,4 @@
-"""Currents: constant, stepped, sampled, noisy."""
+"""Currents: constant, alternating, stepped, sampled, noisy."""
 
 from typing import Any, ClassVar
 
@@ -10,6 +10,8 @@ from jaxtyping import Array, Float, UInt32
 
 from neuro4d._base import AbstractPart, Drive, UnitError, check_fits, check_name, check_quantity, quantity, steps_of, words_jax
 from neuro4d.stimuli._base import AbstractSource, AbstractStimulus, Noise, per_neuron
+from neuro4d.stimuli._movie import Movie
+from neuro4d.stimuli._sine import AC
 
 
 class Steps(AbstractPart):
@@ -91,13 +93,13 @@ class WaveformSource(AbstractSource):
 
 
 class Clamp(AbstractStimulus):
-    """A current into every neuron of the target: constant, in steps, or any waveform.
+    """A current into every neuron of the target: constant, alternating, in steps, any waveform, or a movie.
 
     **Arguments:**
 
     - `name`: unique in the network.
     - `target`: a population or a slice of one.
-    - `amplitude`: a quantity (scalar, or one entry per neuron), a distribution, `Steps`, or `Waveform`. [current]
+    - `amplitude`: a quantity (scalar, or one entry per neuron), a distribution, `AC`, `Steps`, `Waveform`, or a `Movie`. [current]
 
     Times count from the start of the run; the value of a step acts during the whole step.
 
@@ -122,10 +124,13 @@ class Clamp(AbstractStimulus):
     def __init__(self, name, target, amplitude):
         self.name, self.target = check_name(name, "stimulus"), target
         where = f"Clamp {name!r}: amplitude"
-        self.amplitude = amplitude if isinstance(amplitude, Steps | Waveform) else check_quantity(amplitude, u.pA, where)
+        whole = isinstance(amplitude, AC | Steps | Waveform | Movie)
+        self.amplitude = amplitude if whole else check_quantity(amplitude, u.pA, where)
 
     def bind(self, binding, weight_unit):
         where = f"Clamp {self.name!r}"
+        if isinstance(self.amplitude, AC):
+            return self.amplitude.bind(binding, where)
         if isinstance(self.amplitude, Steps):
             at = steps_of(self.amplitude.times, binding.dt, f"{where}: times")
             check_fits(self.amplitude.values, binding.dtype, f"{where}: values")
@@ -135,9 +140,11 @@ class Clamp(AbstractStimulus):
             if samples.ndim == 2 and samples.shape[1] != binding.n:
                 raise ValueError(f"{where}: samples must have shape (T,) or (T, {binding.n}); got {samples.shape}.")
             every = binding.dt if self.amplitude.every is None else self.amplitude.every
-            hold = int(steps_of(every, binding.dt, f"{where}: every"))
             check_fits(samples, binding.dtype, f"{where}: samples")
-            return WaveformSource(jnp.asarray(samples, binding.dtype), hold)
+            return WaveformSource(jnp.asarray(samples, binding.dtype), int(steps_of(every, binding.dt, f"{where}: every")))
+        if isinstance(self.amplitude, Movie):
+            hold = int(steps_of(self.amplitude.every, binding.dt, f"{where}: every"))
+            return WaveformSource(jnp.asarray(self.amplitude.columns(binding, u.pA, where), binding.dtype), hold)
         return ConstantSource(per_neuron(self.amplitude, binding, f"{where}: amplitude"))
 
 

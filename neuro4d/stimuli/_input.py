@@ -4,11 +4,11 @@ from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Int32
 
 from neuro4d._base import Drive, check_count, check_name
 from neuro4d.stimuli._base import AbstractSource, AbstractStimulus
+from neuro4d.stimuli._movie import pixels
 
 
 class InputSource(AbstractSource):
@@ -71,10 +71,5 @@ class Input(AbstractStimulus):
     def bind(self, binding, weight_unit):
         if self.shape is None:
             return InputSource(None, binding.n, (binding.n,), self.port is None)
-        if binding.sites is None:
-            raise ValueError(f"Input {self.name!r}: `shape` needs neurons placed on a lattice; the target has no coordinates.")
-        axes = len(self.shape)
-        place = binding.sites[:, :axes] - np.asarray(self.origin or (0,) * axes)
-        inside = ((place >= 0) & (place < np.asarray(self.shape))).all(axis=1)
-        flat = np.ravel_multi_index(tuple(np.where(inside[:, None], place, 0).T), self.shape)
-        return InputSource(jnp.asarray(np.where(inside, flat, -1), jnp.int32), binding.n, self.shape, self.port is None)
+        index = pixels(binding, self.shape, self.origin, f"Input {self.name!r}")
+        return InputSource(jnp.asarray(index, jnp.int32), binding.n, self.shape, self.port is None)
