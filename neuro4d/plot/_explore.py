@@ -11,6 +11,7 @@ import numpy as np
 from neuro4d._base import write_whole
 from neuro4d.plot import _canvas
 from neuro4d.plot._page import framed, packed, page
+from neuro4d.plot._samples import flips
 from neuro4d.plot._view4d import placed
 from neuro4d.recorders import SpikeTable
 from neuro4d.results import Run
@@ -54,6 +55,7 @@ def explore4d(
     path: str | os.PathLike[str] | None = None,
     between: tuple[Any, Any] | None = None,
     title: str | None = None,
+    alive: str | None = None,
     most_mb: float = 20,
 ) -> Explorer:
     """The spikes of a run on its lattice as one page for a browser: nothing to install, and no network is asked for anything.
@@ -71,12 +73,14 @@ def explore4d(
     - `path`: also write the page into this file, which ends in `.html`.
     - `between`: two times of the model's clock, as in `run.rate`; `None` for one of them is the begin or the end. [time]
     - `title`: the heading; by default the names of the populations.
+    - `alive`: the name of a record of who is alive, as in `lifetimes`; then only the living are drawn.
     - `most_mb`: the largest page in MB, 10^6 bytes. A spike takes about 2 to 4 bytes.
 
     **Returns:** an `Explorer`.
 
     **Raises:** `ValueError` for a model without a lattice, a population without coordinates, a run without steps, spikes that were not recorded or
-    not over the same time, a page that would be larger than `most_mb`; `UnitError` for bare times; as `Explorer.write` for the path.
+    not over the same time, a page that would be larger than `most_mb`; `UnitError` for bare times; as `Explorer.write` for the path and as `lifetimes`
+    for the record.
 
     !!! Example
 
@@ -98,7 +102,8 @@ def explore4d(
     neurons, spikes = len(sites), sum(len(table) for table in tables)
     _check_size(neurons, spikes, (sites.size + spikes) * 4 / 3e6, most_mb)
     heading = title if title is not None else ", ".join(names)
-    text = page(heading, _data(heading, tables, sites, shape, run.model.layout.axes))
+    changes = np.empty(0, np.int64) if alive is None else flips(run, alive, names, tables[0].start_step, tables[0].n_steps)
+    text = page(heading, _data(heading, tables, sites, shape, run.model.layout.axes) | {"flips": packed(np.diff(changes, prepend=0))})
     _check_size(neurons, spikes, len(text.encode("utf-8")) / 1e6, most_mb)
     made = Explorer(text, heading, neurons, spikes)
     if where is not None:

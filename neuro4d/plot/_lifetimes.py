@@ -6,11 +6,9 @@ import numpy as np
 
 from neuro4d._base import check_count, lookup
 from neuro4d.plot import _canvas
-from neuro4d.plot._samples import sampled
+from neuro4d.plot._samples import living
 from neuro4d.recorders import stamps
 from neuro4d.results import Run
-
-_RECORDER = 'n4.Record(lambda state, spikes: state.alive, every=10*u.ms, name="alive")'
 
 # More rows than these cannot be seen apart: neighbours are averaged.
 _ROWS = 600
@@ -50,13 +48,8 @@ def lifetimes(run: Run, pop: str, record: str = "alive", *, sites: Any = None, m
         (2,)
     """
     moments = check_count(moments, "lifetimes(moments)")
-    span = lookup(run.model.populations, pop, "population")
-    steps, rows = sampled(run, record, pop, _RECORDER)
-    if rows.shape[1] != span.size or rows.dtype != bool:
-        raise ValueError(
-            f"record {record!r} should hold a boolean for each of the {span.size} neurons of {pop!r}; got rows of {rows.shape[1]} of {rows.dtype}. "
-            f"Record `{_RECORDER}`."
-        )
+    lookup(run.model.populations, pop, "population")
+    steps, rows = living(run, record, pop)
     times = stamps(steps, run.dt_ms)
     scale, unit = _canvas.time_scale(float(times[0]), float(times[-1]))
     places = _places(run.model.coordinates(pop) if sites is None else sites, rows.shape)

@@ -45,9 +45,11 @@ class Pictures:
         """Activity on the lattice: x-y maps side by side over w, averaged over z or (`grid`) with z as rows. Returns the axes."""
         return _plot().view4d(self._run, *pops, values=values, label=label, grid=grid)
 
-    def explore4d(self, *pops: str, path: Any = None, between: Any = None, title: str | None = None, most_mb: float = 20) -> Any:
+    def explore4d(
+        self, *pops: str, path: Any = None, between: Any = None, title: str | None = None, alive: str | None = None, most_mb: float = 20
+    ) -> Any:
         """Activity on the lattice as a page for a browser: played over time, sliced, turned, asked. A notebook shows it; `path` is a file for it."""
-        return _plot().explore4d(self._run, *pops, path=path, between=between, title=title, most_mb=most_mb)
+        return _plot().explore4d(self._run, *pops, path=path, between=between, title=title, alive=alive, most_mb=most_mb)
 
     def __repr__(self) -> str:
         return "Pictures of a run: raster, rates, traces, layered, view4d, explore4d"

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plot.explore_runs import placed_run
+from plot.explore_runs import alive_run, placed_run
 
 import neuro4d as n4
 from neuro4d.plot import explore4d
@@ -166,6 +166,29 @@ def test_spikes_over_different_times_are_refused(run):
     with pytest.raises(ValueError, match=r"'e' 500 to 700 ms; 'i' 550 to 700 ms.*between="):
         explore4d(mixed)
     assert carried(explore4d(mixed, between=(550 * u.ms, None)).html)["steps"] == 150
+
+
+@pytest.mark.parametrize("begin", [0, 10, 70, 185])
+def test_the_living_at_any_time(begin):
+    """Replayed from the page, against the last sample at that time; before the first sample, against the first."""
+    run, rows = alive_run()
+    window = (None, None) if begin == 0 else ((500 + begin) * u.ms, None)
+    data = carried(explore4d(run, alive="alive", between=window).html)
+    keys = np.cumsum(unpacked(data["flips"])).astype(int)
+    for now in range(200 - begin + 1):
+        lives = np.ones(38, bool)
+        for key in keys[keys // 38 <= now]:
+            lives[key % 38] ^= True
+        sample = max(0, (now + begin) // 20 - 1)
+        np.testing.assert_array_equal(lives, np.concatenate([rows[sample], np.ones(8, bool)]))
+    assert unpacked(carried(explore4d(run).html)["flips"]) == []
+
+
+def test_lives_that_were_not_recorded(run):
+    with pytest.raises(KeyError, match=r"no record named 'lives'.*state\.alive"):
+        explore4d(run, alive="lives")
+    with pytest.raises(TypeError, match="not one of"):
+        explore4d(run, alive="spikes")
 
 
 @pytest.mark.parametrize("shape", [(12,), (6, 5), (6, 5, 3), (3, 2, 2, 2, 2)])

@@ -6,7 +6,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 from plot.browser import Browser, program
-from plot.explore_runs import placed_run
+from plot.explore_runs import alive_run, placed_run
 
 from neuro4d.plot import explore4d
 
@@ -174,6 +174,18 @@ def test_keys(page):
     page.key(">")
     page.frames()
     assert page.value("explorer.view.time") == 0 and page.value("explorer.view.others[3]") == {"mode": "slice", "at": 4}
+
+
+def test_only_the_living_are_drawn(browser, tmp_path):
+    """Forwards and backwards in time; quiet ones too."""
+    run, rows = alive_run()
+    explore4d(run, alive="alive", path=tmp_path / "alive.html")
+    browser.open(tmp_path / "alive.html")
+    for sample in (0, 4, 9, 2):
+        browser.value(f"explorer.seek({520 + 20 * sample})")
+        browser.frames()
+        assert text(browser, "#shown").startswith(f"{rows[sample].sum() + 8} of 38 neurons")
+    assert browser.complaints() == []
 
 
 def test_the_picture_is_not_blank(page):

@@ -75,8 +75,9 @@ function drawNames(context, run, view, scene, sight) {
     const edge = edges.reduce((best, each) => ((side === 1 ? each.x < best.x : each.y > best.y) ? each : best));
     const length = Math.hypot(edge.b[0] - edge.a[0], edge.b[1] - edge.a[1]);
     if (length < 30 * view.density) return;
-    const away = Math.hypot(edge.x - middle[0], edge.y - middle[1]) || 1;
-    const shift = [(edge.x - middle[0]) / away, (edge.y - middle[1]) / away];
+    // Away from the middle of the box; a line has its middle on the edge, and is written under.
+    const away = Math.hypot(edge.x - middle[0], edge.y - middle[1]);
+    const shift = away < 1 ? [0, 1] : [(edge.x - middle[0]) / away, (edge.y - middle[1]) / away];
     const write = (text, [x, y], gap) => context.fillText(text, x + shift[0] * gap * view.density, y + shift[1] * gap * view.density);
     context.fillStyle = "#333333";
     context.font = `italic ${13 * view.density}px ${FONT}`;

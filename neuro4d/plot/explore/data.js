@@ -42,10 +42,17 @@ function readRun() {
     neuron[event] = key - step[event] * n;
     counts[neuron[event++]]++;
   });
+  // Births and deaths: the neuron changes sides when so many steps have ended; all are taken to live before.
+  const flips = [];
+  key = 0;
+  eachNumber(meta.flips, (difference) => {
+    key += difference;
+    flips.push({ step: Math.floor(key / n), neuron: key % n });
+  });
   const seconds = (steps * dt) / 1000;
   const rates = Float32Array.from(counts, (count) => count / seconds);
   return {
-    title: meta.title, populations, axes, shape, dt, start, steps, spikes, n, owner, site, neuron, step, counts, rates,
+    title: meta.title, populations, axes, shape, dt, start, steps, spikes, n, owner, site, neuron, step, counts, rates, flips,
     begin: start * dt, end: (start + steps) * dt,
   };
 }

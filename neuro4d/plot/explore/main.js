@@ -204,16 +204,23 @@ const KEYS = {
   "[": () => act.set({ trail: neighbour(panel.trails, view.trail, -1) }),
   ">": () => nextSlice(1),
   "<": () => nextSlice(-1),
+  ".": () => nextSlice(1),
+  ",": () => nextSlice(-1),
   c: () => act.set({ colour: view.colour === "rate" ? "population" : "rate" }),
   q: () => act.set({ quiet: !view.quiet }),
   "+": () => zoom(1.2),
   "-": () => zoom(1 / 1.2),
   r: act.reset,
 };
+// Lists keep all their keys, sliders and ticks those that move or change them, buttons the space bar.
+function takenBy(node, key) {
+  if (node.closest("select")) return true;
+  if (node.closest("input")) return key.length > 1 || key === " ";
+  return key === " " && node.closest("button, summary") !== null;
+}
+
 document.addEventListener("keydown", (event) => {
-  // Lists, sliders and buttons keep their own keys.
-  const own = event.target.closest?.("select, input, button, summary");
-  if (event.ctrlKey || event.metaKey || event.altKey || !KEYS[event.key] || (own && event.key.length > 1) || (own && event.key === " ")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || !KEYS[event.key] || takenBy(event.target, event.key)) return;
   event.preventDefault();
   KEYS[event.key](event);
 });

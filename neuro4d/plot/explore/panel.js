@@ -118,7 +118,7 @@ function describe(run, neuron, others) {
 function help() {
   const keys = [
     ["space", "play, pause"], ["← →", "one step back, on"], ["shift ← →", "ten steps"], ["home end", "begin, end"], ["↑ ↓", "faster, slower"],
-    ["[ ]", "shorter, longer trail"], ["< >", "slice before, after"], ["c", "colour by rate"], ["q", "quiet neurons"], ["+ −", "larger, smaller"], ["r", "reset the view"],
+    ["[ ]", "shorter, longer trail"], [", .", "slice before, after"], ["c", "colour by rate"], ["q", "quiet neurons"], ["+ −", "larger, smaller"], ["r", "reset the view"],
     ["drag", "turn; with shift: move"], ["click", "keep a neuron"],
   ];
   return make("details", {}, make("summary", { textContent: "Keys" }),

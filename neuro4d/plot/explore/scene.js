@@ -9,7 +9,19 @@ function makeScene(run, view, canvas) {
   // A colour and, for spikes, the same darker: the fresher the spike, the darker.
   const shades = (colours) => Array.from({ length: 9 }, (_, dark) => colours.map((each) => pixel(...mix(each, [0, 0, 0], 0.05 * dark).map(Math.round))));
   const hueShades = shades(hues), rateShades = shades(byRate);
-  let scene = null, sight = null, ground = null, front = null, moved = true, stale = true;
+  const dead = new Uint8Array(run.n);
+  let scene = null, sight = null, ground = null, front = null, moved = true, stale = true, flipped = 0, present = 0;
+
+  // Who lives at the present moment: flips are passed one by one, and from the beginning when time has gone back.
+  function live(now) {
+    const before = flipped;
+    if (flipped > 0 && run.flips[flipped - 1].step > now) {
+      dead.fill(0);
+      flipped = 0;
+    }
+    for (; flipped < run.flips.length && run.flips[flipped].step <= now; flipped++) dead[run.flips[flipped].neuron] ^= 1;
+    if (flipped !== before) moved = true;
+  }
 
   function resize() {
     const density = Math.min(2, window.devicePixelRatio || 1), bounds = canvas.getBoundingClientRect();
@@ -41,16 +53,18 @@ function makeScene(run, view, canvas) {
   const nearness = (depth) => (scene.flat ? 1 : Math.min(1, Math.max(0, 0.5 - depth / 1.7)));
   const radius = () => Math.min(5 * view.density, Math.max(1.1 * view.density, (0.15 * sight.size) / scene.longest));
 
-  // What stays while time passes: boxes and quiet neurons. Drawn again only when the view changes.
+  // What stays while time passes: boxes and quiet neurons. Drawn again only when the view changes, or who lives.
   function drawGround() {
     context.fillStyle = "#ffffff";
     context.fillRect(0, 0, canvas.width, canvas.height);
     for (let panel = 0; panel < scene.panels.count; panel++) drawBox(context, view, scene, sight, panel);
     ground = surface(context.getImageData(0, 0, canvas.width, canvas.height));
     front = surface(new ImageData(canvas.width, canvas.height));
+    present = scene.count - scene.neurons.reduce((sum, neuron) => sum + dead[neuron], 0);
     if (!view.quiet) return;
     const base = radius(), plain = view.colour === "rate" ? 0.9 : 0.4;
     for (let index = 0; index < scene.count; index++) {
+      if (dead[scene.neurons[index]]) continue;
       const at = 3 * index, near = nearness(point[at + 2]);
       disc(ground, point[at], point[at + 1], base * (0.8 + 0.4 * near), colourOf(scene.neurons[index], 0), plain * (0.35 + 0.65 * near));
     }
@@ -63,7 +77,7 @@ function makeScene(run, view, canvas) {
     const last = spikeAfter(run, now - 1);
     for (let event = spikeAfter(run, first); event < last; event++) {
       const neuron = run.neuron[event];
-      if (slot[neuron] < 0) continue;
+      if (slot[neuron] < 0 || dead[neuron]) continue;
       if (level[neuron] === 0) active[count++] = neuron;
       const age = view.time - run.begin - (run.step[event] + 1) * run.dt;
       level[neuron] = Math.min(1, Math.max(0.02, 1 - age / view.trail));
@@ -80,6 +94,7 @@ function makeScene(run, view, canvas) {
   }
 
   function draw() {
+    live(stepsAt(run, view.time));
     place();
     front.pixels.set(ground.pixels);
     const count = light(), base = radius();
@@ -97,7 +112,7 @@ function makeScene(run, view, canvas) {
     drawTitles(context, view, scene, sight);
     drawNames(context, run, view, scene, sight);
     for (const neuron of [view.pinned, view.hover]) if (neuron >= 0 && slot[neuron] >= 0) ring(neuron, base);
-    return { neurons: scene.count, active: count };
+    return { neurons: present, active: count };
   }
 
   function ring(neuron, base) {
@@ -115,14 +130,14 @@ function makeScene(run, view, canvas) {
     const reach = 9 * view.density;
     for (let index = 0; index < scene.count; index++) {
       const at = 3 * index, distance = Math.hypot(point[at] - x * view.density, point[at + 1] - y * view.density);
-      if (distance > reach) continue;
+      if (distance > reach || dead[scene.neurons[index]]) continue;
       const value = distance + 2 * view.density * point[at + 2];
       if (value < score) [best, score] = [index, value];
     }
     if (best < 0) return { neuron: -1, others };
     for (let index = 0; index < scene.count; index++) {
       const close = Math.abs(point[3 * index] - point[3 * best]) + Math.abs(point[3 * index + 1] - point[3 * best + 1]);
-      if (index !== best && close < 0.5) others++;
+      if (index !== best && close < 0.5 && !dead[scene.neurons[index]]) others++;
     }
     return { neuron: scene.neurons[best], others };
   }
