@@ -4,6 +4,7 @@ from neuro4d.lattice._checks import check_fraction as check_fraction
 from neuro4d.lattice._lattice import Area as Area
 from neuro4d.lattice._lattice import Lattice as Lattice
 from neuro4d.lattice._lattice import Placement as Placement
+from neuro4d.lattice._metric import displacement as displacement
 from neuro4d.lattice._metric import distance as distance
 from neuro4d.lattice._metric import square_distance as square_distance
 from neuro4d.lattice._morton import AccessPattern as AccessPattern

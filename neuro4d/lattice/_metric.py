@@ -4,12 +4,10 @@ import numpy as np
 from jaxtyping import Float
 
 
-def square_distance(
+def displacement(
     a: Float[np.ndarray, "*n axes"], b: Float[np.ndarray, "*n axes"], period: Float[np.ndarray, "axes"] | None = None
-) -> Float[np.ndarray, "*n"]:
-    r"""Squared Euclidean distance; along a periodic axis the shorter way round counts.
-
-    $$ d^2 = \sum_a \left(\Delta_a - L_a\,\mathrm{round}(\Delta_a / L_a)\right)^2 $$
+) -> Float[np.ndarray, "*n axes"]:
+    r"""What leads from `b` to `a`; along a periodic axis the shorter way round, $\Delta_a - L_a\,\mathrm{round}(\Delta_a / L_a)$.
 
     **Arguments:** positions (they broadcast against each other), and the period of every axis: NaN where an axis is not
     periodic, `None` where none is.
@@ -19,6 +17,19 @@ def square_distance(
         for axis in np.flatnonzero(np.isfinite(period)):
             along = delta[..., axis]
             along -= period[axis] * np.rint(along / period[axis])
+    return delta
+
+
+def square_distance(
+    a: Float[np.ndarray, "*n axes"], b: Float[np.ndarray, "*n axes"], period: Float[np.ndarray, "axes"] | None = None
+) -> Float[np.ndarray, "*n"]:
+    r"""Squared Euclidean distance; along a periodic axis the shorter way round counts.
+
+    $$ d^2 = \sum_a \left(\Delta_a - L_a\,\mathrm{round}(\Delta_a / L_a)\right)^2 $$
+
+    **Arguments:** as for `displacement`.
+    """
+    delta = displacement(a, b, period)
     return np.einsum("...i,...i->...", delta, delta)
 
 

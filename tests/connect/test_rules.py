@@ -10,6 +10,7 @@ from connect.structures import dense, edges, ends, own_pairs
 
 from neuro4d.connect import (
     AllToAll,
+    BallMask,
     DistanceDecay,
     EdgeList,
     FixedInDegree,
@@ -17,7 +18,10 @@ from neuro4d.connect import (
     FixedProb,
     FixedTotalNumber,
     GaussianKernel,
+    Modular,
+    Neighbours,
     OneToOne,
+    SmallWorld,
 )
 from neuro4d.lattice import Lattice
 
@@ -47,6 +51,11 @@ RULES = [
     AllToAll(autapses=False),
     DistanceDecay(0.6, 100 * u.um),
     DistanceDecay(0.6, 100 * u.um, GaussianKernel(), cutoff=150 * u.um, autapses=False),
+    DistanceDecay(0.8, [100, 40, 80, 60] * u.um, mask=BallMask(120 * u.um)),
+    Neighbours(BallMask(90 * u.um), 0.5, autapses=False),
+    SmallWorld(BallMask(90 * u.um), p=0.3),
+    Modular(4, within=0.4, between=0.1, autapses=False),
+    Modular(3, within=[0.9, 0, 0.1], between=0.2),
     EdgeList([3, 1, 3, 0, 59], [0, 69, 1, 2, 5]),
 ]
 SHIFTS = [None, 0, 5, -20, 100]
@@ -76,7 +85,7 @@ def test_switches_hold(rule, shift):
     matrix = dense(rule, at)
     if not getattr(rule, "autapses", True):
         assert matrix[own_pairs(at)].sum() == 0
-    if not getattr(rule, "multapses", True) or isinstance(rule, FixedProb | DistanceDecay | AllToAll):
+    if not getattr(rule, "multapses", True) or isinstance(rule, FixedProb | DistanceDecay | AllToAll | Neighbours | Modular):
         assert matrix.max() <= 1
 
 
@@ -201,7 +210,7 @@ BAD_VALUES = [
     (lambda: DistanceDecay(0.5, 100 * u.ms), TypeError, "DistanceDecay.scale"),
     (lambda: DistanceDecay(0.5, 0 * u.um), ValueError, "DistanceDecay.scale"),
     (lambda: DistanceDecay(0.5, float("nan") * u.um), ValueError, "DistanceDecay.scale"),
-    (lambda: DistanceDecay(0.5, np.ones(3) * u.um), TypeError, "one length"),
+    (lambda: DistanceDecay(0.5, np.ones((3, 1)) * u.um), TypeError, "one length"),
     (lambda: DistanceDecay(0.5, 1 * u.um, cutoff=-1 * u.um), ValueError, "DistanceDecay.cutoff"),
     (lambda: DistanceDecay(0.5, 1 * u.um, kernel="gaussian"), TypeError, "GaussianKernel"),
     (lambda: EdgeList([0, 1], [0]), ValueError, "2 and 1"),

@@ -68,6 +68,8 @@ FIXED_POINT = {
     ),
     "SpiNNakerCurrent": lambda: n4.SpiNNakerCurrent(tau=2 * u.ms, shift=1),
 }
+# No native step: intervals are drawn in plain XLA. tests/stimuli/test_renewal.py has their law.
+RENEWAL = {"GammaNeuron": lambda: n4.GammaNeuron(rate=np.linspace(100, 2000, N) * u.Hz, shape=2.5, t_ref=0.2 * u.ms)}
 WEIGHTS = {"Delta": 2 * u.mV, "PulseCurrent": 3000 * u.pA, "ExpConductance": 5 * u.nS, "AlphaConductance": 5 * u.nS}
 WEIGHTS |= {"DualExpConductance": 5 * u.nS, "NMDA": 5 * u.nS, "GABAB": 0.5 * u.mM}
 RULES = {
@@ -78,7 +80,22 @@ RULES = {
     "OneToOne": lambda: n4.OneToOne(),
     "AllToAll": lambda: n4.AllToAll(),
     "EdgeList": lambda: n4.EdgeList([0, 0, 4], [1, 2, 3]),
+    "SmallWorld": lambda: n4.SmallWorld(2, p=0.5),
+    "ScaleFree": lambda: n4.ScaleFree(2),
+    "Modular": lambda: n4.Modular(2, within=0.6, between=0.3),
+}
+BRAIN = n4.Lattice((3, 3, 2, 2), spacing=50 * u.um)
+# Rules that ask for places.
+PLACED = {
     "DistanceDecay": lambda: n4.DistanceDecay(p0=0.9, scale=100 * u.um, kernel=n4.GaussianKernel(), cutoff=120 * u.um),
+    "Neighbours": lambda: n4.Neighbours(n4.BoxMask(50 * u.um), p=0.5),
+    "Topographic": lambda: n4.Topographic(n4.Neighbours(n4.BallMask(50 * u.um), p=0.5), BRAIN.whole, BRAIN.whole),
+}
+MASKS = {
+    "BallMask": lambda: n4.BallMask(100 * u.um),
+    "RingMask": lambda: n4.RingMask(inner=50 * u.um, outer=100 * u.um),
+    "BoxMask": lambda: n4.BoxMask(np.array([50.0, 100.0]) * u.um),
+    "EllipsoidMask": lambda: n4.EllipsoidMask(np.array([50.0, 100.0]) * u.um),
 }
 VALUES = {
     "Constant": lambda: n4.Constant(100 * u.pA),
@@ -95,12 +112,25 @@ STIMULI = {
     "RateSteps": lambda cells, name="s": n4.Poisson(
         name, cells, "in", rate=n4.RateSteps(samples=np.array([900.0, 5000.0]) * u.Hz, every=1 * u.ms), weight=150 * u.pA
     ),
+    "AC": lambda cells, name="s": n4.Clamp(
+        name, cells, n4.AC(amplitude=500 * u.pA, frequency=np.linspace(20, 500, N) * u.Hz, phase=1.0, offset=300 * u.pA)
+    ),
+    "CorrelatedPoisson": lambda cells, name="s": n4.CorrelatedPoisson(name, cells, "in", rate=3000 * u.Hz, correlation=0.4, weight=150 * u.pA),
+    "PulsePackets": lambda cells, name="s": n4.PulsePackets(
+        name, cells, "in", times=np.array([1.5, 2.4]) * u.ms, spikes=30, sigma=0.2 * u.ms, weight=np.linspace(100, 200, N) * u.pA
+    ),
     "SpikeTimes": lambda cells, name="s": n4.SpikeTimes(
         name, cells, "in", times=np.array([0.5, 0.5, 1.0]) * u.ms, ids=np.array([0, 3, 3]), weight=200 * u.pA
     ),
     "WhiteNoise": lambda cells, name="s": n4.WhiteNoise(name, cells, mean=400 * u.pA, std=900 * u.pA),
     "OrnsteinUhlenbeck": lambda cells, name="s": n4.OrnsteinUhlenbeck(name, cells, mean=400 * u.pA, std=900 * u.pA, tau=2 * u.ms),
     "Input": lambda cells, name="s": n4.Input(name, cells),
+}
+# Neurons see the pixel of their site, so these need a lattice. tests/stimuli/test_movies.py has what they see.
+MOVIES = {
+    "Movie": lambda cells, name="s": n4.Poisson(
+        name, cells, "in", rate=n4.Movie(np.linspace(0, 9000, 54).reshape(6, 3, 3) * u.Hz, every=0.3 * u.ms), weight=150 * u.pA
+    )
 }
 PLASTICITY = {
     "Free": lambda: n4.Free(),
@@ -134,7 +164,7 @@ SURROGATES = {
     "SLAYER": lambda: n4.SLAYER(),
     "Scaled": lambda: n4.Scaled(n4.Triangle()),
 }
-TABLES = (NEURONS, RECEPTORS, FIXED_POINT, RULES, VALUES, KERNELS, STIMULI, PLASTICITY, RECORDERS, SURROGATES)
+TABLES = (NEURONS, RENEWAL, RECEPTORS, FIXED_POINT, RULES, PLACED, MASKS, VALUES, KERNELS, STIMULI, MOVIES, PLASTICITY, RECORDERS, SURROGATES)
 
 
 def exported() -> dict[str, type]:
@@ -145,8 +175,10 @@ def exported() -> dict[str, type]:
 
 def network(name: str) -> n4.Network:
     """A network around the example of one neuron, receptor, stimulus, plasticity or rule."""
-    if name == "PoissonNeuron":
-        return of_sources()
+    if name in ("PoissonNeuron", *RENEWAL):
+        return of_sources(name)
+    if name in MOVIES:
+        return on_lattice(RULES["FixedProb"](), MOVIES[name])
     if name in NEURONS or name in ("LoihiLIF", "SpiNNakerLIF"):
         cells = n4.Population("cells", N, (NEURONS | FIXED_POINT)[name](), {"in": n4.Delta() if name == "Relay" else n4.ExpCurrent(tau=2 * u.ms)})
     else:
@@ -158,8 +190,8 @@ def network(name: str) -> n4.Network:
         drive = STIMULI[name](cells)
     else:
         drive = n4.Poisson("s", cells, "in", rate=3000 * u.Hz, weight=weight)
-    if name == "DistanceDecay":
-        return on_lattice(RULES[name]())
+    if name in PLACED:
+        return on_lattice(PLACED[name]())
     rule = RULES.get(name, RULES["FixedProb"])()
     plasticity = PLASTICITY[name]() if name in PLASTICITY else None
     return n4.Network(cells, drive, n4.Projection("e", cells, cells, "in", rule, weight=weight, delay=0.3 * u.ms, plasticity=plasticity))
@@ -181,13 +213,13 @@ def together(names) -> n4.Network:
     return n4.Network(*parts)
 
 
-def of_sources() -> n4.Network:
-    cells = n4.Population("cells", N, NEURONS["PoissonNeuron"]())
+def of_sources(name) -> n4.Network:
+    cells = n4.Population("cells", N, (NEURONS | RENEWAL)[name]())
     targets = n4.Population("targets", N, lif(), {"in": n4.ExpCurrent(tau=2 * u.ms)})
     return n4.Network(cells, targets, n4.Projection("e", cells, targets, "in", n4.FixedProb(0.4), weight=150 * u.pA, delay=0.3 * u.ms))
 
 
-def on_lattice(rule) -> n4.Network:
-    brain = n4.Lattice((3, 3, 2, 2), spacing=50 * u.um)
-    cells = n4.Population("cells", brain.all(), lif(), {"in": n4.ExpCurrent(tau=2 * u.ms)})
-    return n4.Network(cells, n4.Projection("e", cells, cells, "in", rule, weight=150 * u.pA, delay=0.3 * u.ms))
+def on_lattice(rule, drive=None) -> n4.Network:
+    cells = n4.Population("cells", BRAIN.all(), lif(), {"in": n4.ExpCurrent(tau=2 * u.ms)})
+    edges = n4.Projection("e", cells, cells, "in", rule, weight=150 * u.pA, delay=0.3 * u.ms)
+    return n4.Network(cells, edges, *([] if drive is None else [drive(cells)]))

@@ -14,10 +14,13 @@ import pytest
 from core import exported
 from core.exported import (
     FIXED_POINT,
+    MOVIES,
     NEURONS,
+    PLACED,
     PLASTICITY,
     RECEPTORS,
     RECORDERS,
+    RENEWAL,
     RULES,
     STIMULI,
     SURROGATES,
@@ -32,7 +35,7 @@ import neuro4d as n4
 from neuro4d._base import NUMBER, AbstractPart, field_units, words
 from neuro4d.model import Span
 
-DYNAMIC = [*NEURONS, *RECEPTORS, *FIXED_POINT, *STIMULI, *PLASTICITY]
+DYNAMIC = [*NEURONS, *RENEWAL, *RECEPTORS, *FIXED_POINT, *STIMULI, *MOVIES, *PLASTICITY]
 """What computes in a step."""
 
 TOGETHER = {"stimuli": [*STIMULI], "plasticity": [*PLASTICITY]}
@@ -152,8 +155,8 @@ def test_gradients_are_finite(name):
 def part(name):
     """The example as an object, with a population of its own where it needs one."""
     cells = n4.Population("cells", exported.N, lif(), {"in": n4.ExpCurrent(tau=2 * u.ms)})
-    made = EXAMPLES[name](cells) if name in STIMULI else EXAMPLES[name]()
-    inner = {"Steps": "amplitude", "Waveform": "amplitude", "RateSteps": "rate"}
+    made = EXAMPLES[name](cells) if name in (*STIMULI, *MOVIES) else EXAMPLES[name]()
+    inner = {"Steps": "amplitude", "Waveform": "amplitude", "AC": "amplitude", "RateSteps": "rate", "Movie": "rate"}
     return getattr(made, inner[name]) if name in inner else made
 
 
@@ -176,6 +179,16 @@ WRITTEN = {
     "Clamp.amplitude": (u.pA, lambda x: n4.Clamp("s", POPULATION, x), lambda s: s.amplitude),
     "Poisson.rate": (u.kHz, lambda x: n4.Poisson("s", POPULATION, "in", rate=x, weight=1 * u.pA), lambda s: s.rate),
     "Poisson.weight": (u.pA, lambda x: n4.Poisson("s", POPULATION, "in", rate=1 * u.Hz, weight=x), lambda s: s.weight.value),
+    "CorrelatedPoisson.rate": (
+        u.kHz,
+        lambda x: n4.CorrelatedPoisson("s", POPULATION, "in", rate=x, correlation=0.5, weight=1 * u.pA),
+        lambda s: s.rate,
+    ),
+    "PulsePackets.sigma": (
+        u.ms,
+        lambda x: n4.PulsePackets("s", POPULATION, "in", times=np.array([20.0]) * u.ms, spikes=1, sigma=x, weight=1 * u.pA),
+        lambda s: s.sigma,
+    ),
     "SpikeTimes.times": (u.ms, lambda x: n4.SpikeTimes("s", POPULATION, "in", times=x[None], ids=[0], weight=1 * u.pA), lambda s: s.times[0]),
     "Trace.every": (u.ms, lambda x: n4.Trace("cells", "v", every=x), lambda t: t.every),
     "Projection.weight": (u.pA, lambda x: projection(weight=x), lambda p: p.weight.value),
@@ -260,7 +273,7 @@ def test_units_make_no_difference_to_a_run():
 # Rules, values, recorders, surrogates --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", [*RULES, *PLACED])
 def test_rules(name):
     """Deterministic; inside both ends; within the capacity; and of one shape for all seeds, so that one program serves them."""
     net = network(name)
@@ -274,7 +287,7 @@ def test_rules(name):
         bound = net.projections[0].rule.capacity(size, size, True)
         assert bound is None or len(edge) <= bound
         assert jax.tree.structure(model) == jax.tree.structure(models[0])
-        if name != "DistanceDecay":
+        if bound is not None:
             assert jax.tree.map(jnp.shape, model) == jax.tree.map(jnp.shape, models[0])
     drawn = name not in ("OneToOne", "AllToAll", "EdgeList")
     assert drawn == any(len(e) != len(edges[0]) or (e.post != edges[0].post).any() or (e.pre != edges[0].pre).any() for e in edges[2:])
