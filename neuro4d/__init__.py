@@ -65,6 +65,7 @@ from neuro4d.neurons import PLIF as PLIF
 from neuro4d.neurons import QIF as QIF
 from neuro4d.neurons import AdEx as AdEx
 from neuro4d.neurons import AdLIF as AdLIF
+from neuro4d.neurons import GammaNeuron as GammaNeuron
 from neuro4d.neurons import HodgkinHuxley as HodgkinHuxley
 from neuro4d.neurons import Izhikevich as Izhikevich
 from neuro4d.neurons import LoihiLIF as LoihiLIF
@@ -75,7 +76,6 @@ from neuro4d.neurons import TraubMiles as TraubMiles
 from neuro4d.ops import SLAYER as SLAYER
 from neuro4d.ops import ATan as ATan
 from neuro4d.ops import Backend as Backend
-from neuro4d.neurons import GammaNeuron as GammaNeuron
 from neuro4d.ops import Boxcar as Boxcar
 from neuro4d.ops import Erf as Erf
 from neuro4d.ops import FastSigmoid as FastSigmoid
@@ -84,10 +84,18 @@ from neuro4d.ops import Scaled as Scaled
 from neuro4d.ops import Sigmoid as Sigmoid
 from neuro4d.ops import SuperSpike as SuperSpike
 from neuro4d.ops import Triangle as Triangle
+from neuro4d.plasticity import BCM as BCM
 from neuro4d.plasticity import STDP as STDP
+from neuro4d.plasticity import ClopathSTDP as ClopathSTDP
+from neuro4d.plasticity import Dendritic as Dendritic
 from neuro4d.plasticity import Free as Free
 from neuro4d.plasticity import Hebbian as Hebbian
+from neuro4d.plasticity import Homeostasis as Homeostasis
+from neuro4d.plasticity import Oja as Oja
+from neuro4d.plasticity import PowerLawSTDP as PowerLawSTDP
+from neuro4d.plasticity import RewardSTDP as RewardSTDP
 from neuro4d.plasticity import TripletSTDP as TripletSTDP
+from neuro4d.plasticity import VogelsInhibitory as VogelsInhibitory
 from neuro4d.receptors import GABAB as GABAB
 from neuro4d.receptors import NMDA as NMDA
 from neuro4d.receptors import AlphaConductance as AlphaConductance
@@ -97,6 +105,7 @@ from neuro4d.receptors import DualExpConductance as DualExpConductance
 from neuro4d.receptors import DualExpCurrent as DualExpCurrent
 from neuro4d.receptors import ExpConductance as ExpConductance
 from neuro4d.receptors import ExpCurrent as ExpCurrent
+from neuro4d.receptors import Modulator as Modulator
 from neuro4d.receptors import PulseCurrent as PulseCurrent
 from neuro4d.receptors import SpiNNakerCurrent as SpiNNakerCurrent
 from neuro4d.recorders import Counts as Counts
@@ -113,15 +122,21 @@ from neuro4d.simulate import batch as batch
 from neuro4d.simulate import scan as scan
 from neuro4d.simulate import simulate as simulate
 from neuro4d.simulate import sweep as sweep
+from neuro4d.stimuli import AC as AC
 from neuro4d.stimuli import Clamp as Clamp
+from neuro4d.stimuli import CorrelatedPoisson as CorrelatedPoisson
 from neuro4d.stimuli import Input as Input
+from neuro4d.stimuli import Movie as Movie
 from neuro4d.stimuli import OrnsteinUhlenbeck as OrnsteinUhlenbeck
 from neuro4d.stimuli import Poisson as Poisson
+from neuro4d.stimuli import PulsePackets as PulsePackets
 from neuro4d.stimuli import RateSteps as RateSteps
 from neuro4d.stimuli import SpikeTimes as SpikeTimes
 from neuro4d.stimuli import Steps as Steps
 from neuro4d.stimuli import Waveform as Waveform
 from neuro4d.stimuli import WhiteNoise as WhiteNoise
+from neuro4d.stimuli import drifting_grating as drifting_grating
+from neuro4d.stimuli import moving_bar as moving_bar
 
 __version__ = "0.1.0"
 
@@ -132,13 +147,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> Any:
-from neuro4d.stimuli import AC as AC
         """`n4.train`, `n4.hardware` and `n4.plot` are loaded when they are first used: most scripts simulate and do nothing else."""
-from neuro4d.stimuli import CorrelatedPoisson as CorrelatedPoisson
         if name in ("hardware", "plot", "train"):
-from neuro4d.stimuli import Movie as Movie
             return importlib.import_module(f"neuro4d.{name}")
         raise AttributeError(f"module 'neuro4d' has no attribute {name!r}")
-from neuro4d.stimuli import PulsePackets as PulsePackets
-from neuro4d.stimuli import drifting_grating as drifting_grating
-from neuro4d.stimuli import moving_bar as moving_bar

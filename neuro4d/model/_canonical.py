@@ -13,9 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from neuro4d._base import UnknownNameError, did_you_mean, field_units
+from neuro4d.model._canonical_wide import coming_tree, wide_from, wide_tree
 from neuro4d.model._edges import Located, locate, span_of, unit_of
 from neuro4d.model._initial import first_state
 from neuro4d.model._layout import Group, Span
+from neuro4d.model._learn_wide import split_of
 from neuro4d.model._model import Model
 from neuro4d.model._state import EdgeState, GroupState, State
 from neuro4d.model._weights import set_weights
@@ -34,7 +36,8 @@ def to_user(model: Model, state: State | None = None) -> Tree:
     - `"weights"`: by projection, `(k,)` in the order of `model.edges`, in the unit of the receptor.
     - `"gaps"`, if there are any: conductances of gap junctions by name, `(k,)` in the order of `model.edges`, in nS.
     - `"state"`, if one is given: `"step"`, `"start"`, `"key"`, `"fault"`; `"variables"` by population and variable; `"alive"` by
-      population where neurons may die; `"spikes"` by population, booleans `(depth, n)`, the last step first (`"soft"`: the same as
+      population where neurons may die; `"coming"`: what is on its way along dendrites by population and port `(slots, n)`, the next
+      step first; `"spikes"` by population, booleans `(depth, n)`, the last step first (`"soft"`: the same as
       floats, `"near"`: who has a slope, in a model with a surrogate); `"stimuli"`: what those with a memory hold; `"edges"` by projection: weights that live in the
       state, variables of the rule, and the traces that each edge sees (`"pre.plus"`, `"post.minus"`), each as its last spike left it, with
       the steps of these spikes (`"heard"`, `"fired"`).
@@ -85,7 +88,11 @@ def _state_tree(model: Model, state: State) -> Tree:
         if span.alive is not None:
             tree["alive"][name] = np.asarray(state.alive[name])
     tree["stimuli"] = {name: np.asarray(x) for held in state.groups.values() for name, x in held.stimuli.items()}
-    tree["edges"] = {name: _edge_tree(model, state, name) for name in model.projections if span_of(model, name).pathway in state.edges}
+    held = [name for name in model.projections if span_of(model, name).pathway in state.edges]
+    tree["edges"] = {name: _edge_tree(model, state, name) | wide_tree(model, state, name) for name in held}
+    coming = coming_tree(model, state)
+    if coming:
+        tree["coming"] = coming
     return tree
 
 
@@ -114,10 +121,13 @@ def _edge_tree(model: Model, state: State, projection: str) -> Tree:
     return tree | {name: np.asarray(x)[place] for name, (x, place) in steps.items() if x is not None}
 
 
-def _trace_places(model: Model, pathway: str, found: Located) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+def _trace_places(model: Model, pathway: str, found: Located) -> tuple[tuple[np.ndarray, np.ndarray], Any]:
     """Where the traces that the edges of a projection see lie in those of its pathway: of arrivals, and of targets."""
-    delays = np.asarray(model.pathways[pathway].delays)
-    return (np.searchsorted(delays, found.delay), found.source), found.target
+    path, rule = model.pathways[pathway], model.plasticity[pathway]
+    which = np.searchsorted(np.asarray(path.delays), found.delay)
+    split = split_of(path, rule, model.dt_ms)
+    pre = (np.minimum(which, split.axonal.shape[0] - 1), found.source)
+    return pre, found.target if split.dendritic is None else (np.minimum(which, split.dendritic.shape[0] - 1), found.target)
 
 
 def from_user(model: Model, tree: Mapping[str, Any]) -> tuple[Model, State | None]:
@@ -197,7 +207,9 @@ def _state_from(model: Model, tree: Mapping[str, Any]) -> State:
     step = jnp.asarray(tree["step"], jnp.uint32)
     groups = {group.name: _group_from(model, group, fresh, tree) for group in model.layout.groups}
     history = {group.name: _history_from(group, fresh.history[group.name], int(tree["step"]), tree) for group in model.layout.groups}
-    edges = {name: _edges_from(model, name, held, tree) for name, held in fresh.edges.items()}
+    edges = {
+        name: _edges_from(model, name, held, tree)._replace(wide=wide_from(model, name, held, tree)) for name, held in fresh.edges.items()
+    }
     return State(groups, edges, history, fresh.key, step, fresh.start, jnp.asarray(tree["fault"], jnp.uint32), fresh.spans)
 
 
@@ -267,7 +279,7 @@ def _history_from(group: Group, empty: History, step: int, tree: Mapping[str, An
 def _edges_from(model: Model, pathway: str, fresh: EdgeState, tree: Mapping[str, Any]) -> EdgeState:
     weight = np.array(fresh.weight)
     variables, pre, post = ({name: np.array(x) for name, x in held.items()} for held in fresh[1:4])
-    heard, fired = (None if steps is None else np.array(steps) for steps in fresh[4:])
+    heard, fired = (None if steps is None else np.array(steps) for steps in fresh[4:6])
     for name, span in model.layout.projections_by_name.items():
         if span.pathway == pathway and name in tree["edges"]:
             found, given = locate(model, name), tree["edges"][name]

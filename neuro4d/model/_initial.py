@@ -10,6 +10,7 @@ from jaxtyping import Array
 from neuro4d._base import address, alike, explicit_axes, placed_by_compiler, step_address, words_jax
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._layout import Group
+from neuro4d.model._learn_wide import first_wide, is_wide
 from neuro4d.model._state import EdgeState, GroupState, State
 from neuro4d.ops import empty, pack
 
@@ -57,6 +58,8 @@ def _first(words: Array, model: ModelFields, step: Array) -> State:
 def _edge_state(model: ModelFields, name: str, step: Array) -> EdgeState:
     """The synapses of a plastic pathway, before any spike has left a trace."""
     path, rule = model.pathways[name], model.plasticity[name]
+    if is_wide(rule, model.dt_ms):
+        return first_wide(model, name)
     pre = {trace: jnp.zeros((path.delays.shape[0], path.n_source), model.dtype) for trace in rule.pre_traces()}
     post = {trace: jnp.zeros(path.n_target, model.dtype) for trace in rule.post_traces()}
     before = step - jnp.uint32(1)

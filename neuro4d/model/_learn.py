@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32, UInt32
 
 from neuro4d.model._fields import ModelFields
+from neuro4d.model._learn_wide import is_wide
 from neuro4d.model._state import EdgeState
 from neuro4d.ops import History, Pathway, Visit, arriving_rows, edge_table, fold_rows, unpack
 from neuro4d.plasticity import AbstractPlasticity, Seen, Trace
@@ -23,8 +24,9 @@ class Learner(eqx.Module):
 
 
 def learners_of(model: ModelFields) -> dict[str, Learner]:
-    """All pathways that learn, by name."""
-    return {name: Learner(model.pathways[name], rule, model.dt_ms) for name, rule in model.plasticity.items() if rule.learns}
+    """All pathways whose rules need the spikes of a step and no more, by name."""
+    rules = {name: rule for name, rule in model.plasticity.items() if rule.learns and not is_wide(rule, model.dt_ms)}
+    return {name: Learner(model.pathways[name], rule, model.dt_ms) for name, rule in rules.items()}
 
 
 def in_force(path: Pathway, held: EdgeState | None) -> Pathway:

@@ -22,11 +22,28 @@ class GroupState(NamedTuple):
     stimuli: dict[str, Float[Array, " n"]]
 
 
+def variables_of(held: GroupState) -> dict[str, Array]:
+    """All variables of a group by name, those of receptors with their port in front."""
+    found = dict(held.neurons._asdict()) if held.neurons else {}
+    for port, values in held.receptors.items():
+        found |= {f"{port}.{name}": value for name, value in (values._asdict() if values else {}).items()}
+    return found
+
+
+class Wide(NamedTuple):
+    """What rules hold that need more than spikes: `targets`, their variables per target neuron `(n_target,)` or `(n_target, k)`, and
+    `later`, where delays are partly dendritic: sums of weights that arrive in later steps, in the order of the pathway's blocks."""
+
+    targets: dict[str, Array]
+    later: Float[Array, "slots size"] | None
+
+
 class EdgeState(NamedTuple):
     """Synapses whose weights live in the state: `weight` `(nnz,)` in the order of the pathway, and further variables by name; and the
     traces of the rule by name, where it has any: `pre` of arrivals by delay and source, fewer numbers than `Pathway.bounds` has, and
     `post` of the target neurons. A trace is kept as its last spike left it, and `heard` and `fired` are the steps of these spikes: it
-    fades when it is read. `None` where there are no such traces."""
+    fades when it is read. `None` where there are no such traces. `wide`: for rules that need more than spikes, `None` for the others; their
+    traces are kept as they are at the end of the step."""
 
     weight: Float[Array, " nnz"]
     variables: dict[str, Array]
@@ -34,6 +51,7 @@ class EdgeState(NamedTuple):
     post: dict[str, Float[Array, " n_target"]]
     heard: UInt32[Array, "D n_source"] | None = None
     fired: UInt32[Array, " n_target"] | None = None
+    wide: Wide | None = None
 
 
 class State(eqx.Module):
@@ -120,11 +138,7 @@ class State(eqx.Module):
 
     def variables(self, group: str) -> dict[str, Array]:
         """All variables of a group by name, those of receptors with their port in front."""
-        held = self.groups[group]
-        found = dict(held.neurons._asdict()) if held.neurons else {}
-        for port, values in held.receptors.items():
-            found |= {f"{port}.{name}": value for name, value in (values._asdict() if values else {}).items()}
-        return found
+        return variables_of(self.groups[group])
 
     def read(self, group: str, variable: str) -> Float[Array, " n"]:
         """A variable of a group, bare, in its internal unit."""

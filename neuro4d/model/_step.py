@@ -11,6 +11,7 @@ from neuro4d.model._constants import Constants
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._layout import Group
 from neuro4d.model._learn import in_force, learn, learners_of
+from neuro4d.model._learn_wide import learn_wide, on_the_way, with_later
 from neuro4d.model._names import plain_step_once
 from neuro4d.model._native import Work, native_step, native_steps
 from neuro4d.model._stages import BankInput, Clock, GroupTask, Outside, Stepped, push_own
@@ -39,7 +40,7 @@ def advance(model: ModelFields, constants: Constants, state: State, inputs: dict
         history |= after[name].history
     words = {name: out.words for name, out in after.items()}
     edges = learn(learners, edges, state.history, words, state.step)
-    return remember(model, state, after, history, edges)
+    return remember(model, state, after, history, edges | learn_wide(model, state, after))
 
 
 def _heard(tasks: dict[str, GroupTask], history: dict[str, History]) -> dict[str, History]:
@@ -101,7 +102,8 @@ def advance_many(
 
 def task_of(model: ModelFields, constants: Constants, state: State, outside: Outside, group: Group) -> GroupTask:
     """All that the step of one group needs."""
-    paths = {name: in_force(path, state.edges.get(name)) for name, path in model.pathways.items() if path.target == group.name}
+    heard = {name: path for name, path in model.pathways.items() if path.target == group.name and on_the_way(state, name) is None}
+    paths = {name: in_force(path, state.edges.get(name)) for name, path in heard.items()}
     banks = tuple(
         BankInput(model.banks[span.name], constants.thresholds[span.name], group.port_number(span.port))
         for span in model.layout.banks
@@ -117,7 +119,7 @@ def task_of(model: ModelFields, constants: Constants, state: State, outside: Out
         state=state.groups[group.name],
         paths=tuple(paths.values()),
         banks=banks,
-        outside=outside,
+        outside=with_later(model, state, group, outside),
         clock=Clock(state.step, state.start, state.key),
         addresses=_addresses(model, group),
         surrogate=model.surrogate,

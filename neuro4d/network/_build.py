@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from neuro4d._base import Given
 from neuro4d.lattice import Placement
 from neuro4d.model import BankSpan, Group, Layout, Model, Port, StimulusSpan, cast, realise
+from neuro4d.network._dendritic import check_gradients, longest_back
 from neuro4d.network._gap import GapJunctions, make_gap
 from neuro4d.network._memory import check_build
 from neuro4d.network._pathways import Members, PathwayKey, collect, make_pathway, span_of
@@ -35,6 +36,8 @@ def build(
     n_edges = sum(member.resolved.rows.n_edges for group in members.values() for member in group.members)
     with BuildProgress(n_edges, progress) as bar:
         pathways = {group.name: make_pathway(key, group, spec, bar.advance) for key, group in members.items()}
+    rules = {group.name: group.rule for group in members.values() if group.rule is not None}
+    check_gradients(rules, surrogate)
     joined = [make_gap(gap, spec) for gap in gaps]
     placed = [p.size.lattice for p in populations if isinstance(p.size, Placement)]
     spans = {span.name: span for group in members.values() for span in (span_of(m, group.name, spec) for m in group.members)}
@@ -56,7 +59,7 @@ def build(
         receptors=receptors,
         initial={p.name: dict(p.initial) for p in populations},
         pathways=pathways,
-        plasticity={group.name: group.rule for group in members.values() if group.rule is not None},
+        plasticity=rules,
         gaps={span.name: gap for gap, span in joined},
         sources={name: source for name, (*_, source) in sources.items()},
         banks={name: bank for name, (_, _, bank) in banks.items()},
@@ -70,9 +73,11 @@ def build(
 def _groups(spec: BuildSpec, members: dict[PathwayKey, Members], pathways: dict[str, Pathway]) -> tuple[Group, ...]:
     served = {(key.target, member.projection.port, key.early) for key, group in members.items() for member in group.members}
     longest = dict.fromkeys(spec.totals, 0)
-    for path in pathways.values():
+    rules = {group.name: group.rule for group in members.values()}
+    for name, path in pathways.items():
         reach = int(path.delays[-1]) if path.free is None else path.free.longest
         longest[path.source] = max(longest[path.source], reach)
+        longest[path.target] = max(longest[path.target], longest_back(reach, rules[name]))
     return tuple(
         Group(
             name=name,

@@ -5,7 +5,7 @@ from typing import Any
 
 import brainunit as u
 
-from neuro4d._base import AbstractValue, Constant, Given, as_value, attach, check_name, did_you_mean, example
+from neuro4d._base import AbstractValue, Constant, Given, UnknownNameError, as_value, attach, check_name, did_you_mean, example
 from neuro4d.connect import AbstractRule
 from neuro4d.network._population import PopulationView, view_of
 from neuro4d.network._trainable_delays import TrainableDelays
@@ -66,6 +66,7 @@ class Projection:
         put(self, "weight", as_value(weight, receptor.weight_unit, label))
         check_sign(receptor, self.weight, f"projection {name!r}: weight")
         put(self, "plasticity", _check_plasticity(name, plasticity, plastic, receptor, self.weight))
+        _check_reads(name, self.plasticity, self.target)
         put(self, "trainable", _check_trainable(name, delay, self.plasticity))
         given = self.trainable.init if self.trainable is not None else as_value(delay, u.ms, f"projection {name!r}: delay")
         put(self, "delay", _check_delay(given, name))
@@ -90,6 +91,18 @@ def _check_plasticity(name: str, rule: Any, plastic: Any, receptor: Any, weight:
     rule.check(receptor.weight_unit, f"projection {name!r}: plasticity")
     _check_limits(name, rule, weight, receptor.weight_unit)
     return rule
+
+
+def _check_reads(name: str, rule: AbstractPlasticity | None, target: PopulationView) -> None:
+    """Refuses a rule that reads what the neurons of the target do not have."""
+    known = [*target.population.neuron.variables]
+    known += [f"{port}.{variable}" for port, receptor in target.population.receptors.items() for variable in receptor.variables]
+    for variable in () if rule is None else rule.reads():
+        if variable not in known:
+            raise UnknownNameError(
+                f"projection {name!r}: {type(rule).__name__} reads {variable!r}, which {target.population.name!r} does not have; "
+                f"it has {', '.join(known) or 'no variables'}.{did_you_mean(variable, known)}"
+            )
 
 
 def _check_limits(name: str, rule: AbstractPlasticity, weight: AbstractValue, unit: Any) -> None:

@@ -89,11 +89,11 @@ class STDP(AbstractBounded):
         return jnp.clip(share, 0, 1) * self.w_max
 
 
-def power(share: Float[Array, " nnz"], mu: float) -> Float[Array, " nnz"] | float:
-    """`share ** mu` of a share between 0 and 1, also where it lies outside; without an infinite derivative at 0."""
+def power(share: Float[Array, " nnz"], mu: float, most: float | None = 1.0) -> Float[Array, " nnz"] | float:
+    """`share ** mu` of a share between 0 and `most`, also where it lies outside; without an infinite derivative at 0."""
     if mu == 0:
         return 1.0
-    inside = jnp.clip(share, 0, 1)
+    inside = jnp.clip(share, 0, most)
     if mu == 1:
         return inside
     return jnp.where(inside > 0, jnp.where(inside > 0, inside, 1) ** mu, 0)

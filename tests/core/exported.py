@@ -138,6 +138,18 @@ PLASTICITY = {
     "STDP": lambda: n4.STDP(w_max=400 * u.pA, a_plus=0.1, a_minus=0.08, mu_plus=0.4, mu_minus=1),
     "TripletSTDP": lambda: n4.TripletSTDP(w_max=400 * u.pA, a2_plus=0.05),
 }
+# Rules that keep no pairs of spikes or more than those, and the port of their signals: tests/plasticity/test_rules.py runs them in networks.
+LEARNING = {
+    "VogelsInhibitory": lambda: n4.VogelsInhibitory(w_max=400 * u.pA, eta=5 * u.pA, rate=3 * u.Hz),
+    "PowerLawSTDP": lambda: n4.PowerLawSTDP(w0=1 * u.pA, rate=0.1, alpha=0.05),
+    "RewardSTDP": lambda: n4.RewardSTDP(w_max=400 * u.pA, a_plus=0.2, a_minus=0.1),
+    "ClopathSTDP": lambda: n4.ClopathSTDP(w_max=400 * u.pA, peak=30 * u.mV),
+    "BCM": lambda: n4.BCM(w_max=400 * u.pA, eta=0.01, rate=5 * u.Hz),
+    "Oja": lambda: n4.Oja(norm=200 * u.pA, eta=0.01),
+    "Homeostasis": lambda: n4.Homeostasis(w_max=400 * u.pA, rate=5 * u.Hz, every=10),
+    "Dendritic": lambda: n4.Dendritic(n4.STDP(w_max=400 * u.pA, a_plus=0.1, a_minus=0.08)),
+    "Modulator": lambda: n4.Modulator(),
+}
 
 
 def potential_and_spikes(state, spikes):
@@ -164,7 +176,8 @@ SURROGATES = {
     "SLAYER": lambda: n4.SLAYER(),
     "Scaled": lambda: n4.Scaled(n4.Triangle()),
 }
-TABLES = (NEURONS, RENEWAL, RECEPTORS, FIXED_POINT, RULES, PLACED, MASKS, VALUES, KERNELS, STIMULI, MOVIES, PLASTICITY, RECORDERS, SURROGATES)
+TABLES = (NEURONS, RENEWAL, RECEPTORS, FIXED_POINT, RULES, PLACED, MASKS, VALUES, KERNELS, STIMULI, MOVIES, PLASTICITY, LEARNING)
+TABLES += (RECORDERS, SURROGATES)
 
 
 def exported() -> dict[str, type]:
