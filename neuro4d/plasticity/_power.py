@@ -1,6 +1,6 @@
 """Pairs of spikes whose potentiation is a power of the weight."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import brainunit as u
 import equinox as eqx
@@ -39,6 +39,8 @@ class PowerLawSTDP(AbstractPlasticity):
         >>> import brainunit as u, neuro4d as n4
         >>> rule = n4.PowerLawSTDP(w0=1*u.pA, rate=0.1, alpha=0.0513, mu=0.4, tau_plus=15*u.ms, tau_minus=30*u.ms)
     """
+
+    native: ClassVar = "PowerLawSTDP"
 
     w0: float = eqx.field(static=True)
     rate: float = eqx.field(static=True)

@@ -1,6 +1,6 @@
 """Inhibition that balances its target."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import brainunit as u
 import equinox as eqx
@@ -42,6 +42,8 @@ class VogelsInhibitory(AbstractBounded):
         >>> round(rule.alone, 2)
         0.12
     """
+
+    native: ClassVar = "VogelsInhibitory"
 
     w_max: float = eqx.field(static=True)
     eta: float = eqx.field(static=True)
