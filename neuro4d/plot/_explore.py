@@ -61,7 +61,7 @@ def explore4d(
     """The spikes of a run on its lattice as one page for a browser: nothing to install, and no network is asked for anything.
 
     Time is played, stopped and dragged, at a speed and with a trail of choice. Two or three axes are on screen; each of the others is overlaid,
-    put side by side, or cut to one slice. A box of three axes is turned by dragging. Colours are those of populations or of rates. The neuron
+    put side by side, or cut to one slice. A box of three axes is turned by dragging, or turns slowly by itself. Colours are those of populations or of rates. The neuron
     under the pointer says its population, index, coordinates, number of spikes and rate; a click keeps it. *Keys* on the page lists the keys.
 
     In a notebook the result shows itself. Lattices of any number of axes are shown; matplotlib is not needed.
@@ -74,7 +74,7 @@ def explore4d(
     - `between`: two times of the model's clock, as in `run.rate`; `None` for one of them is the begin or the end. [time]
     - `title`: the heading; by default the names of the populations.
     - `alive`: the name of a record of who is alive, as in `lifetimes`; then only the living are drawn.
-    - `most_mb`: the largest page in MB, 10^6 bytes. A spike takes about 2 to 4 bytes.
+    - `most_mb`: the largest page in MB, 10^6 bytes. A spike takes 1 to 4 bytes.
 
     **Returns:** an `Explorer`.
 

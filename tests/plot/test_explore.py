@@ -119,6 +119,12 @@ def test_the_page_asks_no_network_for_anything(run):
     assert all(attrs.get("href", "data:,") == "data:," and "src" not in attrs for _, attrs in Elements(text).found)
 
 
+def test_scripts_share_no_name(run):
+    """They are put one after the other, where the second function of a name would replace the first in silence."""
+    names = re.findall(r"^(?:function|const|let) (\w+)", explore4d(run).html, re.MULTILINE)
+    assert len(names) > 40 and len(names) == len(set(names))
+
+
 def test_the_file_is_written_whole(run, tmp_path):
     page = explore4d(run, path=tmp_path / "run.html")
     assert (tmp_path / "run.html").read_text(encoding="utf-8") == page.html

@@ -67,15 +67,22 @@ def sites(run):
     return np.concatenate([run.model.coordinates(name) for name in SIZES])
 
 
+def frame_rates(page):
+    """Frames per second, second by second, until one is fast enough: the slower ones may belong to other processes. At most ten."""
+    count = "new Promise((done) => { const begin = performance.now(), first = explorer.drawn.frames; setTimeout(() => done([explorer.drawn.frames - first, performance.now() - begin]), 1000); })"
+    found = []
+    while len(found) < 10 and max(found, default=0) < FRAMES_PER_SECOND:
+        frames, ms = page.value(count)
+        found.append(1000 * frames / ms)
+    return found
+
+
 def test_it_plays_fast_enough(page, folder):
-    """The best of three seconds: the others may belong to another process."""
     assert (folder / "run.html").stat().st_size < 20e6
     page.key(" ")
-    count = "new Promise((done) => { const begin = performance.now(), first = explorer.drawn.frames; setTimeout(() => done([explorer.drawn.frames - first, performance.now() - begin]), 1000); })"
-    rates = [1000 * frames / ms for frames, ms in (page.value(count) for _ in range(3))]
-    assert max(rates) >= FRAMES_PER_SECOND, rates
-    before = page.value("explorer.view.time")
-    assert 100 < before < 1000
+    rates = frame_rates(page)
+    assert rates[-1] >= FRAMES_PER_SECOND, rates
+    assert 20 < page.value("explorer.view.time") < 1000
     page.key(" ")
     page.frames()
     stopped = page.value("explorer.view.time")
@@ -167,6 +174,13 @@ def test_keys(page):
         page.key(key)
     page.frames()
     assert page.value(read) == [time + 1, "rate", False, 2 * speed, 2 * trail]
+    yaw = page.value("explorer.view.yaw")
+    page.key("t")
+    page.frames(6)
+    page.key("t")
+    turned = page.value("explorer.view.yaw")
+    page.frames(3)
+    assert yaw < turned < yaw + 1 and page.value("explorer.view.yaw") == turned
     page.key("End")
     assert page.value("explorer.view.time") == 1000
     page.key("Home")

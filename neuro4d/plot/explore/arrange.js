@@ -80,14 +80,14 @@ function camera(view, scene, width, height) {
   const centres = Array.from({ length: panels.columns * panels.rows }, (_, panel) => centre(panel));
   return {
     size, centres, left,
-    // Writes x, y and the distance from the viewer (about -0.9 to 0.9) to out[0..2].
-    project(x, y, z, panel, out) {
+    // Writes x, y and the distance from the viewer (about -0.9 to 0.9) to three places of `out`.
+    project(x, y, z, panel, out, at) {
       const turned = x * cosine[0] + z * sine[0], away = z * cosine[0] - x * sine[0];
       const up = y * cosine[1] + away * sine[1], depth = away * cosine[1] - y * sine[1];
       const near = flat ? 1 : 1 / (1 + 0.3 * depth);
-      out[0] = centres[panel][0] + size * turned * near;
-      out[1] = centres[panel][1] - size * up * near;
-      out[2] = depth;
+      out[at] = centres[panel][0] + size * turned * near;
+      out[at + 1] = centres[panel][1] - size * up * near;
+      out[at + 2] = depth;
     },
   };
 }

@@ -5,7 +5,7 @@ const FONT = '"DejaVu Sans", system-ui, sans-serif';
 // The corner of a box by three bits, projected.
 function corner(scene, sight, panel, bits) {
   const out = [0, 0, 0], [x, y, z] = scene.box.map((length, side) => (bits >> side & 1 ? 0.5 : -0.5) * length);
-  sight.project(x, y, z, panel, out);
+  sight.project(x, y, z, panel, out, 0);
   return out;
 }
 
@@ -18,16 +18,22 @@ function edgesOf(scene) {
   return found;
 }
 
-function drawBox(context, view, scene, sight, panel) {
+// Over the neurons, where only what is lighter than a line takes its colour: neurons stay in front.
+function drawBoxes(context, view, scene, sight) {
   context.lineWidth = view.density;
-  for (const [, from, to] of edgesOf(scene)) {
-    const a = corner(scene, sight, panel, from), b = corner(scene, sight, panel, to);
-    context.strokeStyle = scene.flat || a[2] + b[2] < 0 ? "#cfcfcf" : "#e9e9e9";
-    context.beginPath();
-    context.moveTo(a[0], a[1]);
-    context.lineTo(b[0], b[1]);
-    context.stroke();
+  context.globalCompositeOperation = "darken";
+  for (let panel = 0; panel < scene.panels.count; panel++) {
+    const corners = Array.from({ length: 8 }, (_, bits) => corner(scene, sight, panel, bits));
+    for (const [, from, to] of edgesOf(scene)) {
+      const [a, b] = [corners[from], corners[to]];
+      context.strokeStyle = scene.flat || a[2] + b[2] < 0 ? "#cfcfcf" : "#e9e9e9";
+      context.beginPath();
+      context.moveTo(a[0], a[1]);
+      context.lineTo(b[0], b[1]);
+      context.stroke();
+    }
   }
+  context.globalCompositeOperation = "source-over";
 }
 
 // Over each panel what it shows; in a table over the columns and beside the rows, as many as there is room for.

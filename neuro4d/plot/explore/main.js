@@ -8,7 +8,7 @@ const view = {
   playing: false, speed: nice(length / 20), trail: Math.min(nice(length), Math.max(nice(2 * run.dt), nice(length / 100))), density: 1,
   screen: [0, run.axes.length > 1 ? 1 : -1, run.axes.length > 2 ? 2 : -1],
   others: run.axes.map((_, axis) => ({ mode: axis === 3 ? "apart" : "all", at: Math.floor(run.shape[axis] / 2) })),
-  ...FIRST_TURN, pan: [0, 0], colour: "population", quiet: true, hidden: new Set(), hover: -1, pinned: -1, time: 0,
+  ...FIRST_TURN, pan: [0, 0], colour: "population", quiet: true, turning: false, hidden: new Set(), hover: -1, pinned: -1, time: 0,
 };
 view.time = Math.min(run.end, run.begin + view.trail);
 
@@ -16,13 +16,12 @@ const element = (name) => document.getElementById(name);
 const canvas = element("scene"), tip = element("tip"), clock = element("clock");
 const scene = makeScene(run, view, canvas), strip = makeStrip(run, view, element("strip"));
 const drawn = { frames: 0, neurons: 0, active: 0 };
-let dirty = true, pointer = null, before = null;
+let dirty = true, pointer = null, before = performance.now();
 
 const act = {
   toggle() {
     view.playing = !view.playing;
     if (view.playing && view.time >= run.end) view.time = run.begin;
-    before = null;
     panel.showPlaying();
   },
   seek(time) {
@@ -34,6 +33,7 @@ const act = {
     scene.turned();
     if ("trail" in changes || "speed" in changes) panel.showTimes();
     else panel.showColours(scene.ceiling);
+    if ("turning" in changes) panel.showScreen();
     dirty = true;
   },
   arranged() {
@@ -97,10 +97,15 @@ function hover() {
 }
 
 function tick(now) {
+  // A tab that was hidden goes on where it was.
+  const passed = Math.min(0.25, (now - before) / 1000);
+  before = now;
+  if (view.turning && view.screen[2] >= 0 && !pointer?.held) {
+    view.yaw += passed * 0.3;
+    scene.turned();
+    dirty = true;
+  }
   if (view.playing) {
-    // A tab that was hidden goes on where it was.
-    const passed = before === null ? 0 : Math.min(0.25, (now - before) / 1000);
-    before = now;
     view.time += passed * view.speed;
     if (view.time >= run.end) view.time = run.begin + ((view.time - run.begin) % length);
     dirty = true;
@@ -208,6 +213,7 @@ const KEYS = {
   ",": () => nextSlice(-1),
   c: () => act.set({ colour: view.colour === "rate" ? "population" : "rate" }),
   q: () => act.set({ quiet: !view.quiet }),
+  t: () => act.set({ turning: !view.turning }),
   "+": () => zoom(1.2),
   "-": () => zoom(1 / 1.2),
   r: act.reset,

@@ -17,6 +17,11 @@ function group(name, ...children) {
   return make("fieldset", {}, make("legend", { textContent: name }), ...children);
 }
 
+function tickBox(name, checked, change) {
+  const box = make("input", { type: "checkbox", checked, onchange: () => change(box.checked) });
+  return make("label", { className: "tick" }, box, name);
+}
+
 function row(name, ...children) {
   return make("div", { className: "row" }, make("span", { textContent: name }), ...children);
 }
@@ -43,6 +48,7 @@ function makePanel(run, view, act) {
       const options = index === 0 ? names : [...names, [-1, "none"]];
       return row(side, choice(options, view.screen[index], (value) => act.putOnScreen(index, Number(value)), `axis ${side}`));
     }));
+    if (view.screen[2] >= 0) screen.append(tickBox("turn slowly", view.turning, (turning) => act.set({ turning })));
     const rest = run.axes.map((_, axis) => axis).filter((axis) => !view.screen.includes(axis));
     others.replaceChildren(...(rest.length ? [group("Other axes", ...rest.flatMap(otherAxis))] : []));
   }
@@ -64,8 +70,7 @@ function makePanel(run, view, act) {
     const radio = (value) => make("label", { className: "tick" }, make("input", {
       type: "radio", name: "colour", value, checked: view.colour === value, onchange: () => act.set({ colour: value }),
     }), value);
-    const quiet = make("input", { type: "checkbox", checked: view.quiet, onchange: () => act.set({ quiet: quiet.checked }) });
-    colours.replaceChildren(make("div", { className: "choice" }, radio("population"), radio("rate")), make("label", { className: "tick" }, quiet, "quiet neurons"));
+    colours.replaceChildren(make("div", { className: "choice" }, radio("population"), radio("rate")), tickBox("quiet neurons", view.quiet, (quiet) => act.set({ quiet })));
     keys.replaceChildren(...(view.colour === "rate" ? [rampBar(ceiling)] : []), ...run.populations.map(populationKey));
   }
 
@@ -118,7 +123,7 @@ function describe(run, neuron, others) {
 function help() {
   const keys = [
     ["space", "play, pause"], ["← →", "one step back, on"], ["shift ← →", "ten steps"], ["home end", "begin, end"], ["↑ ↓", "faster, slower"],
-    ["[ ]", "shorter, longer trail"], [", .", "slice before, after"], ["c", "colour by rate"], ["q", "quiet neurons"], ["+ −", "larger, smaller"], ["r", "reset the view"],
+    ["[ ]", "shorter, longer trail"], [", .", "slice before, after"], ["c", "colour by rate"], ["q", "quiet neurons"], ["t", "turn slowly"], ["+ −", "larger, smaller"], ["r", "reset the view"],
     ["drag", "turn; with shift: move"], ["click", "keep a neuron"],
   ];
   return make("details", {}, make("summary", { textContent: "Keys" }),

@@ -56,7 +56,8 @@ function disc(target, x, y, radius, colour, strength) {
   }
 }
 
-// Pixels of a canvas that discs can be drawn into, all of them opaque.
-function surface(image) {
-  return { image, pixels: new Uint32Array(image.data.buffer), width: image.width, height: image.height };
+// Pixels that discs can be drawn into, all of them opaque, and the image that shows them.
+function surface(width, height) {
+  const image = new ImageData(width, height), pixels = new Uint32Array(image.data.buffer);
+  return { image, pixels, width, height, clear: () => pixels.fill(pixel(255, 255, 255)) };
 }

@@ -3,7 +3,7 @@
 function makeScene(run, view, canvas) {
   const context = canvas.getContext("2d", { willReadFrequently: true });
   const level = new Float32Array(run.n), active = new Uint32Array(run.n), order = new Uint32Array(run.n);
-  const slot = new Int32Array(run.n), point = new Float32Array(3 * run.n), out = new Float32Array(3);
+  const slot = new Int32Array(run.n), point = new Float32Array(3 * run.n);
   const ceiling = rateCeiling(run), hues = run.populations.map((each) => rgb(each.hue));
   const byRate = Array.from({ length: 256 }, (_, index) => ramp(index / 255));
   // A colour and, for spikes, the same darker: the fresher the spike, the darker.
@@ -28,6 +28,8 @@ function makeScene(run, view, canvas) {
     view.density = density;
     canvas.width = Math.max(1, Math.round(bounds.width * density));
     canvas.height = Math.max(1, Math.round(bounds.height * density));
+    ground = surface(canvas.width, canvas.height);
+    front = surface(canvas.width, canvas.height);
     stale = true;
   }
 
@@ -41,8 +43,7 @@ function makeScene(run, view, canvas) {
     sight = camera(view, scene, canvas.width, canvas.height);
     for (let index = 0; index < scene.count; index++) {
       const at = 3 * index;
-      sight.project(scene.place[at], scene.place[at + 1], scene.place[at + 2], scene.panel[index], out);
-      point.set(out, at);
+      sight.project(scene.place[at], scene.place[at + 1], scene.place[at + 2], scene.panel[index], point, at);
     }
     drawGround();
     stale = moved = false;
@@ -53,13 +54,9 @@ function makeScene(run, view, canvas) {
   const nearness = (depth) => (scene.flat ? 1 : Math.min(1, Math.max(0, 0.5 - depth / 1.7)));
   const radius = () => Math.min(5 * view.density, Math.max(1.1 * view.density, (0.15 * sight.size) / scene.longest));
 
-  // What stays while time passes: boxes and quiet neurons. Drawn again only when the view changes, or who lives.
+  // What stays while time passes: quiet neurons. Drawn again only when the view changes, or who lives.
   function drawGround() {
-    context.fillStyle = "#ffffff";
-    context.fillRect(0, 0, canvas.width, canvas.height);
-    for (let panel = 0; panel < scene.panels.count; panel++) drawBox(context, view, scene, sight, panel);
-    ground = surface(context.getImageData(0, 0, canvas.width, canvas.height));
-    front = surface(new ImageData(canvas.width, canvas.height));
+    ground.clear();
     present = scene.count - scene.neurons.reduce((sum, neuron) => sum + dead[neuron], 0);
     if (!view.quiet) return;
     const base = radius(), plain = view.colour === "rate" ? 0.9 : 0.4;
@@ -109,6 +106,7 @@ function makeScene(run, view, canvas) {
       level[neuron] = 0;
     }
     context.putImageData(front.image, 0, 0);
+    drawBoxes(context, view, scene, sight);
     drawTitles(context, view, scene, sight);
     drawNames(context, run, view, scene, sight);
     for (const neuron of [view.pinned, view.hover]) if (neuron >= 0 && slot[neuron] >= 0) ring(neuron, base);
