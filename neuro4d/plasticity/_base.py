@@ -137,7 +137,11 @@ class AbstractPlasticity(AbstractPart):
 
     def _passed(self, dt: float, held: Synapses, seen: Seen) -> Synapses:
         """After the time since `on_step` was called last, if this step is due."""
-        after = lambda held: _like(held, self.on_step(dt * self.every, *held, seen))  # noqa: E731
+
+        def after(held: Synapses) -> Synapses:
+            weight, variables = held
+            return _like(held, self.on_step(dt * self.every, weight, variables, seen))
+
         return after(held) if self.every == 1 else jax.lax.cond(seen.due, after, lambda held: held, held)
 
 
