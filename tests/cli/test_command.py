@@ -22,22 +22,31 @@ KEYS = {
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-@pytest.fixture
-def command(tmp_path):
-    """Runs `neuro4d` with the given arguments in an empty folder."""
+def command(folder, *args, store=None):
+    """Runs `neuro4d` with the given arguments in a folder and a process of its own, which takes seconds to start."""
+    own = {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+    inherited = dict(os.environ)
+    if store is not None:
+        own["XDG_CACHE_HOME"] = str(store)
+        inherited.pop("JAX_COMPILATION_CACHE_DIR", None)
+    call = [sys.executable, "-m", "neuro4d", *args]
+    return subprocess.run(call, capture_output=True, text=True, cwd=folder, env=inherited | own, timeout=300)
 
-    def command(*args, store=None):
-        own = {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
-        inherited = dict(os.environ)
-        if store is not None:
-            own["XDG_CACHE_HOME"] = str(store)
-            inherited.pop("JAX_COMPILATION_CACHE_DIR", None)
-        environment = inherited | own
-        return subprocess.run(
-            [sys.executable, "-m", "neuro4d", *args], capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=300
-        )
 
-    return command
+COBA = ("run", "coba", "--scale", "0.1", "--duration", "100 ms", "--seed", "3", "--record", "spikes,trace")
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """A run with `--threads auto`: what it said, its output folder, and the compiled programs it has kept."""
+    folder = tmp_path_factory.mktemp("command")
+    done = command(folder, *COBA, "--out", str(folder / "out"), store=folder / "cache")
+    assert done.returncode == 0, done.stderr
+    return done.stdout, folder / "out", programs(folder)
+
+
+def programs(folder):
+    return {path.name for path in (folder / "cache" / "neuro4d" / "xla").iterdir()}
 
 
 def check_message(error, text):
@@ -47,12 +56,10 @@ def check_message(error, text):
     assert text in shown, shown
 
 
-def test_run(command, tmp_path):
-    out = tmp_path / "out"
-    done = command("run", "coba", "--scale", "0.1", "--duration", "100 ms", "--seed", "3", "--record", "spikes,trace", "--out", str(out))
-    assert done.returncode == 0, done.stderr
+def test_run(first):
+    said, out, _ = first
     for text in ("population", "cells", "rate (Hz)", "s of biological time"):
-        assert text in done.stdout
+        assert text in said
     summary = json.loads((out / "summary.json").read_text())
     assert summary.keys() >= KEYS
     assert (summary["name"], summary["version"]) == ("coba", n4.__version__)
@@ -73,31 +80,22 @@ def test_run(command, tmp_path):
     assert sorted(path.name for path in out.iterdir()) == ["raster.png", "spikes.npz", "summary.json", "trace.npz"]
 
 
-def test_same_seed_same_spikes_for_any_number_of_threads(command, tmp_path):
+def test_same_seed_same_spikes_for_any_number_of_threads_and_compiled_programs_are_kept(first):
+    _, out, kept = first
+    folder = out.parent
+    done = command(folder, *COBA, "--threads", "1", "--no-progress", "--out", "one", store=folder / "cache")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((folder / "one" / "summary.json").read_text())["threads"] == 1
     spikes = []
-    for threads in ("1", "auto"):
-        out = tmp_path / threads
-        done = command("run", "cuba", "--scale", "0.05", "--duration", "50 ms", "--threads", threads, "--out", str(out))
-        assert done.returncode == 0, done.stderr
-        with np.load(out / "spikes.npz", allow_pickle=False) as file:
+    for path in (out, folder / "one"):
+        with np.load(path / "spikes.npz", allow_pickle=False) as file:
             spikes.append((file["cells.step"], file["cells.id"]))
-        if threads == "1":
-            assert json.loads((out / "summary.json").read_text())["threads"] == 1
     np.testing.assert_array_equal(spikes[0], spikes[1])
+    assert kept
+    assert programs(folder) == kept  # nothing had to be compiled again
 
 
-def test_compiled_programs_are_kept(command, tmp_path):
-    args = ("run", "cuba", "--scale", "0.05", "--duration", "5 ms", "--no-progress", "--out")
-    kept = []
-    for out in ("first", "second"):
-        done = command(*args, str(tmp_path / out), store=tmp_path / "cache")
-        assert done.returncode == 0, done.stderr
-        kept.append({path.name for path in (tmp_path / "cache" / "neuro4d" / "xla").iterdir()})
-    assert kept[0]
-    assert kept[1] == kept[0]  # nothing had to be compiled again
-
-
-def test_run_a_file(command, tmp_path):
+def test_run_a_file(tmp_path):
     config = {
         "lattice_shape": [6, 6, 3, 2],
         "neuron_model": {},
@@ -107,7 +105,7 @@ def test_run_a_file(command, tmp_path):
         "areas": [{"name": "V1", "sense": "vision", "coord_ranges": {"x": [0, 5], "y": [0, 5], "z": [0, 2], "w": [0, 1]}}],
     }
     (tmp_path / "brain.json").write_text(json.dumps(config))
-    done = command("run", "brain.json", "--duration", "20 ms", "--record", "counts", "--precision", "float64")
+    done = command(tmp_path, "run", "brain.json", "--duration", "20 ms", "--record", "counts", "--precision", "float64")
     assert done.returncode == 0, done.stderr
     assert "not simulated yet" in done.stderr
     folder = tmp_path / "runs" / "brain"
@@ -205,21 +203,24 @@ SETTINGS = (
 )
 
 
-def test_mistakes_in_a_process(command):
-    done = command("run", "cuba", "--duration", "1 year")
-    assert done.returncode == 2, done.stderr
-    check_message(done.stderr, "--duration takes a time")
-
-
 def test_mistakes_in_settings_of_the_machine():
-    """In one process of their own, which none of them may leave with other settings."""
-    script = f"import sys\nfrom neuro4d.cli import main\nfor args in {[args for args, _ in SETTINGS]}: print(main(args), file=sys.stderr)"
+    """In one process of their own, which none of them may leave with other settings; the last ends it as a person sees it."""
+    last = ["neuro4d", "run", "cuba", "--duration", "1 year"]
+    script = f"""
+import runpy, sys
+from neuro4d.cli import main
+for args in {[args for args, _ in SETTINGS]}:
+    print(main(args), file=sys.stderr)
+sys.argv = {last}
+runpy.run_module("neuro4d", run_name="__main__")
+"""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, timeout=300, check=True)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, timeout=300)
+    assert done.returncode == 2, done.stderr
     *said, rest = done.stderr.split("\n2\n")
-    assert not rest
     for error, (_, text) in zip(said, SETTINGS, strict=True):
         check_message(error, text)
+    check_message(rest, "--duration takes a time")
 
 
 def test_a_mistake_can_be_traced(capsys, monkeypatch):
@@ -229,11 +230,11 @@ def test_a_mistake_can_be_traced(capsys, monkeypatch):
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_devices(command):
-    done = command("devices")
-    assert done.returncode == 0, done.stderr
+def test_devices(here):
+    code, said, error = here("devices")
+    assert code == 0, error
     for text in (n4.__version__, "cpu", "cores", "CPU handlers"):
-        assert text in done.stdout
+        assert text in said
 
 
 def test_zoo(here):

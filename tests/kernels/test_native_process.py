@@ -1,6 +1,7 @@
 """What needs a process of its own: the number of threads, a package without handlers, sanitizers."""
 
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -38,20 +39,9 @@ def test_one_and_two_threads_give_the_same_bits():
     assert len(digests) == 1
 
 
-def test_without_the_extension_the_status_says_why():
-    code = (
-        "import sys; sys.modules['neuro4d.kernels._native'] = None\n"
-        "from neuro4d.kernels import native_available, native_limits, native_status\n"
-        "assert not native_available() and native_limits() is None\n"
-        "print(native_status())"
-    )
-    done = python(code)
-    assert done.returncode == 0, done.stderr
-    assert "not in use" in done.stdout and "plain XLA serves" in done.stdout
-
-
+NATIVE = "neuro4d.kernels._native"
 OTHERS = {
-    "a module without a manifest": "types.ModuleType('neuro4d.kernels._native')",
+    "a module without a manifest": f"types.ModuleType({NATIVE!r})",
     "another interface": "types.SimpleNamespace(manifest=lambda: {'abi': -1, 'limits': {'ports': 64, 'batch_axes': 6}})",
     "an enumeration in another order": (
         "types.SimpleNamespace(manifest=lambda: {'abi': load._ABI, 'cells': [], 'receptors': [], 'limits': {'ports': 64, 'batch_axes': 6},"
@@ -59,18 +49,49 @@ OTHERS = {
     ),
     "unknown limits": "types.SimpleNamespace(manifest=lambda: {'abi': load._ABI, 'limits': {}})",
 }
+ASKING = f"""
+import json, sys, types
+import neuro4d.kernels._native_load as load
+
+said = {{{{}}}}
+
+def ask(case):
+    load.load.cache_clear()
+    said[case] = load.native_available(), repr(load.native_limits()), load.native_status()
+
+sys.modules[{NATIVE!r}] = None
+ask("absent")
+sys.modules["neuro4d.kernels._native_missing"] = types.SimpleNamespace(WHY="the compiler was on holiday")
+ask("explained")
+for case, module in {{others}}.items():
+    sys.modules[{NATIVE!r}] = eval(module)
+    ask(case)
+del sys.modules[{NATIVE!r}], sys.modules["neuro4d.kernels._native_missing"]
+load.deliver_native = lambda *operands: (operands[-1], None, None)
+ask("counts wrong")
+print(json.dumps(said))
+"""
 
 
-@pytest.mark.parametrize("module", OTHERS.values(), ids=OTHERS)
-def test_a_module_of_another_version_is_not_used(module):
-    code = (
-        "import sys, types, neuro4d.kernels._native_load as load\n"
-        f"sys.modules['neuro4d.kernels._native'] = {module}\n"
-        "print(load.native_available(), load.native_limits(), load.native_status())"
-    )
-    done = python(code)
+@pytest.fixture(scope="module")
+def said():
+    """What a process without handlers of its own says of others: whether they serve, their limits, and the status; by case."""
+    done = python(ASKING.format(others=OTHERS))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("False None") and "another version" in done.stdout and "pip install" in done.stdout
+    return json.loads(done.stdout)
+
+
+def test_without_the_extension_the_status_says_why(said):
+    available, limits, status = said["absent"]
+    assert not available and limits == "None"
+    assert "not in use" in status and "plain XLA serves" in status
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_a_module_of_another_version_is_not_used(said, case):
+    available, limits, status = said[case]
+    assert not available and limits == "None"
+    assert "another version" in status and "pip install" in status
 
 
 @needs_native
@@ -78,27 +99,14 @@ def test_limits_are_those_of_the_handlers():
     assert native_limits() == NativeLimits(ports=64, batch_axes=6)
 
 
-def test_the_reason_that_the_installation_wrote_down_is_said():
-    code = (
-        "import sys, types\n"
-        "sys.modules['neuro4d.kernels._native'] = None\n"
-        "sys.modules['neuro4d.kernels._native_missing'] = types.SimpleNamespace(WHY='the compiler was on holiday')\n"
-        "from neuro4d.kernels import native_status; print(native_status())"
-    )
-    done = python(code)
-    assert done.returncode == 0, done.stderr
-    assert "the compiler was on holiday" in done.stdout and "plain XLA serves" in done.stdout
+def test_the_reason_that_the_installation_wrote_down_is_said(said):
+    status = said["explained"][2]
+    assert "the compiler was on holiday" in status and "plain XLA serves" in status
 
 
-def test_a_handler_that_counts_wrong_is_not_used():
-    code = (
-        "import numpy as np, neuro4d.kernels._native_load as load\n"
-        "load.deliver_native = lambda *operands: (operands[-1], None, None)\n"
-        "print(load.native_available(), load.native_status())"
-    )
-    done = python(code)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("False") and ("self-test failed" in done.stdout or "not part" in done.stdout)
+def test_a_handler_that_counts_wrong_is_not_used(said):
+    available, _, status = said["counts wrong"]
+    assert not available and ("self-test failed" in status or "not part" in status)
 
 
 @pytest.mark.full
