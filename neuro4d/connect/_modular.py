@@ -2,15 +2,16 @@
 
 import dataclasses
 import math
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from neuro4d._base import NUMBER, address, check_count, first_bad, strip
 from neuro4d.connect._prob import FixedProb
-from neuro4d.connect._rows import Rows, starts_of
+from neuro4d.connect._rows import Pool, Rows, starts_of
 from neuro4d.connect._rule import AbstractRule, Ends, check_switch
 
 
@@ -65,8 +66,7 @@ class Modular(AbstractRule):
     def rows(self, ends):
         pre, post = self._cuts(ends.n_pre, "sources"), self._cuts(ends.n_post, "targets")
         chance = self._chance()
-        m = self._n_modules
-        return _Blocks.of(pre, post, tuple(tuple(self._block(ends, pre, post, a, b, chance[a, b]) for b in range(m)) for a in range(m)))
+        return _Blocks.of(pre, tuple(tuple(self._blocks(ends, pre, post, a, chance[a])) for a in range(self._n_modules)))
 
     def capacity(self, n_pre, n_post, shares_population):
         pairs = np.outer(np.diff(self._cuts(n_pre, "sources")), np.diff(self._cuts(n_post, "targets")))
@@ -93,11 +93,35 @@ class Modular(AbstractRule):
             )
         return starts_of(np.array(self.modules))
 
-    def _block(self, ends: Ends, pre: np.ndarray, post: np.ndarray, a: int, b: int, p: float) -> Rows:
-        """The edges from one module to another, counted from the first neurons of both."""
-        shift = None if ends.self_shift is None else int(ends.self_shift + pre[a] - post[b])
-        own = address(ends.address[0] | ends.address[1] << 32, "module", str(a), str(b))
-        return FixedProb(float(p), autapses=self.autapses).rows(Ends(own, int(pre[a + 1] - pre[a]), int(post[b + 1] - post[b]), shift))
+    def _blocks(self, ends: Ends, pre: np.ndarray, post: np.ndarray, a: int, chance: np.ndarray) -> Iterator["_Block"]:
+        """The edges from one module. Modules of one size that are reached with one probability are drawn together, as rows of their own; one that
+        shares neurons with the sources is drawn alone where neurons do not connect to themselves."""
+        n, sizes = int(pre[a + 1] - pre[a]), np.diff(post)
+        together: dict[tuple, list[int]] = {}
+        for b in range(len(sizes)):
+            shift = None if ends.self_shift is None else int(ends.self_shift + pre[a] - post[b])
+            alone = Pool.of(n, int(sizes[b]), shift, self.autapses).n_excluded > 0
+            together.setdefault((int(sizes[b]), float(chance[b]), shift if alone else None), []).append(b)
+        for (size, p, shift), modules in together.items():
+            own = address(ends.address[0] | ends.address[1] << 32, "module", str(a), str(modules[0]))
+            rows = FixedProb(p, autapses=self.autapses).rows(Ends(own, n * len(modules), size, shift))
+            yield _Block(rows, post[np.array(modules)])
+
+
+class _Block(NamedTuple):
+    """Edges from one module to some of one size: rows of targets for each source and, within it, each module; and where the modules begin."""
+
+    rows: Rows
+    first: Int[np.ndarray, " modules"]
+
+    def counts(self) -> Int[np.ndarray, " sources"]:
+        """Edges of each source."""
+        return self.rows.counts.reshape(-1, len(self.first)).sum(axis=1)
+
+    def targets(self, lo: int, hi: int) -> Int[np.ndarray, " edges"]:
+        """Targets of some of the sources."""
+        m = len(self.first)
+        return self.rows.targets(lo * m, hi * m) + np.repeat(np.tile(self.first, hi - lo), self.rows.counts[lo * m : hi * m])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -106,14 +130,12 @@ class _Blocks(Rows):
 
     counts: np.ndarray
     pre: np.ndarray
-    post: np.ndarray
-    blocks: tuple[tuple[Rows, ...], ...]
+    blocks: tuple[tuple[_Block, ...], ...]
     order = None
 
     @classmethod
-    def of(cls, pre: np.ndarray, post: np.ndarray, blocks: tuple[tuple[Rows, ...], ...]) -> "_Blocks":
-        counts = np.concatenate([np.sum([block.counts for block in row], axis=0) for row in blocks])
-        return cls(counts.astype(np.int64), pre, post, blocks)
+    def of(cls, pre: np.ndarray, blocks: tuple[tuple[_Block, ...], ...]) -> "_Blocks":
+        return cls(np.concatenate([np.sum([block.counts() for block in row], axis=0) for row in blocks]).astype(np.int64), pre, blocks)
 
     def _fill(self, lo, hi, out):
         begin = self.starts[lo]
@@ -122,11 +144,11 @@ class _Blocks(Rows):
             if first >= last:
                 continue
             at = self.starts[first:last] - begin
-            for b, block in enumerate(row):
-                here = slice(first - int(self.pre[a]), last - int(self.pre[a]))
-                targets, counts = block.targets(here.start, here.stop), block.counts[here]
-                inside = np.arange(len(targets)) - np.repeat(starts_of(counts)[:-1], counts)
-                out[np.repeat(at, counts) + inside] = targets + self.post[b]
+            for block in row:
+                here, end = first - int(self.pre[a]), last - int(self.pre[a])
+                counts = block.counts()[here:end]
+                inside = np.arange(counts.sum()) - np.repeat(starts_of(counts)[:-1], counts)
+                out[np.repeat(at, counts) + inside] = block.targets(here, end)
                 at = at + counts
 
 

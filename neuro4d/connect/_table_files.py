@@ -104,6 +104,11 @@ def _cells(reader: Any, places: list[int], width: int, where: str) -> tuple[list
 def _parsed(texts: list[str], lines: list[int], name: str, whole: bool, where: str) -> np.ndarray:
     """Numbers from texts, or the first text that is none."""
     kind = int if whole else float
+    try:
+        if texts and not any("_" in text for text in texts):
+            return np.array(texts).astype(np.int64 if whole else np.float64)
+    except (ValueError, OverflowError):
+        pass  # which one it is, is found below
     values = np.empty(len(texts), np.int64 if whole else np.float64)
     for row, text in enumerate(texts):
         try:

@@ -31,6 +31,7 @@ class PoissonNeuron(AbstractNeuron):
     In each step it fires with the chance $1 - e^{-r\,dt}$, at most once. After a spike it keeps silent for `t_ref`; with a dead time
     the mean interval is $1/r + t_\mathrm{ref}$ and its coefficient of variation $1/(1 + r\,t_\mathrm{ref})$, both in the limit of short
     steps. It uses nothing of a drive; for rates that change in time let `n4.Poisson` with `RateSteps` drive a `Relay`.
+    Trains begin free; `GammaNeuron` with `shape=1` is in equilibrium from the first step, and takes the rate of the whole train.
 
     **Arguments:** each a scalar, an array with one entry per neuron, or a distribution.
 

@@ -25,7 +25,7 @@ class AC(AbstractPart):
     - `phase`: $\varphi$, in radians.
     - `offset`: $i_0$. [current]
 
-    NEST's `ac_generator` takes the phase in degrees, and holds during a step the value of its end.
+    NEST's `ac_generator` takes the phase in degrees; what acts in a step is the value one step before its beginning, the shortest delay there.
 
     !!! Example
 
