@@ -61,8 +61,9 @@ def explore4d(
     """The spikes of a run on its lattice as one page for a browser: nothing to install, and no network is asked for anything.
 
     Time is played, stopped and dragged, at a speed and with a trail of choice. Two or three axes are on screen; each of the others is overlaid,
-    put side by side, or cut to one slice. A box of three axes is turned by dragging, or turns slowly by itself. Colours are those of populations or of rates. The neuron
-    under the pointer says its population, index, coordinates, number of spikes and rate; a click keeps it. *Keys* on the page lists the keys.
+    put side by side, or cut to one slice. A box of three axes is turned by dragging, or turns slowly by itself. Colours are those of populations
+    or of rates. The neuron under the pointer says its population, index, coordinates, number of spikes and rate; a click keeps it. `Keys` on the
+    page lists the keys.
 
     In a notebook the result shows itself. Lattices of any number of axes are shown; matplotlib is not needed.
 
@@ -74,13 +75,13 @@ def explore4d(
     - `between`: two times of the model's clock, as in `run.rate`; `None` for one of them is the begin or the end. [time]
     - `title`: the heading; by default the names of the populations.
     - `alive`: the name of a record of who is alive, as in `lifetimes`; then only the living are drawn.
-    - `most_mb`: the largest page in MB, 10^6 bytes. A spike takes 1 to 4 bytes.
+    - `most_mb`: the largest page in MB, a million bytes each. A spike takes 1 to 4 bytes.
 
     **Returns:** an `Explorer`.
 
-    **Raises:** `ValueError` for a model without a lattice, a population without coordinates, a run without steps, spikes that were not recorded or
-    not over the same time, a page that would be larger than `most_mb`; `UnitError` for bare times; as `Explorer.write` for the path and as `lifetimes`
-    for the record.
+    **Raises:** `ValueError` for a model without a lattice, a population without coordinates, a run without steps, spikes that were not recorded
+    or not over the same time, a page that would be larger than `most_mb`; `UnitError` for bare times; as `Explorer.write` for the path and as
+    `lifetimes` for the record.
 
     !!! Example
 
@@ -92,10 +93,7 @@ def explore4d(
         True
     """
     where = None if path is None else _html_path(path)
-    if title is not None and not isinstance(title, str):
-        raise TypeError(f'explore4d(title) is a text, for example `title="V1"`; got {title!r}.')
-    if isinstance(most_mb, bool) or not isinstance(most_mb, int | float) or not 0 < most_mb < float("inf"):
-        raise ValueError(f"explore4d(most_mb) is a number of megabytes above 0, for example `most_mb=20`; got {most_mb!r}.")
+    _check_choices(title, most_mb)
     names, sites, shape = placed(run, pops)
     tables = [run.spikes(name) for name in names]
     tables = _one_span(tables if between is None else [table.between(*_pair(between)) for table in tables])
@@ -109,6 +107,13 @@ def explore4d(
     if where is not None:
         made.write(where)
     return made
+
+
+def _check_choices(title: Any, most_mb: Any) -> None:
+    if title is not None and not isinstance(title, str):
+        raise TypeError(f'explore4d(title) is a text, for example `title="V1"`; got {title!r}.')
+    if isinstance(most_mb, bool) or not isinstance(most_mb, int | float) or not 0 < most_mb < float("inf"):
+        raise ValueError(f"explore4d(most_mb) is a number of megabytes above 0, for example `most_mb=20`; got {most_mb!r}.")
 
 
 def _data(title: str, tables: Sequence[SpikeTable], sites: np.ndarray, shape: tuple[int, ...], axes: Sequence[str]) -> dict[str, Any]:

@@ -54,8 +54,8 @@ def living(run: Run, record: str, pop: str) -> tuple[np.ndarray, np.ndarray]:
 def flips(run: Run, record: str, pops: Sequence[str], start_step: int, n_steps: int) -> np.ndarray:
     """Births and deaths in a window as ascending numbers `step * n + neuron`, with neurons of all populations numbered one after the other.
 
-    `step` counts those of the window that have ended. Everybody is taken to live before; who does not at the beginning has a flip at step 0. Populations
-    that the record does not hold live for ever.
+    `step` counts those of the window that have ended. Everybody is taken to live before; who does not at the beginning has a flip at step 0.
+    Populations that the record does not hold live for ever.
     """
     sizes = [run.model.populations[pop].size for pop in pops]
     offsets, n = np.cumsum([0, *sizes[:-1]]), sum(sizes)

@@ -69,7 +69,9 @@ def _of_projection(run: Run, projection: str, record: str) -> tuple[np.ndarray, 
     place = locate(run.model, projection).place
     pathway = run.model.layout.projections_by_name[projection].pathway
     if run.model.plasticity.get(pathway) is None:
-        raise ValueError(f"the weights of projection {projection!r} do not change: give it `plasticity=n4.STDP(w_max=1*u.nS, a_plus=0.01, a_minus=0.0105)`.")
+        raise ValueError(
+            f"the weights of projection {projection!r} do not change: give it `plasticity=n4.STDP(w_max=1*u.nS, a_plus=0.01, a_minus=0.0105)`."
+        )
     if not len(place):
         raise ValueError(f"projection {projection!r} has no synapses whose weights could be drawn.")
     steps, rows = sampled(run, record, pathway, _RECORDER)

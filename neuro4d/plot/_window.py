@@ -37,8 +37,8 @@ def stdp_window(
     r"""How much a synapse changes by a pair of spikes, over the time $\Delta t$ from the arrival of one to the spike of its target.
 
     Nothing is taken from the rule's equations: for every $\Delta t$ a synapse is simulated whose source and target fire when told to. So any rule
-    has a window, one of yours too. The target is told to fire by a jump to its threshold; a rule that reads the potential between spikes sees it at
-    rest.
+    has a window, one of yours too. The potential of the target stays at -70 mV, spikes included, which is what a rule that reads it sees; a rule that
+    reads more of the target, such as a level of dopamine, has no window and is refused by name.
 
     **Arguments:**
 
@@ -171,7 +171,7 @@ def _changes(rule: AbstractPlasticity, weight: Any, told: Protocol) -> np.ndarra
 
 
 def _obedient() -> LIF:
-    return LIF(tau=1 * u.ms, c=1e9 * u.pF, v_rest=0 * u.mV, v_th=_THRESHOLD * u.mV, v_reset=0 * u.mV)
+    return LIF(tau=1 * u.ms, c=1e9 * u.pF, v_rest=-70 * u.mV, v_th=_THRESHOLD * u.mV, v_reset=-70 * u.mV)
 
 
 def _receptor(unit: Any) -> AbstractReceptor:

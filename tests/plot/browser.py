@@ -10,8 +10,8 @@ import sys
 import time
 
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars", "--remote-debugging-pipe",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars", "--remote-debugging-pipe",
 )  # fmt: skip
 
 # The browser reads from descriptor 3 and writes to 4; both are set in a process of their own, since this one may use them.
@@ -83,7 +83,8 @@ class Browser:
         """What the console holds of errors and warnings, and exceptions that nobody caught."""
         self.value("0")  # what was said before has arrived by now
         found = [event["params"] for event in self.events if event["method"] == "Runtime.exceptionThrown"]
-        found += [e["params"] for e in self.events if e["method"] == "Runtime.consoleAPICalled" and e["params"]["type"] in ("error", "warning", "assert")]
+        said = [event["params"] for event in self.events if event["method"] == "Runtime.consoleAPICalled"]
+        found += [each for each in said if each["type"] in ("error", "warning", "assert")]
         return found + [e["params"]["entry"] for e in self.events if e["method"] == "Log.entryAdded"]
 
     def value(self, expression):
