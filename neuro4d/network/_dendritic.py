@@ -1,4 +1,4 @@
-"""Delays that are partly dendritic, checked before edges are drawn."""
+"""What rules of plasticity ask of delays and of the time step, checked before edges are drawn."""
 
 import math
 
@@ -9,12 +9,16 @@ from neuro4d.network._projection import Projection
 from neuro4d.plasticity import AbstractPlasticity
 
 
-def check_dendritic(projection: Projection, shortest: int, dt: float) -> None:
-    """Refuses delays that hold no dendritic part; `shortest`: in steps.
+def check_steps(projection: Projection, shortest: int, dt: float) -> None:
+    """Refuses delays that hold no dendritic part, and times of a rule off the grid; `shortest`: in steps.
 
     **Raises:** `ValueError` for a delay of 0, for a part that is off the grid, and for one that is longer than a delay.
     """
-    share = 0.0 if projection.plasticity is None else projection.plasticity.dendritic()
+    rule = projection.plasticity
+    if rule is None:
+        return
+    rule.post_variables(dt)  # raises where a time of the rule is no multiple of the step
+    share = rule.dendritic()
     if not share:
         return
     where = f"projection {projection.name!r}"

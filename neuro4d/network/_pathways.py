@@ -14,7 +14,7 @@ from neuro4d.kernels import WeightKind
 from neuro4d.lattice import Placement
 from neuro4d.model import End, ProjectionSpan
 from neuro4d.network._delays import delay_range, distinct_delays
-from neuro4d.network._dendritic import check_dendritic
+from neuro4d.network._dendritic import check_steps
 from neuro4d.network._population import Chosen, PopulationView
 from neuro4d.network._projection import Projection
 from neuro4d.network._sort import ResolvedProjection, Shape, pairs_with_synapses, sort_edges, weight_kind
@@ -58,7 +58,7 @@ def collect(projections: list[Projection], spec: BuildSpec) -> dict[PathwayKey, 
     names: set[str] = set()
     for projection in projections:
         low, high = delay_range(projection, spec.dt)
-        check_dendritic(projection, low, spec.dt)
+        check_steps(projection, low, spec.dt)
         receptor = projection.target.population.receptors[projection.port]
         rule = projection.plasticity
         key = PathwayKey(

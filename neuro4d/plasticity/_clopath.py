@@ -6,6 +6,7 @@ from typing import Any
 import brainunit as u
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 
 from neuro4d._base import NUMBER, steps_of
 from neuro4d.plasticity._base import Trace
@@ -41,8 +42,7 @@ class ClopathSTDP(AbstractBounded):
     - `peak`: the potential of a spike, `None` (the default): that of the neuron. [voltage]; `width`: how long it lasts, a multiple of the
       time step; by default 1 ms. [time]
 
-    **Raises:** `UnitError` for a missing or different unit, `ValueError` for a value out of range, and when a state is made for times off
-    the grid.
+    **Raises:** `UnitError` for a missing or different unit, `ValueError` for a value out of range, and by `build` for times off the grid.
 
     **Source:** C. Clopath, L. Büsing, E. Vasilaki, W. Gerstner (2010), Nature Neuroscience 13, 344; the defaults are its visual cortex.
 
@@ -112,7 +112,7 @@ class ClopathSTDP(AbstractBounded):
         """`plus`, `minus`: $\\bar u_\\pm$ of now and of the last steps, the oldest last, mV; `slow`: $\\bar{\\bar u}$, mV; `held`: steps that a
         spike still lasts; `ltd`, `ltp`: the voltage factors of the two changes, with their amplitudes."""
         steps_of(self.width, dt, "ClopathSTDP.width")
-        past = jnp.full(int(steps_of(self.delay, dt, "ClopathSTDP.delay")) + 1, self.rest)
+        past = np.full(int(steps_of(self.delay, dt, "ClopathSTDP.delay")) + 1, self.rest)
         slow = {} if self.u_ref is None else {"slow": self.rest}
         held = {} if self.peak is None else {"held": 0.0}
         return {"plus": past, "minus": past, "ltd": 0.0, "ltp": 0.0} | slow | held
@@ -124,17 +124,19 @@ class ClopathSTDP(AbstractBounded):
             held = jnp.where(target.fires, steps, jnp.maximum(post["held"] - 1, 0))
             before, after = jnp.where(post["held"] > 0, self.peak, before), jnp.where(held > 0, self.peak, after)
             made["held"] = held
-        plus, minus = (
-            _low_pass(post[name][:, 0], before, after, dt / tau) for name, tau in (("plus", self.tau_plus), ("minus", self.tau_minus))
-        )
-        made["plus"], made["minus"] = _pushed(post["plus"], plus), _pushed(post["minus"], minus)
+        plus = _low_pass(post["plus"][:, 0], before, after, dt / self.tau_plus)
+        minus = _low_pass(post["minus"][:, 0], before, after, dt / self.tau_minus)
+        slow = None if self.u_ref is None else _low_pass(post["slow"], post["minus"][:, 0], minus, dt / self.tau_ref)
+        return made | self._changes(dt, post, after, plus, minus, slow)
+
+    def _changes(self, dt: float, post: Any, u: Any, plus: Any, minus: Any, slow: Any) -> dict[str, Any]:
+        """What the potential of a step and its averages make of the weights."""
+        made = {"plus": _pushed(post["plus"], plus), "minus": _pushed(post["minus"], minus)}
         made["ltd"] = self.a_ltd * jnp.maximum(made["minus"][:, -1] - self.theta_minus, 0)
         if self.u_ref is not None:
-            made["slow"] = _low_pass(post["slow"], post["minus"][:, 0], minus, dt / self.tau_ref)
-            made["ltd"] = made["ltd"] * (made["slow"] / self.u_ref) ** 2
-        above = jnp.maximum(after - self.theta_plus, 0) * jnp.maximum(made["plus"][:, -1] - self.theta_minus, 0)
-        made["ltp"] = self.a_ltp * dt / self.tau_x * above
-        return made
+            made |= {"slow": slow, "ltd": made["ltd"] * (slow / self.u_ref) ** 2}
+        above = jnp.maximum(u - self.theta_plus, 0) * jnp.maximum(made["plus"][:, -1] - self.theta_minus, 0)
+        return made | {"ltp": self.a_ltp * dt / self.tau_x * above}
 
     def on_step(self, dt, weight, variables, seen):
         return jnp.clip(weight / self.w_max + seen.pre["x"] * seen.post["ltp"], 0, 1) * self.w_max, variables
