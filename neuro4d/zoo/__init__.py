@@ -9,6 +9,7 @@ from neuro4d.zoo._entry import Band as Band
 from neuro4d.zoo._entry import Reference as Reference
 from neuro4d.zoo._entry import ZooEntry as ZooEntry
 from neuro4d.zoo._glif import glif_level as glif_level
+from neuro4d.zoo._hpc import hpc_benchmark as hpc_benchmark
 from neuro4d.zoo._izhikevich2003 import izhikevich2003 as izhikevich2003
 from neuro4d.zoo._lattice4d import lattice4d as lattice4d
 from neuro4d.zoo._microcircuit import microcircuit as microcircuit
@@ -18,3 +19,5 @@ from neuro4d.zoo._potjans import Background as Background
 from neuro4d.zoo._potjans import current_for_psp as current_for_psp
 from neuro4d.zoo._registry import get as get
 from neuro4d.zoo._registry import names as names
+from neuro4d.zoo._song import song_miller_abbott as song_miller_abbott
+from neuro4d.zoo._vogels2011 import vogels2011 as vogels2011

@@ -8,10 +8,13 @@ from neuro4d.zoo._cobahh import cobahh
 from neuro4d.zoo._cuba import cuba
 from neuro4d.zoo._entry import Band, Reference, ZooEntry
 from neuro4d.zoo._glif import glif_1, glif_2, glif_3, glif_4, glif_5
+from neuro4d.zoo._hpc import hpc_benchmark
 from neuro4d.zoo._izhikevich2003 import izhikevich2003
 from neuro4d.zoo._lattice4d import AREAS, lattice4d
 from neuro4d.zoo._microcircuit import microcircuit, microcircuit_dc
 from neuro4d.zoo._potjans import FULL_RATES, POPULATIONS
+from neuro4d.zoo._song import song_miller_abbott
+from neuro4d.zoo._vogels2011 import vogels2011
 
 VOGELS = "Vogels and Abbott (2005), J. Neurosci. 25, 10786"
 BRUNEL = "Brunel (2000), J. Comput. Neurosci. 8, 183"
@@ -98,6 +101,20 @@ ENTRIES = (
     ZooEntry(
         "microcircuit-dc", microcircuit_dc, "1 mm² of early sensory cortex, constant background", POTJANS,
         0.1, 1000.0, 77_169, 298_880_970, (Reference(1.0, _points(FULL_RATES)),), scale=0.2,
+    ),
+    ZooEntry(
+        "song-miller-abbott", song_miller_abbott, "one neuron whose synapses compete by spike timing",
+        "Song, Miller and Abbott (2000), Nat. Neurosci. 3, 919",
+        0.1, 100_000.0, 1001, 1000, (Reference(1.0, (Band("cell", 20.0, 26.4),)),),
+    ),
+    ZooEntry(
+        "vogels2011", vogels2011, "inhibition that learns to balance excitation", "Vogels et al. (2011), Science 334, 1569",
+        0.1, 10_000.0, 10_000, 2_000_000, (), scale=0.1,
+    ),
+    ZooEntry(
+        "hpc-benchmark", hpc_benchmark, "11,250 synapses per neuron, of which most learn by a power law",
+        "Morrison, Aertsen and Diesmann (2007), Neural Comput. 19, 1437",
+        0.1, 500.0, 11_250, 126_562_500, (), scale=0.1,
     ),
     ZooEntry(
         "lattice4d", lattice4d, "five areas on a 20 x 20 x 20 x 20 lattice", "an example of neuro4d",
