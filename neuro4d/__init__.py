@@ -87,6 +87,7 @@ from neuro4d.ops import Triangle as Triangle
 from neuro4d.plasticity import BCM as BCM
 from neuro4d.plasticity import STDP as STDP
 from neuro4d.plasticity import ClopathSTDP as ClopathSTDP
+from neuro4d.plasticity import Combined as Combined
 from neuro4d.plasticity import Dendritic as Dendritic
 from neuro4d.plasticity import Free as Free
 from neuro4d.plasticity import Hebbian as Hebbian

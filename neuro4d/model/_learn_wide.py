@@ -83,7 +83,7 @@ def _learn_one(model: ModelFields, name: str, state: State, after: dict[str, Ste
         real & _at(landed, which, target),
         {trace: _at(x, which, source) for trace, x in pre.items()},
         {trace: _at(x, which, target) for trace, x in post.items()} | {variable: x[target] for variable, x in own.items()},
-        (state.step - state.start + 1) % rule.every == 0,
+        state.step - state.start + 1,
     )
     weight, variables = rule.step(dt, held.weight, held.variables, seen)
     later = held.wide.later

@@ -6,6 +6,7 @@ from neuro4d.plasticity._base import Target as Target
 from neuro4d.plasticity._base import Trace as Trace
 from neuro4d.plasticity._bcm import BCM as BCM
 from neuro4d.plasticity._clopath import ClopathSTDP as ClopathSTDP
+from neuro4d.plasticity._combined import Combined as Combined
 from neuro4d.plasticity._dendritic import Dendritic as Dendritic
 from neuro4d.plasticity._free import Free as Free
 from neuro4d.plasticity._hebbian import Hebbian as Hebbian

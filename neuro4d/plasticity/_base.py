@@ -5,7 +5,7 @@ from typing import Any, ClassVar, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, UInt32
 
 from neuro4d._base import AbstractPart
 
@@ -29,14 +29,14 @@ class Seen(NamedTuple):
 
     **Fields:** `arrives`: whether a spike arrives; `fires`: whether the target fires; `pre`, `post`: the traces by name, at the end of the
     step and without the spikes of this step. Those of `pre` have heard the source after the delay of the synapse. `post` has the variables
-    of the rule per target as well, as `on_target` left them. `due`: one for all synapses, whether `on_step` is called in this step.
+    of the rule per target as well, as `on_target` left them. `steps`: one number for all synapses, the steps since the beginning of the run, with this one.
     """
 
     arrives: Bool[Array, " nnz"]
     fires: Bool[Array, " nnz"]
     pre: dict[str, Float[Array, " nnz"]]
     post: dict[str, Float[Array, " nnz"]]
-    due: Bool[Array, ""] | bool = True
+    steps: UInt32[Array, ""] | int = 0
 
 
 class Target(NamedTuple):
@@ -142,7 +142,7 @@ class AbstractPlasticity(AbstractPart):
             weight, variables = held
             return _like(held, self.on_step(dt * self.every, weight, variables, seen))
 
-        return after(held) if self.every == 1 else jax.lax.cond(seen.due, after, lambda held: held, held)
+        return after(held) if self.every == 1 else jax.lax.cond(seen.steps % self.every == 0, after, lambda held: held, held)
 
 
 def _where(some: Bool[Array, " nnz"], changed: Synapses, held: Synapses) -> Synapses:

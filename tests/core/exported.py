@@ -148,6 +148,7 @@ LEARNING = {
     "Oja": lambda: n4.Oja(norm=200 * u.pA, eta=0.01),
     "Homeostasis": lambda: n4.Homeostasis(w_max=400 * u.pA, rate=5 * u.Hz, every=10),
     "Dendritic": lambda: n4.Dendritic(n4.STDP(w_max=400 * u.pA, a_plus=0.1, a_minus=0.08)),
+    "Combined": lambda: n4.Combined(n4.Oja(norm=200 * u.pA, eta=0.01), n4.Homeostasis(w_max=400 * u.pA, rate=5 * u.Hz, every=10)),
     "Modulator": lambda: n4.Modulator(),
 }
 

@@ -19,7 +19,7 @@ BOUNDED = [name for name in RULES if name not in ("power", "oja")]
 
 @pytest.mark.parametrize("seed, rates", [(0, (0.03, 0.03)), (1, (0.2, 0.01)), (2, (0.01, 0.2))])
 def test_weights_are_sums_over_earlier_spikes(seed, rates):
-    """After each of 500 steps to 1e-10, a delay of its own for every synapse; 13 rules in one program."""
+    """After each of 500 steps to 1e-10, a delay of its own for every synapse; 12 rules in one program."""
     given = told(seed, *rates)
     found, v, _ = run(given)
     for name in RULES:
@@ -297,6 +297,14 @@ W_MAX = {"w_max": 400 * u.pA}
         (lambda: n4.Oja(norm=1 * u.nS, eta=0.1), n4.UnitError, "the receptor takes weights in pA; got Oja in nS"),
         (lambda: n4.Homeostasis(**W_MAX, rate=3 * u.Hz, every=0), ValueError, "Homeostasis.every is a number of steps, 1 or more"),
         (lambda: n4.Homeostasis(w_max=200 * u.pA, rate=3 * u.Hz), ValueError, "Homeostasis keeps weights from"),
+        (lambda: n4.Combined(n4.Free()), TypeError, "two rules or more; got 1"),
+        (lambda: n4.Combined(n4.Free(), 3), TypeError, "Combined takes rules such as"),
+        (lambda: n4.Combined(n4.Free(), n4.Dendritic(n4.Free())), TypeError, "Dendritic.n4.Combined"),
+        (
+            lambda: n4.Combined(n4.BCM(**W_MAX, eta=1, rate=1 * u.Hz), n4.BCM(w_max=-1 * u.pA, eta=1, rate=1 * u.Hz)),
+            ValueError,
+            "no weights in common",
+        ),
         (lambda: n4.Dendritic("STDP"), TypeError, "Dendritic takes a rule"),
         (lambda: n4.Dendritic(n4.Dendritic(n4.Free())), TypeError, "not dendritic already"),
         (lambda: n4.Dendritic(n4.Free(), 0 * u.ms), ValueError, "Dendritic.delay is one number, more than 0"),

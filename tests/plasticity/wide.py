@@ -43,6 +43,9 @@ RULES = {
     "oja": n4.Oja(norm=W * u.pA, eta=0.1, tau=8 * u.ms),
     "scaled": n4.Homeostasis(w_max=W * u.pA, rate=200 * u.Hz, tau=30 * u.ms, tau_rate=12 * u.ms),
     "scaled seldom": n4.Homeostasis(w_max=W * u.pA, rate=200 * u.Hz, tau=30 * u.ms, tau_rate=12 * u.ms, every=7),
+    "combined": n4.Combined(
+        n4.STDP(w_max=W * u.pA, **PAIRS), n4.Homeostasis(w_max=W * u.pA, rate=200 * u.Hz, tau=30 * u.ms, tau_rate=12 * u.ms, every=7)
+    ),
     "dendritic": n4.Dendritic(n4.STDP(w_max=W * u.pA, **PAIRS)),
     "partly dendritic": n4.Dendritic(n4.STDP(w_max=W * u.pA, **PAIRS), 0.1 * u.ms),
 }
@@ -267,6 +270,21 @@ def scaled(w, heard, every):
     return found
 
 
+def combined(w, heard):
+    """Pairs, then scaling by the rate of then."""
+    found = []
+    for step in range(STEPS):
+        if step in heard.fired:
+            w = min(w + 0.2 * earlier(step, heard.arrivals, 8.0), 1)
+        if step in heard.arrivals:
+            w = max(w - 0.25 * earlier(step, heard.fired, 11.0), 0)
+        r = math.exp(-(step + 1) * 0.1 / 12) + earlier(step + 1, heard.fired, 12.0) * math.exp(0.1 / 12) / 12 / 0.2
+        if (step + 1) % 7 == 0:
+            w = min(w * math.exp(0.7 / 30 * (1 - r)), 1)
+        found.append(w)
+    return found
+
+
 def pairs(w, heard):
     fired = heard.fired
     return Pairing(0.2, 0.25, 8.0, 11.0).over(w, heard.arrivals, fired)[:STEPS]
@@ -282,6 +300,7 @@ REFERENCES = {
     "oja": oja,
     "scaled": functools.partial(scaled, every=1),
     "scaled seldom": functools.partial(scaled, every=7),
+    "combined": combined,
     "dendritic": pairs,
     "partly dendritic": pairs,
 }
