@@ -4,7 +4,7 @@
 
 namespace neuro4d {
 
-const LearnEntry* learn_avx2();
+const LearnRule* learn_avx2();
 
 const Kernels& kernels_avx2() {
   static const Kernels offered{isa_avx2::step_block, isa_avx2::make_table(), learn_avx2()};

@@ -4,7 +4,7 @@
 
 namespace neuro4d {
 
-const LearnEntry* learn_avx512();
+const LearnRule* learn_avx512();
 
 const Kernels& kernels_avx512() {
   static const Kernels offered{isa_avx512::step_block, isa_avx512::make_table(), learn_avx512()};

@@ -4,7 +4,7 @@
 
 namespace neuro4d {
 
-const LearnEntry* learn_baseline();
+const LearnRule* learn_baseline();
 
 const Kernels& kernels_baseline() {
   static const Kernels offered{isa_baseline::step_block, isa_baseline::make_table(), learn_baseline()};

@@ -3,6 +3,6 @@
 
 namespace neuro4d {
 
-const LearnEntry* learn_avx2() { return isa_avx2::kLearnEntries; }
+const LearnRule* learn_avx2() { return isa_avx2::kLearnRules; }
 
 }  // namespace neuro4d

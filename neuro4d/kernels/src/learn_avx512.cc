@@ -3,6 +3,6 @@
 
 namespace neuro4d {
 
-const LearnEntry* learn_avx512() { return isa_avx512::kLearnEntries; }
+const LearnRule* learn_avx512() { return isa_avx512::kLearnRules; }
 
 }  // namespace neuro4d

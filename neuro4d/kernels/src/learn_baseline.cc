@@ -3,6 +3,6 @@
 
 namespace neuro4d {
 
-const LearnEntry* learn_baseline() { return isa_baseline::kLearnEntries; }
+const LearnRule* learn_baseline() { return isa_baseline::kLearnRules; }
 
 }  // namespace neuro4d

@@ -36,11 +36,64 @@ N4_INLINE I ids_of(const uint16_t* t, Lanes at) {
 #if defined(__AVX512BW__) && defined(__AVX512VL__)
   const __mmask16 used = static_cast<__mmask16>((1u << at.n) - 1);
   return same_bits<I>(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(used, t + at.j)));
-#else
+#elif defined(__AVX2__)
+  if (at.n == kLanes) return same_bits<I>(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(t + at.j))));
+#endif
   int32_t out[kLanes] = {};
   for (int64_t k = 0; k < at.n; ++k) out[k] = t[at.j + k];
   return load<I>(out);
+}
+
+// What lies together of the last spikes of some targets, one vector for the last, one for that before, and so on.
+template <typename V>
+struct Recent {
+  V of[kRecent];
+};
+
+#if defined(__AVX2__)
+// Of eight targets: four numbers lie together, so that they are loaded at once and then turned.
+template <typename N, typename T>
+N4_INLINE void recent_of_eight(const N* recent, const T* t, __m256i* out) {
+  const auto four = [&](int64_t k) N4_INLINE_LAMBDA { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(recent + kRecent * t[k])); };
+  const __m256i a = _mm256_set_m128i(four(4), four(0)), b = _mm256_set_m128i(four(5), four(1));
+  const __m256i c = _mm256_set_m128i(four(6), four(2)), d = _mm256_set_m128i(four(7), four(3));
+  const __m256i low = _mm256_unpacklo_epi32(a, b), high = _mm256_unpackhi_epi32(a, b);
+  const __m256i low2 = _mm256_unpacklo_epi32(c, d), high2 = _mm256_unpackhi_epi32(c, d);
+  out[0] = _mm256_unpacklo_epi64(low, low2);
+  out[1] = _mm256_unpackhi_epi64(low, low2);
+  out[2] = _mm256_unpacklo_epi64(high, high2);
+  out[3] = _mm256_unpackhi_epi64(high, high2);
+}
 #endif
+
+template <typename V, typename N, typename T>
+N4_INLINE Recent<V> recent_of(const N* recent, const T* t) {
+  Recent<V> found;
+#if defined(__AVX512F__)
+  __m256i low[kRecent], high[kRecent];
+  recent_of_eight(recent, t, low);
+  recent_of_eight(recent, t + 8, high);
+  for (int64_t k = 0; k < kRecent; ++k) found.of[k] = same_bits<V>(_mm512_inserti64x4(_mm512_castsi256_si512(low[k]), high[k], 1));
+#elif defined(__AVX2__)
+  __m256i all[kRecent];
+  recent_of_eight(recent, t, all);
+  for (int64_t k = 0; k < kRecent; ++k) found.of[k] = same_bits<V>(all[k]);
+#else
+  for (int64_t k = 0; k < kRecent; ++k) {
+    N out[kLanes];
+    for (int64_t lane = 0; lane < kLanes; ++lane) out[lane] = recent[kRecent * t[lane] + k];
+    found.of[k] = load<V>(out);
+  }
+#endif
+  return found;
+}
+
+template <typename V, typename N, typename T>
+N4_INLINE Recent<V> recent_of(const N* recent, const T* t, Lanes at) {
+  if (at.n == kLanes) return recent_of<V>(recent, t + at.j);
+  T padded[kLanes] = {};
+  for (int64_t k = 0; k < at.n; ++k) padded[k] = t[at.j + k];
+  return recent_of<V>(recent, static_cast<const T*>(padded));
 }
 
 // The piece of a row for a block: edges begin .. begin + n - 1, and where its traces lie.
@@ -115,49 +168,117 @@ inline Failure each_arrival(const Delivery& x, const Learning& l, int64_t block,
   return failure;
 }
 
+// How many traces a rule has.
 template <class Rule>
-struct Learns {
-  static constexpr int64_t kParams = sizeof(Rule::kParams) / sizeof(Field);
+struct Traces {
   static constexpr int64_t kPre = sizeof(Rule::kPre) / sizeof(Field), kPost = sizeof(Rule::kPost) / sizeof(Field);
+};
+
+template <class Rule, int kVariant>
+struct Learns {
+  static constexpr int64_t kParams = sizeof(Rule::kParams) / sizeof(Field), kPre = Traces<Rule>::kPre, kPost = Traces<Rule>::kPost;
 
   explicit Learns(const Delivery& x, const Learning& l, int64_t block) : x(x), l(l), block(block) {
     for (int64_t k = 0; k < kParams; ++k) p[k] = splat(l.params[k]);
     for (int64_t k = 0; k < kPre; ++k) pre_rate[k] = splat(-l.of_pre[k].rate);
-    past = l.past + block * l.n_past * x.block_size;
+    recent = l.recent + block * kRecent * x.block_size;
+    older = l.older + block * (l.n_past - kRecent) * x.block_size;
     for (int64_t k = 0; k < kPost; ++k) {
       at_spike[k] = Rule::kPostSeesPost ? l.at_spike[k] + block * l.n_past * x.block_size : nullptr;
       now[k] = l.now[k] + block * x.block_size;
     }
   }
 
-  // Brings a piece up to date: the spikes of its targets after step `base`, each with what was left of the source's traces by then.
+  // Brings a piece up to date: the spikes of its targets after step `base`, each with what was left of the source's trace by then.
   template <typename T>
-  void replay(const RowPiece& piece, const T* t, int64_t n, int32_t base) const {
+  void replay(const RowPiece& piece, const T* t, int32_t base) const {
     const int64_t at = piece.delay * x.n_source + piece.source;
-    F trace[kPre];
-    for (int64_t k = 0; k < kPre; ++k) trace[k] = splat(l.pre[k][at]);
-    const I heard = splat(l.in_call(l.heard[at])), from = splat(base);
+    const uint32_t heard = l.heard[at], since = l.first_step + static_cast<uint32_t>(base - 1), period = l.blocks[block].period;
+    const F trace = splat(l.pre[0][at] * l.fade.rise[l.fade.within(heard)]);
+    if (l.fade.ordered && heard >> l.fade.bits == period && since >> l.fade.bits == period) {
+      replay_period(piece, t, trace, l.fade.fall[l.fade.within(since)]);
+    } else {
+      replay_any(piece, t, trace, heard, base);
+    }
+  }
+
+  // The same where the last arrival, the last look and the spikes fell into one period: the factors of later spikes are smaller.
+  template <typename T>
+  void replay_period(const RowPiece& piece, const T* t, F trace, float newest) const {
+    const F from = splat(newest);
     float* const weight = l.weight + piece.begin;
-    each_vector(n, [&](Lanes lanes) N4_INLINE_LAMBDA {
-      const I j = ids_of(t, lanes);
-      I spike[kMostPast];
-      spike[0] = gather(past, j);
-      if (none(above(spike[0], from))) return;
-      int64_t depth = 1;
-      for (; depth < l.n_past; ++depth) {
-        spike[depth] = gather(past + depth * x.block_size, j);
-        if (none(above(spike[depth], from))) break;
-      }
+    const float* const fresh = l.fresh + block * kRecent * x.block_size;
+    each_vector(piece.n, [&](Lanes lanes) N4_INLINE_LAMBDA {
+      const Recent<F> last = recent_of<F>(fresh, t, lanes);
+      if (none(below(last.of[0], from))) return;
       F w = get<F>(weight, lanes);
-      while (depth-- > 0) {
-        const F steps = floats_of(spike[depth] - heard);
-        F before[kPre], after[kPost];
-        for (int64_t k = 0; k < kPre; ++k) before[k] = trace[k] * exp_f32(steps * pre_rate[k]);
-        for (int64_t k = 0; k < kPost; ++k) after[k] = Rule::kPostSeesPost ? gather(at_spike[k] + depth * x.block_size, j) : F{};
-        w = select(above(spike[depth], from), Rule::on_post(p, w, before, after), w);
-      }
+      if (!none(below(last.of[kRecent - 1], from))) w = see_older(t, lanes, piece, w, trace, from);
+      for (int64_t age = kRecent - 1; age >= 0; --age) w = select(below(last.of[age], from), spiked(w, trace * last.of[age], t, lanes, age), w);
       put(weight, w, lanes);
     });
+  }
+
+  // Spikes before the last kRecent ones, where there are any.
+  template <typename T>
+  F see_older(const T* t, Lanes lanes, const RowPiece& piece, F w, F trace, F from) const {
+    const I j = ids_of(t, lanes);
+    (void)piece;
+    F factor[kMostPast];
+    int64_t n = 0;
+    for (; n < l.n_past - kRecent; ++n) {
+      factor[n] = factor_of(gather(older + n * x.block_size, j));
+      if (none(below(factor[n], from))) break;
+    }
+    while (n-- > 0) w = select(below(factor[n], from), spiked(w, trace * factor[n], t, lanes, n + kRecent), w);
+    return w;
+  }
+
+  // The factor of a step of this period; 2 of any other.
+  F factor_of(I step) const {
+    const U clock = same_bits<U>(step + splat(static_cast<int32_t>(l.first_step - 1)));
+    const U all = same_bits<U>(splat(static_cast<int32_t>((1u << l.fade.bits) - 1u)));
+    const I now = equal(same_bits<I>(clock >> l.fade.bits), splat(static_cast<int32_t>(l.blocks[block].period))) & above(step, splat(0));
+    return select(now, gather(l.fade.fall, same_bits<I>(clock & all)), splat(2.0f));
+  }
+
+  // The same wherever spikes fell.
+  template <typename T>
+  void replay_any(const RowPiece& piece, const T* t, F trace, uint32_t heard, int32_t base) const {
+    const I from = splat(base), period = splat(static_cast<int32_t>(heard >> l.fade.bits));
+    const U all = same_bits<U>(splat(static_cast<int32_t>((1u << l.fade.bits) - 1u)));
+    float* const weight = l.weight + piece.begin;
+    each_vector(piece.n, [&](Lanes lanes) N4_INLINE_LAMBDA {
+      const Recent<I> last = recent_of<I>(recent, t, lanes);
+      if (none(above(last.of[0], from))) return;
+      F w = get<F>(weight, lanes);
+      const auto see = [&](I step, int64_t age) N4_INLINE_LAMBDA {
+        const U clock = same_bits<U>(step + splat(static_cast<int32_t>(l.first_step - 1)));
+        const F left = trace * gather(l.fade.fall, same_bits<I>(clock & all));
+        const F between = fading_f32(floats_of(period - same_bits<I>(clock >> l.fade.bits)) * splat(l.fade.whole));
+        w = select(above(step, from), spiked(w, left * between, t, lanes, age), w);
+      };
+      if (!none(above(last.of[kRecent - 1], from))) {
+        const I j = ids_of(t, lanes);
+        I spike[kMostPast];
+        int64_t n = 0;
+        for (; n < l.n_past - kRecent; ++n) {
+          spike[n] = gather(older + n * x.block_size, j);
+          if (none(above(spike[n], from))) break;
+        }
+        while (n-- > 0) see(spike[n], n + kRecent);
+      }
+      for (int64_t age = kRecent - 1; age >= 0; --age) see(last.of[age], age);
+      put(weight, w, lanes);
+    });
+  }
+
+  // Weights after a spike of their targets, which saw `left` of the trace of the source.
+  template <typename T>
+  N4_INLINE F spiked(F w, F left, const T* t, Lanes lanes, int64_t age) const {
+    F before[kPre], after[kPost];
+    for (int64_t k = 0; k < kPre; ++k) before[k] = k == 0 ? left : F{};
+    for (int64_t k = 0; k < kPost; ++k) after[k] = Rule::kPostSeesPost ? gather(at_spike[k] + age * x.block_size, ids_of(t, lanes)) : F{};
+    return Rule::template on_post<kVariant>(p, w, before, after);
   }
 
   // After which step spikes of targets are news for a piece.
@@ -172,31 +293,34 @@ struct Learns {
     const int64_t at = piece.delay * x.n_source + piece.source;
     const F steps = splat(static_cast<float>(step - l.in_call(l.heard[at])));
     F before[kPre];
-    for (int64_t k = 0; k < kPre; ++k) before[k] = splat(l.pre[k][at]) * exp_f32(steps * pre_rate[k]);
+    for (int64_t k = 0; k < kPre; ++k) before[k] = splat(l.pre[k][at]) * fading_f32(steps * pre_rate[k]);
+    F fall[kPost];
+    const uint32_t clock = l.first_step + static_cast<uint32_t>(step - 1);
+    for (int64_t k = 0; k < kPost; ++k) fall[k] = splat(l.fade_post[k].fall[l.fade_post[k].within(clock)]);
     float* const weight = l.weight + piece.begin;
     each_vector(piece.n, [&](Lanes lanes) N4_INLINE_LAMBDA {
       const I j = ids_of(t, lanes);
       F after[kPost];
-      for (int64_t k = 0; k < kPost; ++k) after[k] = gather(now[k], j);
-      put(weight, Rule::on_pre(p, get<F>(weight, lanes), before, after), lanes);
+      for (int64_t k = 0; k < kPost; ++k) after[k] = gather(now[k], j) * fall[k];
+      put(weight, Rule::template on_pre<kVariant>(p, get<F>(weight, lanes), before, after), lanes);
     });
   }
 
   const Delivery& x;
   const Learning& l;
   const int64_t block;
-  const int32_t* past;
+  const int32_t *recent, *older;
   const float* at_spike[kPost];
   const float* now[kPost];
   F p[kParams], pre_rate[kPre];
 };
 
-template <class Rule, typename T>
+template <class Rule, int kVariant, typename T>
 Failure learn_sweep(const Delivery& x, const Learning& l, int64_t block, int32_t step) {
   Failure failure;
   BlockPast& past_of = l.blocks[block];
   if (past_of.last > past_of.swept) {
-    const Learns<Rule> learns(x, l, block);
+    const Learns<Rule, kVariant> learns(x, l, block);
     const T* const targets = static_cast<const T*>(x.targets);
     for (int64_t source = 0; source < x.n_source; ++source) {
       for (int64_t delay = 0; delay < x.n_delays; ++delay) {
@@ -207,7 +331,7 @@ Failure learn_sweep(const Delivery& x, const Learning& l, int64_t block, int32_t
         }
         const int32_t base = learns.base_of(piece);
         const T* const t = targets + piece.begin;
-        if (piece.n > 0 && base < past_of.last && targets_fit(x, t, piece, &failure)) learns.replay(piece, t, piece.n, base);
+        if (piece.n > 0 && base < past_of.last && targets_fit(x, t, piece, &failure)) learns.replay(piece, t, base);
       }
     }
   }
@@ -216,43 +340,46 @@ Failure learn_sweep(const Delivery& x, const Learning& l, int64_t block, int32_t
   return failure;
 }
 
-template <class Rule, typename T>
+template <class Rule, int kVariant, typename T>
 Failure learn_deliver(const Delivery& x, const Learning& l, int64_t block, int32_t) {
-  const Learns<Rule> learns(x, l, block);
+  const Learns<Rule, kVariant> learns(x, l, block);
   float* const acc = static_cast<float*>(x.acc) + block * x.block_size;
   const int32_t last = l.blocks[block].last;
   return each_arrival<T>(x, l, block, [&](const RowPiece& piece, const T* t) {
     const int32_t base = learns.base_of(piece);
-    if (base < last) learns.replay(piece, t, piece.n, base);
+    if (base < last) learns.replay(piece, t, base);
     add_each(acc, t, piece.n, static_cast<const float*>(l.weight + piece.begin));
   });
 }
 
-// The traces of all targets of a block in a step, for every port.
+// The traces of all targets of a block, but for the factor of the step: made anew when a period begins, and at spikes.
 template <class Rule>
-void fade_now(const Delivery& x, const Learning& l, int64_t block, int32_t step) {
+void know_traces(const Delivery& x, const Learning& l, int64_t block, int32_t step) {
   const int64_t low = block * l.width, n = l.n_target - low < l.width ? l.n_target - low : l.width;
-  const uint32_t clock = l.first_step + static_cast<uint32_t>(step - 1);
-  for (int64_t k = 0; k < Learns<Rule>::kPost; ++k) {
+  for (int64_t k = 0; k < Traces<Rule>::kPost; ++k) {
+    const FadeTable& fade = l.fade_post[k];
+    const uint32_t period = (l.first_step + static_cast<uint32_t>(step - 1)) >> fade.bits;
+    if (l.blocks[block].now_period[k] == period) continue;
+    l.blocks[block].now_period[k] = period;
     float* const now = l.now[k] + block * x.block_size;
-    const F rate = splat(-l.of_post[k].rate);
+    const U all = same_bits<U>(splat(static_cast<int32_t>((1u << fade.bits) - 1u)));
     each_vector(n, [&](Lanes at) N4_INLINE_LAMBDA {
-      const U since = same_bits<U>(splat(static_cast<int32_t>(clock))) - get<U>(l.fired + low, at);
-      const F steps = floats_of(same_bits<I>(since >> 1)) * splat(2.0f) + floats_of(same_bits<I>(since & 1u));
-      put(now, get<F>(l.post[k] + low, at) * exp_f32(steps * rate), at);
+      const U fired = get<U>(l.fired + low, at);
+      const F between = fading_f32(floats_of(same_bits<I>(fired >> fade.bits) - splat(static_cast<int32_t>(period))) * splat(fade.whole));
+      put(now, get<F>(l.post[k] + low, at) * gather(fade.rise, same_bits<I>(fired & all)) * between, at);
     });
     for (int64_t port = 1; port < l.n_ports; ++port) std::memcpy(now + port * l.width, now, static_cast<size_t>(n) * sizeof(float));
   }
 }
 
-template <class Rule, typename T>
+template <class Rule, int kVariant, typename T>
 Failure learn_arrive(const Delivery& x, const Learning& l, int64_t block, int32_t step) {
   if (x.n_spikes == 0) return Failure{};
-  fade_now<Rule>(x, l, block, step);
-  const Learns<Rule> learns(x, l, block);
+  know_traces<Rule>(x, l, block, step);
+  const Learns<Rule, kVariant> learns(x, l, block);
   const bool fired = l.blocks[block].last == step;
   return each_arrival<T>(x, l, block, [&](const RowPiece& piece, const T* t) {
-    if (fired) learns.replay(piece, t, piece.n, step - 1);
+    if (fired) learns.replay(piece, t, step - 1);
     learns.arrive(piece, t, step);
   });
 }
@@ -274,36 +401,58 @@ inline void each_fired(const Learning& l, int64_t block, const uint32_t* words, 
 inline float left_of(const Learning& l, int64_t trace, int64_t neuron, int32_t step) {
   const uint32_t since = l.first_step + static_cast<uint32_t>(step - 1) - l.fired[neuron];
   const float steps = static_cast<float>(static_cast<int32_t>(since >> 1)) * 2.0f + static_cast<float>(static_cast<int32_t>(since & 1u));
-  return l.post[trace][neuron] * first(exp_f32(splat(steps) * splat(-l.of_post[trace].rate)));
+  return l.post[trace][neuron] * first(fading_f32(splat(steps) * splat(-l.of_post[trace].rate)));
+}
+
+// Moves all numbers of a target by one age and puts the newest in front.
+template <typename V>
+inline void push_front(V* first, int64_t n, int64_t stride, V newest) {
+  for (int64_t age = n - 1; age > 0; --age) first[age * stride] = first[(age - 1) * stride];
+  if (n > 0) first[0] = newest;
 }
 
 template <class Rule>
 void learn_fire(const Delivery& x, const Learning& l, int64_t block, int32_t step, const uint32_t* words) {
   BlockPast& past_of = l.blocks[block];
-  int32_t* const past = l.past + block * l.n_past * x.block_size;
+  const uint32_t clock = l.first_step + static_cast<uint32_t>(step - 1);
+  int32_t* const recent = l.recent + block * kRecent * x.block_size;
+  float* const fresh = l.fresh + block * kRecent * x.block_size;
+  const int64_t n_older = l.n_past - kRecent;
+  int32_t* const older = l.older + block * n_older * x.block_size;
   each_fired(l, block, words, [&](int64_t j) {
+    if (past_of.period != clock >> l.fade.bits) {
+      past_of.period = clock >> l.fade.bits;
+      for (int64_t k = 0; k < kRecent * x.block_size; ++k) fresh[k] = 2.0f;
+    }
     for (int64_t port = 0; port < l.n_ports; ++port) {
       const int64_t at = port * l.width + j;
-      for (int64_t age = l.n_past - 1; age > 0; --age) past[age * x.block_size + at] = past[(age - 1) * x.block_size + at];
-      past[at] = step;
-      for (int64_t k = 0; Rule::kPostSeesPost && k < Learns<Rule>::kPost; ++k) {
-        float* const saw = l.at_spike[k] + block * l.n_past * x.block_size;
-        for (int64_t age = l.n_past - 1; age > 0; --age) saw[age * x.block_size + at] = saw[(age - 1) * x.block_size + at];
-        saw[at] = left_of(l, k, block * l.width + j, step);
+      push_front(older + at, n_older, x.block_size, recent[at * kRecent + kRecent - 1]);
+      push_front(recent + at * kRecent, kRecent, 1, step);
+      push_front(fresh + at * kRecent, kRecent, 1, l.fade.fall[l.fade.within(clock)]);
+      for (int64_t k = 0; Rule::kPostSeesPost && k < Traces<Rule>::kPost; ++k) {
+        push_front(l.at_spike[k] + block * l.n_past * x.block_size + at, l.n_past, x.block_size, left_of(l, k, block * l.width + j, step));
       }
     }
     past_of.last = step;
-    past_of.full = past_of.full || past[(l.n_past - 1) * x.block_size + j] > past_of.swept;
+    const int32_t oldest = n_older > 0 ? older[(n_older - 1) * x.block_size + j] : recent[j * kRecent + kRecent - 1];
+    past_of.full = past_of.full || oldest > past_of.swept;
   });
 }
 
 template <class Rule>
-void learn_enter(const Delivery&, const Learning& l, int64_t block, int32_t step, const uint32_t* words) {
+void learn_enter(const Delivery& x, const Learning& l, int64_t block, int32_t step, const uint32_t* words) {
   if (l.blocks[block].last != step) return;
+  const uint32_t clock = l.first_step + static_cast<uint32_t>(step - 1);
   each_fired(l, block, words, [&](int64_t j) {
     const int64_t neuron = block * l.width + j;
-    for (int64_t k = 0; k < Learns<Rule>::kPost; ++k) l.post[k][neuron] = l.of_post[k].nearest ? 1.0f : left_of(l, k, neuron, step) + 1.0f;
-    l.fired[neuron] = l.first_step + static_cast<uint32_t>(step - 1);
+    for (int64_t k = 0; k < Traces<Rule>::kPost; ++k) {
+      const FadeTable& fade = l.fade_post[k];
+      const float after = l.of_post[k].nearest ? 1.0f : left_of(l, k, neuron, step) + 1.0f;
+      l.post[k][neuron] = after;
+      if (l.blocks[block].now_period[k] != clock >> fade.bits) continue;  // made anew before it is read
+      for (int64_t port = 0; port < l.n_ports; ++port) l.now[k][block * x.block_size + port * l.width + j] = after * fade.rise[fade.within(clock)];
+    }
+    l.fired[neuron] = clock;
   });
 }
 
@@ -317,26 +466,27 @@ void learn_hear(const Delivery& x, const Learning& l, int32_t step) {
       if (static_cast<uint64_t>(source) >= static_cast<uint64_t>(x.n_source)) continue;
       const int64_t at = d * x.n_source + source;
       const F steps = splat(static_cast<float>(step - l.in_call(l.heard[at])));
-      for (int64_t k = 0; k < Learns<Rule>::kPre; ++k) {
-        l.pre[k][at] = l.of_pre[k].nearest ? 1.0f : first(splat(l.pre[k][at]) * exp_f32(steps * splat(-l.of_pre[k].rate))) + 1.0f;
+      for (int64_t k = 0; k < Traces<Rule>::kPre; ++k) {
+        l.pre[k][at] = l.of_pre[k].nearest ? 1.0f : first(splat(l.pre[k][at]) * fading_f32(steps * splat(-l.of_pre[k].rate))) + 1.0f;
       }
       l.heard[at] = clock;
     }
   }
 }
 
-template <class Rule>
+template <class Rule, int kWanted>
 constexpr LearnEntry learn_entry() {
-  return {{learn_sweep<Rule, uint16_t>, learn_sweep<Rule, uint32_t>},
-          {learn_deliver<Rule, uint16_t>, learn_deliver<Rule, uint32_t>},
-          {learn_arrive<Rule, uint16_t>, learn_arrive<Rule, uint32_t>},
+  constexpr int kVariant = kWanted < Rule::kVariants ? kWanted : 0;
+  return {{learn_sweep<Rule, kVariant, uint16_t>, learn_sweep<Rule, kVariant, uint32_t>},
+          {learn_deliver<Rule, kVariant, uint16_t>, learn_deliver<Rule, kVariant, uint32_t>},
+          {learn_arrive<Rule, kVariant, uint16_t>, learn_arrive<Rule, kVariant, uint32_t>},
           learn_fire<Rule>,
           learn_enter<Rule>,
           learn_hear<Rule>};
 }
 
-#define N4_ENTRY(name, type) learn_entry<type>(),
-constexpr LearnEntry kLearnEntries[] = {N4_RULES(N4_ENTRY)};
+#define N4_ENTRY(name, type) {type::variant, {learn_entry<type, 0>(), learn_entry<type, 1>(), learn_entry<type, 2>()}},
+constexpr LearnRule kLearnRules[] = {N4_RULES(N4_ENTRY)};
 #undef N4_ENTRY
 
 }  // namespace N4_ISA

@@ -1,6 +1,10 @@
 #include "learning.h"
 
 #include <algorithm>
+#include <cmath>
+#include <deque>
+#include <mutex>
+#include <utility>
 
 namespace neuro4d {
 
@@ -10,6 +14,42 @@ using D = ffi::DataType;
 
 // As many words as there are kept for one trace of a pathway: the others are not asked for.
 int64_t number_of_trace(int64_t path, int64_t trace) { return path * kMostTraces + trace; }
+
+using Factors = std::shared_ptr<const std::vector<float>>;
+
+// Periods are as long as keeps both factors within e^-64 and e^64, and tables small.
+int32_t period_bits(float rate) {
+  int32_t bits = 0;
+  while (bits < 14 && static_cast<float>(2u << bits) * rate <= 64.0f) ++bits;
+  return bits;
+}
+
+// The factors of a rate. Those used last are kept: a call that makes one step has no time to make them anew.
+Factors factors_of(float rate) {
+  static std::mutex mutex;
+  static std::deque<std::pair<float, Factors>> kept;
+  const std::lock_guard<std::mutex> lock(mutex);
+  for (const auto& one : kept) {
+    if (one.first == rate) return one.second;
+  }
+  const size_t n = size_t{1} << period_bits(rate);
+  std::vector<float> made(2 * n);
+  for (size_t q = 0; q < n; ++q) {
+    made[q] = static_cast<float>(std::exp(-static_cast<double>(rate) * static_cast<double>(q)));
+    made[n + q] = static_cast<float>(std::exp(static_cast<double>(rate) * static_cast<double>(q)));
+  }
+  kept.emplace_back(rate, std::make_shared<const std::vector<float>>(std::move(made)));
+  if (kept.size() > 32) kept.pop_front();
+  return kept.back().second;
+}
+
+// What a rate needs, as long as `held` lives.
+FadeTable fade_table(float rate, std::vector<Factors>* held) {
+  const Factors factors = factors_of(rate);
+  held->push_back(factors);
+  const int32_t bits = period_bits(rate);
+  return {factors->data(), factors->data() + factors->size() / 2, bits, rate * static_cast<float>(1u << bits), rate > 1e-6f};
+}
 
 }  // namespace
 
@@ -42,11 +82,11 @@ ffi::Error read_learning(CallBuffers* buffers, int64_t number, int64_t n_target,
 }
 
 void describe_learning(const LearnOperands& operands, const Delivery& x, const BatchShape& batch, int64_t b, int64_t n_target, int64_t n_ports, int64_t n_steps,
-                       LearningElement* out) {
+                       int64_t isa, LearningElement* out) {
   const RulePart& rule = manifest().rules[operands.rule];
   Learning& l = out->learning;
-  l.rule = operands.rule;
   l.params = operands.params.at<float>(batch, b);
+  l.rule = kernels(isa).learn[operands.rule].entry(l.params);
   const float* const rates = operands.rates.at<float>(batch, b);
   l.heard = const_cast<uint32_t*>(operands.heard.at<uint32_t>(batch, b));
   l.fired = const_cast<uint32_t*>(operands.fired.at<uint32_t>(batch, b));
@@ -55,11 +95,16 @@ void describe_learning(const LearnOperands& operands, const Delivery& x, const B
   l.n_ports = n_ports;
   l.width = x.block_size / std::max<int64_t>(n_ports, 1);
   l.first_step = x.step;
-  l.n_past = std::max<int64_t>(1, std::min(n_steps, kMostPast));
-  const size_t sums = static_cast<size_t>(x.n_blocks * x.block_size), past = sums * static_cast<size_t>(l.n_past);
-  out->past.assign(past, 0);
+  l.n_past = std::max(kRecent, std::min(n_steps, kMostPast));
+  const size_t sums = static_cast<size_t>(x.n_blocks * x.block_size);
+  out->recent.assign(sums * static_cast<size_t>(kRecent), 0);
+  out->older.assign(sums * static_cast<size_t>(l.n_past - kRecent), 0);
   out->blocks.assign(static_cast<size_t>(x.n_blocks), BlockPast{});
-  l.past = out->past.data();
+  l.recent = out->recent.data();
+  out->fresh.assign(sums * static_cast<size_t>(kRecent), 2.0f);
+  l.fresh = out->fresh.data();
+  l.fade = fade_table(rates[0], &out->factors);
+  l.older = out->older.data();
   l.blocks = out->blocks.data();
   for (int64_t k = 0; k < rule.n_pre; ++k) {
     l.pre[k] = const_cast<float*>(operands.pre[static_cast<size_t>(k)].at<float>(batch, b));
@@ -68,10 +113,11 @@ void describe_learning(const LearnOperands& operands, const Delivery& x, const B
   for (int64_t k = 0; k < rule.n_post; ++k) {
     l.post[k] = const_cast<float*>(operands.post[static_cast<size_t>(k)].at<float>(batch, b));
     l.of_post[k] = {rates[rule.n_pre + k], (operands.nearest_post >> k & 1) != 0};
+    l.fade_post[k] = fade_table(rates[rule.n_pre + k], &out->factors);
     out->now[k].assign(sums, 0.0f);
     l.now[k] = out->now[k].data();
     if (rule.post_sees_post) {
-      out->at_spike[k].assign(past, 0.0f);
+      out->at_spike[k].assign(sums * static_cast<size_t>(l.n_past), 0.0f);
       l.at_spike[k] = out->at_spike[k].data();
     }
   }

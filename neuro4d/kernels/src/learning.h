@@ -1,6 +1,7 @@
 // The operands of pathways that learn, and what a call needs to keep of them.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "delivery.h"
@@ -24,13 +25,15 @@ ffi::Error read_learning(CallBuffers* buffers, int64_t number, int64_t n_target,
 // A pathway that learns, for one element of a batch, with room for what blocks remember during a call.
 struct LearningElement {
   Learning learning;
-  std::vector<int32_t> past;
+  std::vector<int32_t> recent, older;
+  std::vector<float> fresh;
+  std::vector<std::shared_ptr<const std::vector<float>>> factors;  // of periods: `fall`, then `rise`
   std::vector<float> at_spike[kMostTraces], now[kMostTraces];
   std::vector<BlockPast> blocks;
 };
 
 // `x` describes its synapses; a call makes `n_steps` steps from `first_step` on.
 void describe_learning(const LearnOperands& operands, const Delivery& x, const BatchShape& batch, int64_t b, int64_t n_target, int64_t n_ports, int64_t n_steps,
-                       LearningElement* out);
+                       int64_t isa, LearningElement* out);
 
 }  // namespace neuro4d

@@ -167,7 +167,7 @@ using BlockFunction = void (*)(const GroupStep&, int64_t block, Scratch* scratch
 struct Kernels {
   BlockFunction block;
   DeliverTable deliver;
-  const LearnEntry* learn;  // by the number of the rule
+  const LearnRule* learn;  // by the number of the rule
 };
 
 // The kernels for `wanted` (0 baseline, 1 AVX2, 2 AVX-512; negative: the best), never above what the machine offers.

@@ -43,7 +43,7 @@ uint64_t next_number() {
 class Steps {
  public:
   Steps(const RunCall& call, const Element& element, const Kernels& kernels)
-      : call_(call), element_(element), run_(kernels.block), learn_(kernels.learn), mode_(float_mode()), number_(next_number()) {
+      : call_(call), element_(element), run_(kernels.block), mode_(float_mode()), number_(next_number()) {
     for (size_t g = 0; g < call.groups.size(); ++g) {
       for (int64_t block = 0; block < call.groups[g].n_blocks; ++block) items_.push_back({g, block});
     }
@@ -92,7 +92,7 @@ class Steps {
     const GroupElement& group = element_.groups[g];
     for (size_t p = 0; p < group.deliveries.size(); ++p) {
       const Learning& learning = group.learnings[p].learning;
-      if (learning.rule >= 0) learn_[learning.rule].hear(group.deliveries[p], learning, static_cast<int32_t>(k + 1));
+      if (learning.rule != nullptr) learning.rule->hear(group.deliveries[p], learning, static_cast<int32_t>(k + 1));
     }
     remember(group, element_.first_step + static_cast<uint32_t>(k), group.step.words + k * group.step.n_words());
   }
@@ -105,7 +105,7 @@ class Steps {
     if (x.early != nullptr) std::memset(x.early + row, 0, bytes);
     for (size_t p = 0; p < group.deliveries.size(); ++p) {
       const Learning& learning = learning_of(item, p);
-      if (learning.rule >= 0) {
+      if (learning.rule != nullptr) {
         deliver_learning(item, group, p, learning);
       } else if (group.deliveries[p].n_spikes > 0) {
         note(item, p, call_.groups[item.group].paths[p].run(group.deliveries[p], item.block));
@@ -114,14 +114,14 @@ class Steps {
     run_(x, item.block, room);
     for (size_t p = 0; element_.learns && p < group.deliveries.size(); ++p) {
       const Learning& learning = learning_of(item, p);
-      if (learning.rule >= 0) learn(item, group, p, learning);
+      if (learning.rule != nullptr) learn(item, group, p, learning);
     }
   }
 
   const Learning& learning_of(const Item& item, size_t p) const { return element_.groups[item.group].learnings[p].learning; }
 
   void deliver_learning(const Item& item, const GroupScratch& group, size_t p, const Learning& learning) {
-    const LearnEntry& rule = learn_[learning.rule];
+    const LearnEntry& rule = *learning.rule;
     const Delivery& x = group.deliveries[p];
     const int wide = is_wide(item, p);
     const int32_t now = static_cast<int32_t>(group.at + 1);
@@ -130,7 +130,7 @@ class Steps {
   }
 
   void learn(const Item& item, const GroupScratch& group, size_t p, const Learning& learning) {
-    const LearnEntry& rule = learn_[learning.rule];
+    const LearnEntry& rule = *learning.rule;
     const Delivery& x = group.deliveries[p];
     const int32_t now = static_cast<int32_t>(group.at + 1);
     rule.fire(x, learning, item.block, now, group.step.words);
@@ -142,8 +142,8 @@ class Steps {
   void sweep(const Item& item, const GroupScratch& group) {
     for (size_t p = 0; p < group.deliveries.size(); ++p) {
       const Learning& learning = learning_of(item, p);
-      if (learning.rule < 0) continue;
-      note(item, p, learn_[learning.rule].sweep[is_wide(item, p)](group.deliveries[p], learning, item.block, static_cast<int32_t>(element_.n_steps)));
+      if (learning.rule == nullptr) continue;
+      note(item, p, learning.rule->sweep[is_wide(item, p)](group.deliveries[p], learning, item.block, static_cast<int32_t>(element_.n_steps)));
     }
   }
 
@@ -185,7 +185,6 @@ class Steps {
   const RunCall& call_;
   const Element& element_;
   const BlockFunction run_;
-  const LearnEntry* const learn_;
   const FloatMode mode_;
   const uint64_t number_;
   std::vector<Item> items_;

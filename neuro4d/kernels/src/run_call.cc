@@ -259,6 +259,7 @@ ffi::Error decode(ffi::RemainingArgs args, ffi::RemainingRets rets, const RunSpe
   if (spec.length < 1) return bad(say("a call has room for at least one step; got", spec.length));
   CallBuffers buffers(args, rets, spec.attributes, call->batch);
   call->length = spec.length;
+  call->isa = spec.isa;
   call->groups.resize(spec.groups.size() / 6);
   N4_TRY(read_clock(&buffers, call));
   N4_TRY(read_rings(&buffers, spec.rings, call->groups.size(), call));

@@ -67,7 +67,7 @@ struct GroupOperands {
 
 struct RunCall {
   BatchShape batch;
-  int64_t length = 1;
+  int64_t length = 1, isa = -1;
   Operand count, step, start, key;
   std::vector<Ring> rings;
   std::vector<GroupOperands> groups;

@@ -11,11 +11,15 @@ struct PowerLaw {
   static constexpr Field kParams[] = {N4_FIELD("rule.w0"), N4_FIELD("rule.rate"), N4_FIELD("rule.alpha"), N4_FIELD("rule.mu")};
   static constexpr Field kPre[] = {N4_FIELD("pre.plus")};
   static constexpr Field kPost[] = {N4_FIELD("post.minus")};
+  static constexpr int kVariants = 1;
+  static int variant(const float*) { return 0; }
   static constexpr bool kPostSeesPost = false;
   enum P { kW0, kRate, kAlpha, kMu };
 
+  template <int>
   N4_INLINE static F on_post(const F* p, F w, const F* pre, const F*) { return w + p[kRate] * p[kW0] * power(w / p[kW0], p[kMu]) * pre[0]; }
 
+  template <int>
   N4_INLINE static F on_pre(const F* p, F w, const F*, const F* post) {
     const F after = w - p[kRate] * p[kAlpha] * w * post[0];
     return select(below(after, splat(0.0f)), splat(0.0f), after);
@@ -23,9 +27,8 @@ struct PowerLaw {
 
   // share^mu, also of what is not above 0.
   N4_INLINE static F power(F share, F mu) {
-    if (first(mu) == 0) return splat(1.0f);
-    if (first(mu) == 1) return select(below(share, splat(0.0f)), splat(0.0f), share);
-    return select(below(splat(1e-30f), share), exp_f32(mu * log_f32(share)), splat(0.0f));
+    const F zero = splat(0.0f), one = splat(1.0f), raised = select(below(splat(1e-30f), share), exp_f32(mu * log_f32(share)), zero);
+    return select(equal(mu, zero), one, select(equal(mu, one), select(below(share, zero), zero, share), raised));
   }
 };
 

@@ -15,29 +15,41 @@ struct Stdp {
   static constexpr bool kPostSeesPost = false;
   enum P { kWMax, kAPlus, kAMinus, kMuPlus, kMuMinus };
 
+  // How changes depend on the weight, which decides what they cost.
+  enum Variant { kAdditive, kMultiplicative, kAny };
+  static constexpr int kVariants = 3;
+  static int variant(const float* p) {
+    if (p[kMuPlus] == 0.0f && p[kMuMinus] == 0.0f) return kAdditive;
+    return p[kMuPlus] == 1.0f && p[kMuMinus] == 1.0f ? kMultiplicative : kAny;
+  }
+
   // The target fires.
+  template <int kVariant>
   N4_INLINE static F on_post(const F* p, F w, const F* pre, const F*) {
-    return bounded(p, w + p[kAPlus] * power(p[kWMax] - w, p[kWMax], p[kMuPlus]) * pre[0]);
+    return bounded(p, w + p[kAPlus] * power<kVariant>(p[kWMax] - w, p[kWMax], p[kMuPlus]) * pre[0]);
   }
 
   // A spike arrives.
+  template <int kVariant>
   N4_INLINE static F on_pre(const F* p, F w, const F*, const F* post) {
-    return bounded(p, w - p[kAMinus] * power(w, p[kWMax], p[kMuMinus]) * post[0]);
+    return bounded(p, w - p[kAMinus] * power<kVariant>(w, p[kWMax], p[kMuMinus]) * post[0]);
   }
 
+  // Kept between 0 and w_max, which may be negative.
   N4_INLINE static F bounded(const F* p, F w) {
-    const F zero = splat(0.0f);
-    return first(p[kWMax]) > 0 ? within(zero, p[kWMax], w) : within(p[kWMax], zero, w);
+    const F zero = splat(0.0f), most = p[kWMax];
+    return within(select(below(most, zero), most, zero), select(below(most, zero), zero, most), w);
   }
 
   // w_max (w / w_max)^mu of a weight between 0 and w_max, also where it lies outside.
+  template <int kVariant>
   N4_INLINE static F power(F w, F w_max, F mu) {
-    if (first(mu) == 0) return w_max;
-    const bool positive = first(w_max) > 0;
-    const F inside = positive ? within(splat(0.0f), w_max, w) : within(w_max, splat(0.0f), w);
-    if (first(mu) == 1) return inside;
-    const F share = inside / w_max;
-    return select(below(splat(1e-30f), share), w_max * exp_f32(mu * log_f32(share)), splat(0.0f));
+    if (kVariant == kAdditive) return w_max;
+    const F zero = splat(0.0f), inside = within(select(below(w_max, zero), w_max, zero), select(below(w_max, zero), zero, w_max), w);
+    if (kVariant == kMultiplicative) return inside;
+    const F share = inside / w_max, one = splat(1.0f);
+    const F raised = select(below(splat(1e-30f), share), exp_f32(mu * log_f32(share)), zero);
+    return w_max * select(equal(mu, zero), one, select(equal(mu, one), share, raised));
   }
 };
 

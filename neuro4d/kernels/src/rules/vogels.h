@@ -10,15 +10,19 @@ struct Vogels {
   static constexpr Field kParams[] = {N4_FIELD("rule.w_max"), N4_FIELD("rule.eta"), N4_FIELD("rule.alone")};
   static constexpr Field kPre[] = {N4_FIELD("pre.x")};
   static constexpr Field kPost[] = {N4_FIELD("post.y")};
+  static constexpr int kVariants = 1;
+  static int variant(const float*) { return 0; }
   static constexpr bool kPostSeesPost = false;
   enum P { kWMax, kEta, kAlone };
 
+  template <int>
   N4_INLINE static F on_post(const F* p, F w, const F* pre, const F*) { return grown(p, w, pre[0]); }
+  template <int>
   N4_INLINE static F on_pre(const F* p, F w, const F*, const F* post) { return grown(p, w, post[0] - p[kAlone]); }
 
   N4_INLINE static F grown(const F* p, F w, F by) {
     const F change = p[kEta] * by;
-    return Stdp::bounded(p, first(p[kWMax]) > 0 ? w + change : w - change);
+    return Stdp::bounded(p, select(below(p[kWMax], splat(0.0f)), w - change, w + change));
   }
 };
 
