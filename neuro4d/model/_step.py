@@ -102,7 +102,8 @@ def advance_many(
 
 def task_of(model: ModelFields, constants: Constants, state: State, outside: Outside, group: Group) -> GroupTask:
     """All that the step of one group needs."""
-    heard = {name: path for name, path in model.pathways.items() if path.target == group.name and on_the_way(state, name) is None}
+    # By name, as a program gets them whose argument the model is: the order in which they are summed.
+    heard = {name: path for name, path in sorted(model.pathways.items()) if path.target == group.name and on_the_way(state, name) is None}
     paths = {name: in_force(path, state.edges.get(name)) for name, path in heard.items()}
     banks = tuple(
         BankInput(model.banks[span.name], constants.thresholds[span.name], group.port_number(span.port))
