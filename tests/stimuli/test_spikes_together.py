@@ -16,7 +16,7 @@ FALSE_ALARM = 1e-5
 N, STEPS, DT = 60, 6000, 0.1
 RATE, CORRELATION, FAST = 0.5, 0.3, 20.0
 NAMES = ("few", "some", "packets", "shared")
-TIMES, SIGMA, SPIKES = np.array([20.0, 22.0, 80.0]), 2.0, 40
+TIMES, SIGMA, SPIKES, CROWD = np.array([20.0, 22.0, 80.0]), 2.0, 40, 400
 
 
 def counting(name, n):
@@ -25,7 +25,7 @@ def counting(name, n):
 
 
 def network():
-    few, some, packets, shared = counting("few", N), counting("some", N), counting("packets", 90), counting("shared", 5)
+    few, some, packets, shared = counting("few", N), counting("some", N), counting("packets", CROWD), counting("shared", 5)
     return n4.Network(
         few,
         some,
@@ -116,11 +116,11 @@ def test_a_packet_is_normal_around_its_time(arrived):
 
 def test_spikes_of_a_packet_are_independent_between_neurons_and_packets(arrived):
     late = (arrived["packets"][790:, :] * 1.0).sum(0)  # of 40, those after the middle
-    assert abs(late.var() / (SPIKES * 0.25) - 1) < 5 * np.sqrt(2 / 90) + 0.05
+    assert abs(late.var() / (SPIKES * 0.25) - 1) < 5 * np.sqrt(2 / CROWD) + 0.02
     stamps = (np.arange(STEPS) + 1) * DT
     early = (arrived["packets"][:500] * stamps[:500, None]).sum(0)
     later = (arrived["packets"][500:] * stamps[500:, None]).sum(0)
-    assert abs(np.corrcoef(early, later)[0, 1]) < 5 / np.sqrt(90)
+    assert abs(np.corrcoef(early, later)[0, 1]) < 5 / np.sqrt(CROWD)
 
 
 def test_shared_packets_are_equal_and_reach_whom_they_are_for(arrived):

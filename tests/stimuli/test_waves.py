@@ -5,9 +5,11 @@ from fractions import Fraction
 import brainunit as u
 import jax
 import jax.numpy as jnp
+import jax.random as jr
 import numpy as np
 import pytest
 from core.networks import lif
+from scipy import stats
 
 import neuro4d as n4
 from neuro4d.stimuli import Now
@@ -88,6 +90,22 @@ def test_a_rate_from_a_function_has_the_integral_of_the_function():
     assert float(cubic.every) == 1.0
     jax_too = n4.RateSteps.of(lambda t: jnp.ones(t.shape) * u.Hz, duration=4 * u.ms, every=1 * u.ms)
     np.testing.assert_allclose(jax_too.samples, 1e-3, rtol=1e-6)
+
+
+def test_poisson_spikes_follow_the_function():
+    """Counts of 500 neurons in each 10 ms against the integral of the rate, as a chi-squared test with a false alarm of 1e-5, and their variance."""
+    rate = lambda t: (0.4 + 0.35 * np.sin(t.to_decimal(u.ms) / 15)) * u.kHz  # noqa: E731
+    cells = n4.Population("cells", 500, lif(v_th=1e6 * u.mV), {"in": n4.PulseCurrent()})
+    wave = n4.RateSteps.of(rate, duration=100 * u.ms, every=0.5 * u.ms)
+    model = n4.Network(cells, n4.Poisson("p", cells, "in", rate=wave, weight=1 * u.pA)).build(dt=0.1 * u.ms, seed=0)
+    arrived = jax.jit(lambda s: n4.scan(model, s, 1100, lambda s, _: s.receptors["cells"]["in"].i))(model.init(jr.key(0)))[1]
+    counts = np.asarray(arrived, np.float64).reshape(11, 100, 500).sum(1)
+    ends = np.arange(11) * 10.0
+    expected = 0.4 * 10 - 0.35 * 15 * np.diff(np.cos(ends / 15))
+    chi = ((counts[:10].sum(1) - 500 * expected) ** 2 / (500 * expected)).sum()
+    assert stats.chi2.sf(chi, 10) > 1e-5 and not counts[10].any()
+    dispersion = counts[:10].var(axis=1, ddof=1) / expected
+    assert (np.abs(dispersion - 1) < 5 * np.sqrt((2 + 1 / expected) / 500)).all()
 
 
 BAD = [
