@@ -96,6 +96,7 @@ from neuro4d.plasticity import Oja as Oja
 from neuro4d.plasticity import PowerLawSTDP as PowerLawSTDP
 from neuro4d.plasticity import RewardSTDP as RewardSTDP
 from neuro4d.plasticity import TripletSTDP as TripletSTDP
+from neuro4d.plasticity import TsodyksMarkram as TsodyksMarkram
 from neuro4d.plasticity import VogelsInhibitory as VogelsInhibitory
 from neuro4d.receptors import GABAB as GABAB
 from neuro4d.receptors import NMDA as NMDA

@@ -14,6 +14,7 @@ from neuro4d.plasticity._homeostasis import Homeostasis as Homeostasis
 from neuro4d.plasticity._oja import Oja as Oja
 from neuro4d.plasticity._power import PowerLawSTDP as PowerLawSTDP
 from neuro4d.plasticity._reward import RewardSTDP as RewardSTDP
+from neuro4d.plasticity._short_term import TsodyksMarkram as TsodyksMarkram
 from neuro4d.plasticity._stdp import STDP as STDP
 from neuro4d.plasticity._triplet import TripletSTDP as TripletSTDP
 from neuro4d.plasticity._vogels import VogelsInhibitory as VogelsInhibitory

@@ -1,0 +1,112 @@
+"""Short-term plasticity: synapses that run out of transmitter and recover."""
+
+import math
+from typing import Any, ClassVar
+
+import brainunit as u
+import equinox as eqx
+import jax.numpy as jnp
+
+from neuro4d._base import NUMBER
+from neuro4d.plasticity._base import AbstractPlasticity
+from neuro4d.plasticity._numbers import number
+
+
+class TsodyksMarkram(AbstractPlasticity):
+    r"""Depression and facilitation of Tsodyks and Markram: what a spike releases depends on the spikes before it, and nothing else is learned.
+
+    Of the resources of a synapse the share $x$ is recovered, $y$ active and $z = 1 - x - y$ inactive; $u$ is the share of $x$ that a spike uses.
+
+    $$ \begin{aligned}
+    \text{between spikes:}\quad & \dot x = \frac{z}{\tau_\mathrm{rec}}, \quad \dot y = -\frac{y}{\tau_\mathrm{in}}, \quad \dot u = -\frac{u}{\tau_\mathrm{fac}} \\
+    \text{a spike arrives:}\quad & u \leftarrow u + U (1 - u), \quad y \leftarrow y + u x, \quad x \leftarrow x - u x
+    \end{aligned} $$
+
+    and the receptor is moved by $A\, u x$. $A$, the absolute strength, is the weight that the projection begins with; `model.weights` tells what the next spike would release.
+    Without `tau_in` what is used is inactive at once, which leaves the two variables $x$ and $u$; without `tau_fac` each spike uses $U$. Solved exactly over a step. Each step looks at every
+    synapse of the projection.
+
+    **Arguments:**
+
+    - `use` $U$: above 0 and at most 1.
+    - `tau_rec` $\tau_\mathrm{rec}$: more than 0. [time]
+    - `tau_fac` $\tau_\mathrm{fac}$: 0 or more, by default 0. [time]
+    - `tau_in` $\tau_\mathrm{in}$: 0 or more and not `tau_rec`, by default 0. It does not set the time course of the receptor; where $y$ is its current, give both the same. [time]
+
+    **Variables:** of each synapse: `strength`, the absolute strength in the unit of the weights; `u`, `x`, `y`.
+
+    **Raises:** `UnitError` for a missing or different unit, `ValueError` for a value out of range.
+
+    **Source:** M. Tsodyks, A. Uziel, H. Markram, Journal of Neuroscience 20, RC50 (2000); two variables: M. Tsodyks, K. Pawelzik, H. Markram, Neural Computation 10, 821 (1998).
+
+    !!! Example
+
+        >>> import brainunit as u, neuro4d as n4
+        >>> depressing = n4.TsodyksMarkram(use=0.5, tau_rec=800*u.ms)
+        >>> facilitating = n4.TsodyksMarkram(use=0.03, tau_rec=130*u.ms, tau_fac=530*u.ms)
+        >>> round(depressing.steady(20*u.Hz), 3)
+        0.057
+    """
+
+    edge_variables: ClassVar = {"strength": NUMBER, "u": NUMBER, "x": NUMBER, "y": NUMBER}
+
+    use: float = eqx.field(static=True)
+    tau_rec: float = eqx.field(static=True)
+    tau_fac: float = eqx.field(static=True)
+    tau_in: float = eqx.field(static=True)
+
+    def __init__(self, *, use, tau_rec, tau_fac=0 * u.ms, tau_in=0 * u.ms):
+        self.use = number(use, NUMBER, "TsodyksMarkram.use", above=0.0)
+        if self.use > 1:
+            raise ValueError(f"TsodyksMarkram.use is a share, above 0 and at most 1, for example `use=0.5`; got {use}.")
+        self.tau_rec = number(tau_rec, u.ms, "TsodyksMarkram.tau_rec", above=0.0)
+        self.tau_fac = number(tau_fac, u.ms, "TsodyksMarkram.tau_fac", least=0.0)
+        self.tau_in = number(tau_in, u.ms, "TsodyksMarkram.tau_in", least=0.0)
+        if self.tau_in == self.tau_rec:
+            raise ValueError(f"TsodyksMarkram: tau_in and tau_rec differ, for example `tau_in=3*u.ms, tau_rec=800*u.ms`; got {tau_in} for both.")
+        self.every = 1
+
+    def steady(self, rate: Any) -> float:
+        r"""The share $u x$ that each spike of a regular train at a rate releases in the end; 1 would be all resources. [frequency]
+
+        **Raises:** `UnitError`, `ValueError` for a rate that is not above 0.
+        """
+        interval = 1000 / number(rate, u.Hz, "TsodyksMarkram.steady(rate)", above=0.0)
+        facilitated, recovered, active = (_kept(interval, tau) for tau in (self.tau_fac, self.tau_rec, self.tau_in))
+        used = self.use / (1 - (1 - self.use) * facilitated)
+        # With y = a (y + u x) before a spike and x = 1 - y - z, z as in `_rested`, after one interval.
+        y = active * used / (1 - active)
+        z = (recovered * used if self.tau_in == 0 else self._inactive(active, recovered) * (y + used)) / (1 - recovered)
+        return used / (1 + y + z)
+
+    def init(self, weight):
+        nothing = jnp.zeros_like(weight)
+        return {"strength": weight, "u": nothing, "x": nothing + 1, "y": nothing}
+
+    def step(self, dt, weight, variables, seen):
+        held = self._rested(dt, variables)
+        used, released = self._release(held)
+        spent = {"u": used, "x": held["x"] - released, "y": held["y"] + released}
+        held |= {name: jnp.where(seen.arrives, value, held[name]).astype(variables[name].dtype) for name, value in spent.items()}
+        coming = self._release(self._rested(dt, held))[1]  # of a spike that arrives in the next step
+        return (held["strength"] * coming).astype(weight.dtype), held
+
+    def _rested(self, dt: float, held: dict[str, Any]) -> dict[str, Any]:
+        facilitated, recovered, active = (_kept(dt, tau) for tau in (self.tau_fac, self.tau_rec, self.tau_in))
+        x, y = held["x"], held["y"]
+        inactive = (1 - x - y) * recovered + y * (recovered if self.tau_in == 0 else self._inactive(active, recovered))
+        y = y * active
+        return held | {"u": held["u"] * facilitated, "x": 1 - y - inactive, "y": y}
+
+    def _inactive(self, active: float, recovered: float) -> float:
+        """What share of the active resources is inactive after a time."""
+        return self.tau_rec * (active - recovered) / (self.tau_in - self.tau_rec)
+
+    def _release(self, held: dict[str, Any]) -> tuple[Any, Any]:
+        """The share of what is recovered that a spike uses, and what it releases."""
+        used = held["u"] + self.use * (1 - held["u"])
+        return used, used * held["x"]
+
+
+def _kept(time: float, tau: float) -> float:
+    return math.exp(-time / tau) if tau > 0 else 0.0
