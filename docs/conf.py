@@ -42,7 +42,7 @@ myst_heading_anchors = 3
 nb_execution_mode = "cache"
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
-# The last two take much longer than the others, and run in the tests.
+# These take much longer than the others, and run in the tests (tests/test_notebooks.py).
 nb_execution_excludepatterns = ["*04-*", "*05-*"]
 # Progress bars write to standard error.
 nb_output_stderr = "remove"

@@ -4,12 +4,13 @@ Blocks of Python and commands `neuro4d ...` of a page run from the first to the 
 """
 
 import re
-import subprocess
 import sys
 
 import brainunit as u
 import pytest
 from layer_rules import ROOT
+
+from neuro4d.cli import main
 
 BLOCK = re.compile(r"^```(python|bash)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md") if not {"_build", "api"} & set(path.parts))
@@ -27,16 +28,19 @@ def run_page(name):
 
 
 def run_commands(text):
-    """The lines that call our command. Installing is tested by `.ci/run`; a benchmark takes minutes."""
+    """The lines that call our command, in this process. Installing is tested by `.ci/run`; a benchmark takes minutes."""
     for line in text.splitlines():
         if line.startswith("neuro4d ") and not line.startswith("neuro4d bench"):
             words = re.findall(r'"[^"]*"|\S+', line.split("#")[0])[1:]
-            subprocess.run([sys.executable, "-m", "neuro4d", *(word.strip('"') for word in words)], check=True, capture_output=True)
+            assert main([word.strip('"') for word in words]) == 0, line
 
 
 @pytest.fixture(autouse=True)
-def pictures_are_closed(monkeypatch, tmp_path):
+def settings_and_pictures_are_left_alone(monkeypatch, tmp_path):
+    """A command settles cores, precision and the store of compiled programs for its process, which is here that of other tests."""
     monkeypatch.chdir(tmp_path)
+    for module in ("_run", "_cost"):
+        monkeypatch.setattr(f"neuro4d.cli.{module}.prepare", lambda device, threads, precision: 1)
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")

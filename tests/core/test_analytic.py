@@ -136,18 +136,23 @@ def test_delays_on_the_grid(x64):
     # 0 is one step earlier than a delay of one step, except for a jump, which is served in the next step.
     delays = np.array([0.1, 0.2, 1.7])
 
-    def reached(receptor, weight):
-        source = n4.Population("source", 1, n4.Relay(), {"in": n4.Delta()})
-        cells = n4.Population("cells", 4, lif(v_th=100 * u.mV), {"syn": receptor})
-        kick = n4.SpikeTimes("kick", source, "in", times=np.array([1.0]) * u.ms, ids=np.array([0]), weight=1 * u.mV)
-        at_once = n4.Projection("at once", source, cells[:1], "syn", n4.OneToOne(), weight=weight, delay=0 * u.ms)
-        later = n4.Projection("later", source, cells[1:], "syn", n4.AllToAll(), weight=weight, delay=delays * u.ms)
-        v = trace(n4.Network(source, cells, kick, at_once, later), 5)
-        return (np.argmax(v != REST, axis=0) + 1).tolist()  # the first step at whose end v has moved
-
-    assert reached(n4.ExpCurrent(tau=2 * u.ms), 10 * u.pA) == [11, 12, 13, 28]
-    assert reached(n4.ExpConductance(tau=2 * u.ms, e_rev=0 * u.mV), 1 * u.nS) == [11, 12, 13, 28]
-    assert reached(n4.Delta(), 1 * u.mV) == [11, 11, 12, 27]
+    source = n4.Population("source", 1, n4.Relay(), {"in": n4.Delta()})
+    parts = [source, n4.SpikeTimes("kick", source, "in", times=np.array([1.0]) * u.ms, ids=np.array([0]), weight=1 * u.mV)]
+    made = {
+        "current": (n4.ExpCurrent(tau=2 * u.ms), 10 * u.pA, [11, 12, 13, 28]),
+        "conductance": (n4.ExpConductance(tau=2 * u.ms, e_rev=0 * u.mV), 1 * u.nS, [11, 12, 13, 28]),
+        "jump": (n4.Delta(), 1 * u.mV, [11, 11, 12, 27]),
+    }
+    for name, (receptor, weight, _) in made.items():
+        cells = n4.Population(name, 4, lif(v_th=100 * u.mV), {"syn": receptor})
+        at_once = n4.Projection(f"{name} at once", source, cells[:1], "syn", n4.OneToOne(), weight=weight, delay=0 * u.ms)
+        later = n4.Projection(f"{name} later", source, cells[1:], "syn", n4.AllToAll(), weight=weight, delay=delays * u.ms)
+        parts += [cells, at_once, later]
+    model = n4.Network(*parts).build(dt=0.1 * u.ms, seed=0, precision=jnp.float64)
+    run = n4.simulate(model, model.init(jr.key(0)), 5 * u.ms, [n4.Trace(name, "v") for name in made])
+    for name, (*_, expected) in made.items():
+        v = np.asarray(run.records[f"{name}.v"].values)
+        assert (np.argmax(v != REST, axis=0) + 1).tolist() == expected  # the first step at whose end v has moved
 
 
 @pytest.mark.parametrize("dt", [0.5, 0.1, 0.05, 0.025])

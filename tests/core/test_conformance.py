@@ -38,7 +38,7 @@ from neuro4d.model import Span
 DYNAMIC = [*NEURONS, *RENEWAL, *RECEPTORS, *FIXED_POINT, *STIMULI, *MOVIES, *PLASTICITY]
 """What computes in a step."""
 
-TOGETHER = {"stimuli": [*STIMULI], "plasticity": [*PLASTICITY]}
+TOGETHER = {"stimuli and plasticity": [*STIMULI, *PLASTICITY]}
 """What shares a network, since compiling is what takes time. Neurons and receptors share one in kernels/test_every_part.py."""
 
 EXAMPLES = {name: make for table in TABLES for name, make in table.items()}
@@ -52,7 +52,7 @@ def build(name, seed=0, precision=jnp.float32, soft=False):
 
 
 def inputs(name):
-    return {"Input": {"s": INPUT}, "stimuli": {"Input": INPUT}}.get(name)
+    return {"Input": INPUT} if name in TOGETHER else {"s": INPUT} if name == "Input" else None
 
 
 def loop(model, state, steps, given=None):
@@ -126,7 +126,7 @@ def test_one_trace_and_lanes_and_repeats(name):
 def test_the_examples_fire(name):
     # So that the equalities above are not those of silence.
     model = build(name)
-    given = {"Input": np.tile(INPUT * 2, (600, 1))} if name == "stimuli" else None
+    given = {"Input": np.tile(INPUT * 2, (600, 1))}
     counts = n4.simulate(model, model.init(KEY), 60 * u.ms, n4.Counts(), inputs=given)
     for part in TOGETHER[name]:
         assert counts.counts(part).sum() > 0 or part in ("Steps", "SpikeTimes"), part

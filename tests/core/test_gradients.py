@@ -161,7 +161,9 @@ def hard_out():
     return run_chain(chain(None))
 
 
-@pytest.mark.parametrize("surrogate", [n4.SuperSpike(), n4.Triangle(width=10 * u.mV)], ids=lambda s: type(s).__name__)
+@pytest.mark.parametrize(
+    "surrogate", [n4.SuperSpike(), pytest.param(n4.Triangle(width=10 * u.mV), marks=pytest.mark.full)], ids=lambda s: type(s).__name__
+)
 def test_gradient_through_spikes(surrogate, hard_out):
     # I17: the forward pass is that of the hard model, bit by bit; and weights that act only through later spikes have a gradient.
     model = chain(surrogate)

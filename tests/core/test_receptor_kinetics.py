@@ -60,17 +60,25 @@ def test_a_dual_current_through_a_membrane(x64):
 
 
 def test_equal_time_constants_are_the_alpha_function(x64):
-    for pair in (
-        (n4.DualExpCurrent(tau_rise=2 * u.ms, tau_decay=2 * u.ms), n4.AlphaCurrent(tau=2 * u.ms), u.pA, "syn.i"),
-        (
-            n4.DualExpConductance(tau_rise=2 * u.ms, tau_decay=2 * u.ms, e_rev=0 * u.mV),
-            n4.AlphaConductance(tau=2 * u.ms, e_rev=0 * u.mV),
-            u.nS,
-            "syn.g",
-        ),
-    ):
-        a, b = (traces(receptor, 5 * pair[2], 1, 30, pair[3], "v") for receptor in pair[:2])
-        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+    two, zero = 2 * u.ms, 0 * u.mV
+    pairs = {
+        "i": (n4.DualExpCurrent(tau_rise=two, tau_decay=two), n4.AlphaCurrent(tau=two), 5 * u.pA),
+        "g": (n4.DualExpConductance(tau_rise=two, tau_decay=two, e_rev=zero), n4.AlphaConductance(tau=two, e_rev=zero), 5 * u.nS),
+    }
+    parts, recorders = [], []
+    for name, (*receptors, weight) in pairs.items():
+        for kind, receptor in zip(("dual", "alpha"), receptors, strict=True):
+            cells = n4.Population(f"{kind} {name}", 1, lif(v_th=100 * u.mV), {"syn": receptor}, v0=REST * u.mV)
+            kick = n4.SpikeTimes(f"to {kind} {name}", cells, "syn", times=TIMES * u.ms, ids=np.zeros(len(TIMES), int), weight=weight)
+            parts += [cells, kick]
+            recorders += [n4.Trace(cells.name, variable) for variable in (f"syn.{name}", "v")]
+    model = n4.Network(*parts).build(dt=0.1 * u.ms, precision=jnp.float64)
+    found = n4.simulate(model, jr.key(0), 30 * u.ms, recorders).records
+    for name in pairs:
+        for variable in (f"syn.{name}", "v"):
+            dual_, alpha = (found[f"{kind} {name}.{variable}"].values for kind in ("dual", "alpha"))
+            assert np.ptp(alpha) > 0
+            np.testing.assert_allclose(dual_, alpha, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("dtype, tolerance", [(np.float32, 2e-6), (np.float64, 1e-12)])

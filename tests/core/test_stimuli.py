@@ -130,8 +130,18 @@ def keeping(n=200):
     return n4.Population("cells", n, lif(v_th=1e9 * u.mV), {"i": n4.ExpCurrent(tau=1e9 * u.ms)})
 
 
-@pytest.mark.parametrize("backend", [n4.Backend.AUTO, n4.Backend.REFERENCE])
-@pytest.mark.parametrize("rate", [2000 * u.Hz, n4.RateSteps(samples=np.array([2000.0, 2000.0]) * u.Hz, every=20 * u.ms)])
+STEPS = n4.RateSteps(samples=np.array([2000.0, 2000.0]) * u.Hz, every=20 * u.ms)
+
+
+@pytest.mark.parametrize(
+    ("rate", "backend"),
+    [
+        (2000 * u.Hz, n4.Backend.AUTO),
+        (STEPS, n4.Backend.REFERENCE),
+        pytest.param(2000 * u.Hz, n4.Backend.REFERENCE, marks=pytest.mark.full),
+        pytest.param(STEPS, n4.Backend.AUTO, marks=pytest.mark.full),
+    ],
+)
 def test_poisson_weights_per_neuron(rate, backend):
     cells = keeping()
 

@@ -102,7 +102,7 @@ def test_they_do_what_native_ones_and_plain_xla_do(network):
                 np.testing.assert_allclose(final[population, name], end[population, name], rtol=2e-5, atol=2e-5)
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", [every_kind, *(pytest.param(make, marks=pytest.mark.full) for make in (jumps_only, mortal))])
 def test_a_step_is_the_same_bits_in_a_scan_in_a_batch_and_by_itself(network):
     model = network(leaky)
     keys = jr.split(KEY, 2)
@@ -192,9 +192,22 @@ def test_a_part_of_the_drive_that_nothing_exerts_is_absent(ports, stimulus, part
     np.testing.assert_allclose(final["first", "v"], end["first", "v"], rtol=1e-6)
 
 
+def recurrent(backend):
+    """One population with a port of every kind: a derivative is a large program."""
+    ports = {"g": n4.ExpConductance(tau=3 * u.ms, e_rev=0 * u.mV), "i": n4.AlphaCurrent(tau=2 * u.ms), "kick": n4.Delta()}
+    cells = n4.Population("a", 70, leaky(), ports, v0=n4.Normal(-58 * u.mV, 5 * u.mV))
+    delay = n4.Uniform(0.2 * u.ms, 3 * u.ms)
+    loops = [
+        n4.Projection(port, cells, cells, port, n4.FixedProb(0.2), weight=weight, delay=delay)
+        for port, weight in (("g", 2 * u.nS), ("i", n4.Normal(-40 * u.pA, 4 * u.pA)), ("kick", 1 * u.mV))
+    ]
+    noise = n4.WhiteNoise("noise", cells, mean=350 * u.pA, std=300 * u.pA)
+    return n4.Network(cells, *loops, noise, n4.Poisson("spikes", cells, "g", rate=900 * u.Hz, weight=3 * u.nS)).build(dt=DT, seed=0, backend=backend)
+
+
 def test_derivatives_are_those_of_plain_xla():
     def gradient(backend):
-        model = every_kind(leaky, backend)
+        model = recurrent(backend)
         name = next(name for name, path in model.pathways.items() if path.source == path.target and not path.early)
 
         def value(weight):
@@ -209,8 +222,12 @@ def test_derivatives_are_those_of_plain_xla():
     np.testing.assert_allclose(np.sort(found.ravel()), np.sort(expected.ravel()), rtol=1e-4, atol=1e-5 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("n", [1, 31, 32, 33, 4000])
-@pytest.mark.parametrize("depth", [1, 4])
+SHAPES = [(1, 4), (31, 1), (32, 4), (33, 1)]
+
+
+@pytest.mark.parametrize(
+    ("n", "depth"), [(1, 1), (31, 4), (32, 1), (33, 4), (4000, 1), (4000, 4), *(pytest.param(*each, marks=pytest.mark.full) for each in SHAPES)]
+)
 def test_spikes_are_remembered_as_in_plain_xla(n, depth):
     """Packed words, sorted ids, nothing but 0 behind them, for many spikes and few, also in a batch."""
     random = np.random.default_rng(n)

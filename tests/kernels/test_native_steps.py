@@ -167,7 +167,7 @@ def near(got, want, kind):
             assert ulps(x, y, 1e-3).max() <= 2
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [pytest.param("coba", marks=pytest.mark.full), "cuba", "mixed", "several"])
 def test_every_step_equals_the_plain_one_within_a_few_units(name):
     model, reference = build(name), build(name, Backend.REFERENCE)
     kinds = {group.name: type(model.neurons[group.spans[0].name]).__name__ for group in model.layout.groups}

@@ -21,7 +21,6 @@ from neuro4d.recorders._spikes import add_64, from_64
 RING = ring()
 DURATION = 20 * u.ms
 KEY = jr.key(0)
-SPIKES = n4.simulate(RING, KEY, DURATION, chunk=200).spikes("cells")
 
 
 def two_groups():
@@ -72,7 +71,7 @@ class Sum(AbstractRecorder):
 
 
 def test_a_recorder_of_a_user_works_everywhere():
-    expected = float((SPIKES.step + 1).sum())
+    expected = float((n4.simulate(RING, KEY, DURATION, chunk=200).spikes("cells").step + 1).sum())
     for chunk in (200, 7):
         run = n4.simulate(RING, KEY, DURATION, [Sum("cells"), n4.Spikes()], chunk=chunk)
         assert run.records["sum"] == (expected, 0, 200)
