@@ -88,17 +88,14 @@ def read_csv(path: Path, wanted: Wanted, delimiter: str) -> Found:
 
 def _cells(reader: Any, places: list[int], width: int, where: str) -> tuple[list[list[str]], list[int]]:
     """The wanted cells by column, and the line of each row."""
-    cells: list[list[str]] = [[] for _ in places]
+    rows: list[list[str]] = []
     lines: list[int] = []
     for row in reader:
         if len(row) != width:
-            raise ValueError(
-                f"{where}: row {len(lines)} (line {reader.line_num}) has {len(row)} cells, the first line names {width} columns."
-            )
-        for column, place in zip(cells, places, strict=True):
-            column.append(row[place])
+            raise ValueError(f"{where}: row {len(rows)} (line {reader.line_num}) has {len(row)} cells, the first line names {width} columns.")
+        rows.append(row)
         lines.append(reader.line_num)
-    return cells, lines
+    return [[row[place] for row in rows] for place in places], lines
 
 
 def _parsed(texts: list[str], lines: list[int], name: str, whole: bool, where: str) -> np.ndarray:
