@@ -4,6 +4,7 @@ delays that are partly dendritic. In plain XLA, over all synapses."""
 import math
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int32, UInt32
@@ -71,28 +72,41 @@ def _learn_one(model: ModelFields, name: str, state: State, after: dict[str, Ste
     path, held, rule, dt = model.pathways[name], state.edges[name], model.plasticity[name], model.dt_ms
     if held.wide is None:
         raise TypeError(f"the synapses of {name!r} were not made for {type(rule).__name__}: use `model.init`.")
-    split = split_of(path, rule, dt)
+    split, later = split_of(path, rule, dt), held.wide.later
     arrived, landed, fired = _at_synapses(path, split, state, after)
     pre, post = _faded(held.pre, rule.pre_traces(), dt), _faded(held.post, rule.post_traces(), dt)
     own = _of_targets(rule, held.wide.targets, post, Target(fired, *_read(rule, state, after, path.target)), dt)
-    source, which, block = edge_table(path)
-    target = jnp.minimum(block * path.width + path.targets.astype(jnp.int32) % path.width, path.n_target - 1)
-    real, source = source < path.n_source, jnp.minimum(source, path.n_source - 1)
-    seen = Seen(
-        real & _at(arrived, which, source),
-        real & _at(landed, which, target),
-        {trace: _at(x, which, source) for trace, x in pre.items()},
-        {trace: _at(x, which, target) for trace, x in post.items()} | {variable: x[target] for variable, x in own.items()},
-        state.step - state.start + 1,
-    )
-    weight, variables = rule.step(dt, held.weight, held.variables, seen)
-    later = held.wide.later
-    if later is not None and split.dendritic is not None:
+    steps = state.step - state.start + 1
+
+    def changed() -> tuple[Array, dict[str, Array], Array | None]:
+        source, which, block = edge_table(path)
+        target = jnp.minimum(block * path.width + path.targets.astype(jnp.int32) % path.width, path.n_target - 1)
+        real, source = source < path.n_source, jnp.minimum(source, path.n_source - 1)
+        seen = Seen(
+            real & _at(arrived, which, source),
+            real & _at(landed, which, target),
+            {trace: _at(x, which, source) for trace, x in pre.items()},
+            {trace: _at(x, which, target) for trace, x in post.items()} | {variable: x[target] for variable, x in own.items()},
+            steps,
+        )
+        weight, variables = rule.step(dt, held.weight, held.variables, seen)
+        if later is None or split.dendritic is None:
+            return weight, variables, later
         place = block * path.block_size + path.targets.astype(jnp.int32)
         rest = split.dendritic[jnp.minimum(which, split.dendritic.shape[0] - 1)]
-        later = _sent(later, jnp.where(seen.arrives, weight, 0), place, rest, state.step)
-    pre, post = _taken_in(pre, rule.pre_traces(), arrived), _taken_in(post, rule.post_traces(), landed)
-    return EdgeState(weight, variables, pre, post, wide=Wide(own, later))
+        return weight, variables, _sent(later, jnp.where(seen.arrives, weight, 0), place, rest, state.step)
+
+    if rule.every > 1 and _waits(rule):
+        weight, variables, later = jax.lax.cond(steps % rule.every == 0, changed, lambda: (held.weight, held.variables, later))
+    else:
+        weight, variables, later = changed()
+    heard, gone = _taken_in(pre, rule.pre_traces(), arrived), _taken_in(post, rule.post_traces(), landed)
+    return EdgeState(weight, variables, heard, gone, wide=Wide(own, later))
+
+
+def _waits(rule: AbstractPlasticity) -> bool:
+    """Whether nothing happens to synapses but in the steps of `on_step`, so that the others need not look at them."""
+    return all(getattr(type(rule), name) is getattr(AbstractPlasticity, name) for name in ("on_pre", "on_post", "step"))
 
 
 def _at(x: Array, which: Int32[Array, " nnz"], end: Int32[Array, " nnz"]) -> Array:

@@ -10,13 +10,13 @@ pytestmark = [pytest.mark.oracle, pytest.mark.usefixtures("x64")]
 
 @pytest.mark.parametrize("name", LEARNING)
 def test_spikes_and_weights_are_those_of_nest(name):
-    """Weights to 1e-6 of the largest, after each of some thousand spikes."""
+    """Weights to 1e-10, after each of some thousand spikes."""
     learning = LEARNING[name]
     spikes, weights = nest_networks.ours(learning)
     expected, rows = nest_networks.theirs(learning)
     assert len(expected) > 300 and np.array_equal(spikes, expected)
     step, pre, post = np.rint(rows[:, :3]).astype(int).T
-    np.testing.assert_allclose(weights[step - 1, pre, post], rows[:, 3], rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(weights[step - 1, pre, post], rows[:, 3], rtol=1e-10, atol=1e-9)
     assert len(rows) > 3000 and np.abs(weights[-1] - weights[0]).sum() > 5 * (weights[0] != 0).sum()
 
 
