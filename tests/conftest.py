@@ -1,5 +1,7 @@
 """What all tests share: one cache of compiled programs, deterministic examples, and the reference simulator where installed."""
 
+import gc
+import importlib.metadata
 import importlib.util
 import os
 from pathlib import Path
@@ -11,6 +13,12 @@ CACHE.mkdir(parents=True, exist_ok=True)
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
 os.environ.setdefault("MPLBACKEND", "agg")
+# Most of the time of tests goes into compiling small programs, which takes less in one piece. XLA ends a process at a flag that it does not
+# know, so that versions which nobody has tried do without.
+if importlib.metadata.version("jaxlib").startswith("0.10."):
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_parallel_codegen_split_count=1")
+# Tracing makes many objects, among which cycles are rare: looking for them after every 700 takes an eighth of the time of tests.
+gc.set_threshold(20_000, 20, 50)
 if os.environ.get("PYTHONPATH"):
     paths = os.environ["PYTHONPATH"].split(os.pathsep)
     os.environ["PYTHONPATH"] = os.pathsep.join(os.path.abspath(path) for path in paths)
@@ -31,6 +39,30 @@ def pytest_collection_modifyitems(items):
         name = None if mark is None else mark.args[0] if mark.args else "nest"
         if name is not None and importlib.util.find_spec(name) is None:
             item.add_marker(pytest.mark.skip(reason=f"{name} is not installed: pip install '.[oracle]'"))
+
+
+def pytest_collection_finish():
+    gc.freeze()  # what was imported stays
+
+
+APART = ("tests/test_doctests.py", "tests/test_notebooks.py", "tests/test_readme.py", "tests/zoo/test_rates.py")
+"""Files whose tests share nothing."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Several processes divide files among them: what the tests of a file share is made once. They take `APART` test by test."""
+    if config.getvalue("dist") != "load":
+        return None  # somebody has chosen
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            path = nodeid.split("::")[0]
+            return nodeid if path in APART else path
+
+    config.option.loadscopereorder = False  # the many short ones last
+    return ByFile(config, log)
 
 
 @pytest.fixture
