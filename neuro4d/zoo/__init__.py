@@ -20,4 +20,5 @@ from neuro4d.zoo._potjans import current_for_psp as current_for_psp
 from neuro4d.zoo._registry import get as get
 from neuro4d.zoo._registry import names as names
 from neuro4d.zoo._song import song_miller_abbott as song_miller_abbott
+from neuro4d.zoo._tsodyks2000 import tsodyks2000 as tsodyks2000
 from neuro4d.zoo._vogels2011 import vogels2011 as vogels2011

@@ -14,6 +14,7 @@ from neuro4d.zoo._lattice4d import AREAS, lattice4d
 from neuro4d.zoo._microcircuit import microcircuit, microcircuit_dc
 from neuro4d.zoo._potjans import FULL_RATES, POPULATIONS
 from neuro4d.zoo._song import song_miller_abbott
+from neuro4d.zoo._tsodyks2000 import tsodyks2000
 from neuro4d.zoo._vogels2011 import vogels2011
 
 VOGELS = "Vogels and Abbott (2005), J. Neurosci. 25, 10786"
@@ -110,6 +111,10 @@ ENTRIES = (
     ZooEntry(
         "vogels2011", vogels2011, "inhibition that learns to balance excitation", "Vogels et al. (2011), Science 334, 1569",
         0.1, 10_000.0, 10_000, 2_000_000, (), scale=0.1,
+    ),
+    ZooEntry(
+        "tsodyks2000", tsodyks2000, "synapses that run out together, population spikes", "Tsodyks, Uziel and Markram (2000), J. Neurosci. 20, RC50",
+        0.1, 5000.0, 500, 25_000, (), scale=None,
     ),
     ZooEntry(
         "hpc-benchmark", hpc_benchmark, "11,250 synapses per neuron, of which most learn by a power law",

@@ -86,6 +86,14 @@ def test_regular_trains_release_the_closed_form():
         x = 1 - (1 - 0.5 * x) * kept
 
 
+def test_nest_releases_the_same():
+    """Jumps of `I_syn_ex` in NEST 3.10: `tsodyks_synapse` of weight 10 with the parameters of `three states` (`tau_psc` 3), spikes at 5, 20, 30, 31 and 70 ms."""
+    arrives = np.zeros((STEPS, SYNAPSES), bool)
+    arrives[(np.array([5, 20, 30, 31, 70]) / DT).astype(int)] = True
+    weight = run(arrives)["three states"][0]
+    np.testing.assert_allclose(5 * weight[arrives[:, 0], 0], [0.4, 0.750665786784701, 1.0234022270955816, 1.189574154392183, 1.3832738398810897], rtol=1e-12)
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0, 1))
 def test_resources_stay_shares(seed, chance):

@@ -45,3 +45,17 @@ def test_synapses_of_the_benchmark_have_the_potential_of_the_paper():
     potential = np.convolve(current, np.exp(-t / tau_m) / c)[: len(t)] * 0.001
     assert potential.max() == pytest.approx(0.14, rel=1e-3)
     assert n4.zoo.get("hpc-benchmark").neurons == 11_250
+
+
+@pytest.mark.full
+def test_synapses_run_out_together():
+    """Population spikes, about one a second in the paper; of a Poisson number with a mean of 32 fewer than 16 or more than 51 come once in a thousand times."""
+    number = 0
+    for seed in range(4):
+        model = n4.zoo.tsodyks2000().build(dt=0.1 * u.ms, seed=seed)
+        run = n4.simulate(model, jr.key(0), 8.2 * u.second, n4.Spikes(), progress=False, discard=200 * u.ms)
+        counts = n4.analysis.binned(run.spikes("exc"), 10 * u.ms)[1]
+        large = np.flatnonzero(counts > 100)
+        number += 1 + int((np.diff(large) > 5).sum())
+        assert counts[large].max() > 300 and np.median(counts) < 40
+    assert 16 <= number <= 51
