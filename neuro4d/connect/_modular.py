@@ -89,7 +89,8 @@ class Modular(AbstractRule):
             return np.arange(self.modules + 1) * n // self.modules
         if sum(self.modules) != n:
             raise ValueError(
-                f"Modular: the sizes of the modules add up to {sum(self.modules)}, but there are {n} {what}. Or write `Modular({len(self.modules)}, ...)` for equal ones."
+                f"Modular: the sizes of the modules add up to {sum(self.modules)}, but there are {n} {what}. "
+                f"Or write `Modular({len(self.modules)}, ...)` for equal ones."
             )
         return starts_of(np.array(self.modules))
 

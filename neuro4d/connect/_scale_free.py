@@ -83,7 +83,8 @@ def _check_ends(k: int, ends: Ends) -> None:
         )
     if ends.n_pre < k + 1:
         raise ValueError(
-            f"ScaleFree: {k} edges of each neuron need {k + 1} neurons at least; got {ends.n_pre}. Write `ScaleFree({max(ends.n_pre - 1, 1)})` or less."
+            f"ScaleFree: {k} edges of each neuron need {k + 1} neurons at least; got {ends.n_pre}. "
+            f"Write `ScaleFree({max(ends.n_pre - 1, 1)})` or less."
         )
 
 

@@ -81,7 +81,8 @@ def _ring(k: int, ends: Ends) -> np.ndarray:
         )
     if n and k >= n:
         raise ValueError(
-            f"SmallWorld: {k} neighbours cannot be found among {n} neurons without the neuron itself; write `SmallWorld({(n - 1) // 2 * 2}, ...)` or less."
+            f"SmallWorld: {k} neighbours cannot be found among {n} neurons without the neuron itself; "
+            f"write `SmallWorld({(n - 1) // 2 * 2}, ...)` or less."
         )
     steps = np.delete(np.arange(-(k // 2), k // 2 + 1), k // 2)
     targets = (np.arange(n, dtype=np.int64)[:, None] + steps) % max(1, n)

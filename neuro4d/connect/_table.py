@@ -216,9 +216,8 @@ def _per_edge(x: Any, unit: Any, name: str, n: int) -> Any:
     low = 0 if name == "delay" else None
     values = check_quantity(x, internal_unit(x, where) if unit is None and isinstance(x, u.Quantity) else unit or u.pA, where, low=low)
     if not isinstance(values, np.ndarray) or values.shape != (n,):
-        raise ValueError(
-            f"{where} has one entry for each of the {n} edges; got {'a distribution' if not isinstance(values, np.ndarray) else f'the shape {values.shape}'}."
-        )
+        got = f"the shape {values.shape}" if isinstance(values, np.ndarray) else "a distribution"
+        raise ValueError(f"{where} has one entry for each of the {n} edges; got {got}.")
     return np.asarray(x.mantissa, np.float64) * u.get_unit(x)
 
 
