@@ -1,4 +1,4 @@
-"""CUBA, COBA, Brunel's network and the microcircuit in NEST. See `_job.py` for what goes in and out.
+"""CUBA, COBA, Brunel's network, the microcircuit and NEST's benchmark of high-performance computing in NEST. See `_job.py` for what goes in and out.
 
 Threads by `local_num_threads`, spikes compressed (the default), one `Prepare` and repeated `Run`, spikes kept in memory.
 """
@@ -29,6 +29,8 @@ V0_MEAN = (-68.28, -63.16, -63.33, -63.45, -63.11, -61.66, -66.72, -61.43)
 V0_SD = (5.36, 4.57, 4.74, 4.94, 4.94, 4.55, 5.46, 4.48)
 CORTEX = {"E_L": -65.0, "V_th": -50.0, "V_reset": -65.0, "C_m": 250.0, "tau_m": 10.0, "tau_syn_ex": 0.5, "tau_syn_in": 0.5, "t_ref": 2.0}
 PSC, EXTERNAL_RATE, DT = 87.81, 8.0, 0.1
+HPC_WEIGHT = 45.6096
+"""pA, a potential of 0.14 mV."""
 LARGEST_CONNECTOR = 134_217_726
 """Synapses per thread and synapse model that NEST can address."""
 
@@ -102,11 +104,30 @@ def project(source, target, synapses: int, weight: float, delay: float, model: s
     nest.Connect(source, target, {"rule": "fixed_total_number", "N": synapses}, spec)
 
 
+def hpc(job: dict) -> dict:
+    """NEST's `hpc_benchmark.py` (Morrison, Aertsen and Diesmann 2007): plastic between excitatory neurons, with a power law."""
+    tau, weight, scale = 0.32582722403722841, HPC_WEIGHT, job["scale"]
+    params = {"E_L": 0.0, "C_m": 250.0, "tau_m": 10.0, "t_ref": 0.5, "V_th": 20.0, "V_reset": 0.0, "tau_minus": 30.0, "tau_syn_ex": tau, "tau_syn_in": tau}
+    sizes = {"exc": round(9000 * scale), "inh": round(2250 * scale)}
+    cells = {name: nest.Create("iaf_psc_alpha", n, params=params) for name, n in sizes.items()}
+    nest.SetDefaults("stdp_pl_synapse_hom_hpc", {"alpha": 0.0513, "lambda": 0.1, "mu": 0.4, "tau_plus": 15.0})
+    drive = nest.Create("poisson_generator", params={"rate": 1e3 * 1.685 * 20.0 / (weight * np.e * tau * 10.0 / 250.0)})
+    for name, target in cells.items():
+        target.V_m = nest.random.normal(5.7, 7.2)
+        nest.Connect(drive, target, syn_spec={"weight": weight, "delay": 1.5})
+        learns = {"synapse_model": "stdp_pl_synapse_hom_hpc", "weight": nest.math.redraw(nest.random.normal(weight, 3.47), min=0.0, max=np.inf)}
+        rule = lambda n: {"rule": "fixed_indegree", "indegree": n, "allow_autapses": False, "allow_multapses": True}  # noqa: E731
+        static = {"synapse_model": "static_synapse_hpc", "weight": weight, "delay": 1.5}
+        nest.Connect(cells["exc"], target, rule(9000), static | learns if name == "exc" else static)
+        nest.Connect(cells["inh"], target, rule(2250), static | {"weight": -5.0 * weight})
+    return cells
+
+
 def measure(job: dict) -> dict:
     nest.ResetKernel()
     nest.set(resolution=DT, local_num_threads=job["threads"], rng_seed=job["seed"] + 1, overwrite_files=True)
     with Clock() as building:
-        cells = {"cuba": cuba, "coba": coba, "brunel": brunel, "microcircuit": microcircuit}[job["network"]](job)
+        cells = {"cuba": cuba, "coba": coba, "brunel": brunel, "microcircuit": microcircuit, "hpc": hpc}[job["network"]](job)
         recorders = {name: nest.Create("spike_recorder") for name in cells}
         for name, recorder in recorders.items():
             nest.Connect(cells[name], recorder)

@@ -1,0 +1,129 @@
+"""What learning costs: a network with STDP on all synapses between excitatory neurons next to the same network without, and the benchmark of high-performance
+computing of NEST next to NEST.
+
+    python benchmarks/plasticity.py --peers nest --json benchmarks/results/plasticity.json
+    python benchmarks/plasticity.py --quick                                               # does it work?
+
+The first network has 10,000 excitatory and 2,500 inhibitory neurons with a tenth of both as inputs, at about 10 Hz. The second is `n4.zoo.hpc_benchmark`: 9,000 and 2,250 neurons,
+each with as many inputs, and a power law without a bound.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import brainunit as u
+import jax
+import numpy as np
+from finish import add_common, finish, settle
+
+import neuro4d as n4
+from neuro4d.bench import Check, Column, Outcome, parse_peers
+from neuro4d.bench._peers import ask
+from neuro4d.bench._result import median
+
+SIZES = {"ms": (1000, 100), "repeats": (3, 1), "percent": (100, 10)}
+DRIVE = 9.5
+"""Hz of each external source, of which there are as many as excitatory inputs: neurons then fire at about 10 Hz."""
+COLUMNS = (
+    Column("network", "network"),
+    Column("learning", "learning"),
+    Column("simulator", "simulator"),
+    Column("learn", "synapses that learn", ",.0f"),
+    Column("rate", "Hz", ".1f"),
+    Column("wall", "s per biological s", ".3f"),
+    Column("ratio", "times the static network", ".2f"),
+    Column("moved", "weights that moved %", ".0f"),
+    Column("build_s", "build s", ".1f"),
+)
+STDP = n4.STDP(w_max=40 * u.pA, a_plus=0.0005, a_minus=0.00055)
+RULES = {
+    "static": None,
+    "weights in the state": n4.Free(),
+    "STDP": STDP,
+    "STDP, a power law": n4.STDP(w_max=40 * u.pA, a_plus=0.0005, a_minus=0.00055, mu_plus=0.4, mu_minus=0.4),
+    "TripletSTDP": n4.TripletSTDP(w_max=40 * u.pA, a3_plus=6e-4, a2_minus=5e-4),
+}
+
+
+def balanced(rule: Any, percent: int) -> n4.Network:
+    """10,000 excitatory and 2,500 inhibitory neurons; weights between excitatory ones differ, also where they are static."""
+    lif = n4.LIF(tau=20 * u.ms, c=250 * u.pF, v_rest=0 * u.mV, v_th=20 * u.mV, v_reset=0 * u.mV, t_ref=2 * u.ms)
+    n_exc, n_inh = 100 * percent, 25 * percent
+    cells = {name: n4.Population(name, n, lif, {"in": n4.ExpCurrent(tau=2 * u.ms)}, v0=n4.Uniform(0 * u.mV, 19 * u.mV)) for name, n in (("exc", n_exc), ("inh", n_inh))}
+    in_exc, in_inh, weight, delay = n_exc // 10, n_inh // 10, 20 * u.pA * (100 / percent) ** 0.5, 1.5 * u.ms
+    parts = list(cells.values())
+    for name, target in cells.items():
+        learns = rule if name == "exc" else None
+        size = n4.Normal(weight, 0.1 * weight, low=0 * u.pA, high=2 * weight) if name == "exc" else weight
+        parts.append(n4.Projection(f"exc-{name}", cells["exc"], target, "in", n4.FixedInDegree(in_exc), weight=size, delay=delay, plasticity=learns))
+        parts.append(n4.Projection(f"inh-{name}", cells["inh"], target, "in", n4.FixedInDegree(in_inh), weight=-5 * weight, delay=delay))
+        parts.append(n4.Poisson(f"drive-{name}", target, "in", rate=in_exc * DRIVE * u.Hz, weight=weight))
+    return n4.Network(*parts)
+
+
+def measure(network: n4.Network, given: argparse.Namespace, learning: str) -> dict[str, Any]:
+    """Runs that go on from each other, spikes recorded, after one that warms up."""
+    began = time.perf_counter()
+    model = jax.block_until_ready(network.build(dt=0.1 * u.ms, seed=0, progress=False))
+    built = time.perf_counter() - began
+    run = n4.simulate(model, model.init(jax.random.key(0)), given.ms * u.ms, progress=False)
+    seconds, spikes, moved = [], 0, float("nan")
+    first = np.asarray(model.weights("exc-exc").mantissa) if learning != "static" else None
+    for _ in range(given.repeats):
+        run = n4.simulate(model, run.state, given.ms * u.ms, progress=False)
+        seconds.append(run.wall_s)
+        spikes += len(run.spikes("exc"))
+    if first is not None:
+        moved = 100 * float(np.mean(np.asarray(model.weights("exc-exc", run.state).mantissa) != first))
+    n_exc = model.populations["exc"].size
+    learns = len(first) if first is not None and learning != "weights in the state" else 0
+    rate = spikes / n_exc / given.repeats / given.ms * 1e3
+    return {"wall": median(seconds) / given.ms * 1e3, "seconds": seconds, "rate": rate, "learn": learns, "moved": moved, "build_s": built, "plan": str(model.plan())}
+
+
+def rows(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    cases = [("10 % of 12,500", name, lambda rule=rule: balanced(rule, given.percent)) for name, rule in RULES.items()]
+    cases += [("hpc_benchmark", name, lambda plastic=plastic: n4.zoo.hpc_benchmark(given.percent / 100, plastic)) for name, plastic in (("static", False), ("power law", True))]
+    static = {}
+    for network, learning, make in cases:
+        if given.only and network not in given.only:
+            continue
+        row = {"network": network, "learning": learning, "simulator": "neuro4d", **measure(make(), given, learning)}
+        static.setdefault(network, row["wall"])
+        row["ratio"] = row["wall"] / static[network]
+        print(row, file=sys.stderr, flush=True)
+        yield row
+    for peer in parse_peers(given.peers):
+        job = {"network": "hpc", "scale": given.percent / 100, "threads": 2, "warm_ms": 100.0, "duration_ms": given.peer_ms, "repeats": 1, "seed": 0}
+        found = ask(peer, job)
+        wall = median(found["seconds"]) / given.peer_ms * 1e3
+        yield {"network": "hpc_benchmark", "learning": "power law", "simulator": found["simulator"], "rate": found["rates"]["exc"], "wall": wall} | {"build_s": found["build_s"]}
+
+
+def checks(found: list[dict[str, Any]]) -> list[Check]:
+    made = [row for row in found if row["simulator"] == "neuro4d" and row["learning"] == "STDP"]
+    out = [Check("STDP costs at most 3 times the static network", row["ratio"] <= 3, f"{row['network']}: {row['ratio']:.2f} times at {row['rate']:.1f} Hz") for row in made]
+    by = {row["simulator"]: row for row in found if row["network"] == "hpc_benchmark" and row["learning"] == "power law"}
+    if "NEST" in by and "neuro4d" in by:
+        gain = by["NEST"]["wall"] / by["neuro4d"]["wall"]
+        out.append(Check("hpc_benchmark at least 10 times as fast as NEST", gain >= 10, f"{gain:.1f} times, at {by['neuro4d']['rate']:.1f} and {by['NEST']['rate']:.1f} Hz"))
+    return out
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    add_common(parser, SIZES)
+    parser.add_argument("--peers", default="", help="nest, or nobody")
+    parser.add_argument("--peer-ms", type=float, default=200.0, dest="peer_ms", help="biological time that a peer runs, after 100 ms")
+    parser.add_argument("--only", action="append", help="one network alone")
+    given = parser.parse_args()
+    settle(given, SIZES)
+    found = list(rows(given))
+    return finish("plasticity", Outcome(found, checks(found), COLUMNS), given.json, quick=given.quick)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
