@@ -127,11 +127,11 @@ def plain_steps(work: Work, history: Pasts, count: Int32[Array, ""], length: int
     """What takes the place of the native call where a program is lowered for another platform."""
 
     def body(i: Array, carry: Any) -> Any:
-        *held, rows = carry
+        states, history, edges, rows = carry
         given = {name: task.outside.changing(i) for name, task in work.tasks.items()}
-        *held, words = _plain_at(work, *held, i, given)
+        states, history, edges, words = _plain_at(work, states, history, edges, i, given)
         rows = {name: jax.lax.dynamic_update_index_in_dim(rows[name], x, i, 0) for name, x in words.items()}
-        return *held, rows
+        return states, history, edges, rows
 
     rows = {name: jnp.zeros((length, task.group.n_words), jnp.uint32) for name, task in work.tasks.items()}
     return Ran(*jax.lax.fori_loop(0, count, body, alike((*_begin(work, history), rows), work, count)))
@@ -141,12 +141,12 @@ def scanned_steps(work: Work, history: Pasts, length: int) -> Ran:
     """`length` steps in plain XLA, in a loop that has a derivative in both directions."""
 
     def body(carry: Any, x: Any) -> Any:
-        *held, words = _plain_at(work, *carry, *x)
-        return tuple(held), words
+        states, history, edges, words = _plain_at(work, *carry, *x)
+        return (states, history, edges), words
 
     given = {name: task.outside.changing() for name, task in work.tasks.items()}
-    held, rows = jax.lax.scan(body, alike(_begin(work, history), work), (jnp.arange(length, dtype=jnp.int32), given))
-    return Ran(*held, rows)
+    (states, history, edges), rows = jax.lax.scan(body, alike(_begin(work, history), work), (jnp.arange(length, dtype=jnp.int32), given))
+    return Ran(states, history, edges, rows)
 
 
 def _begin(work: Work, history: Pasts) -> tuple[dict[str, GroupState], Pasts, Held]:
@@ -295,6 +295,8 @@ def _learning(work: Work, name: str) -> NativeLearning | None:
     kind = native_name(rule) or ""
     params = {field: getattr(rule, field) for field in native_manifest().rules[kind].params}
     traces = lambda held, rules: {name: NativeTrace(held[name], dt / trace.tau, trace.nearest) for name, trace in rules.items()}  # noqa: E731
+    if held.heard is None or held.fired is None:
+        raise TypeError(f"native rules have traces of both sides; {kind} has not.")
     return NativeLearning(kind, params, traces(held.pre, rule.pre_traces()), traces(held.post, rule.post_traces()), held.heard, held.fired)
 
 

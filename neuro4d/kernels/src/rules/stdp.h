@@ -18,6 +18,7 @@ struct Stdp {
   // How changes depend on the weight, which decides what they cost.
   enum Variant { kAdditive, kMultiplicative, kAny };
   static constexpr int kVariants = 3;
+  static constexpr bool costly(int variant) { return variant == kAny; }
   static int variant(const float* p) {
     if (p[kMuPlus] == 0.0f && p[kMuMinus] == 0.0f) return kAdditive;
     return p[kMuPlus] == 1.0f && p[kMuMinus] == 1.0f ? kMultiplicative : kAny;

@@ -11,6 +11,7 @@ struct Vogels {
   static constexpr Field kPre[] = {N4_FIELD("pre.x")};
   static constexpr Field kPost[] = {N4_FIELD("post.y")};
   static constexpr int kVariants = 1;
+  static constexpr bool costly(int) { return false; }
   static int variant(const float*) { return 0; }
   static constexpr bool kPostSeesPost = false;
   enum P { kWMax, kEta, kAlone };
