@@ -14,9 +14,13 @@ _PAIRS = 1 << 18
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class CellList:
-    """Targets by cell. Cells are counted with the last axis fastest, so that neighbours along it are one run of targets."""
+    """Targets by cell. Cells are counted with the last axis fastest, so that neighbours along it are one run of targets.
+
+    Neighbours are those within `cutoff`; or, where `half` is given, those that are no further along any axis.
+    """
 
     cutoff: float
+    half: np.ndarray | None
     origin: np.ndarray
     edge: np.ndarray
     sizes: tuple[int, ...]
@@ -26,7 +30,7 @@ class CellList:
     members: np.ndarray
 
     @classmethod
-    def of(cls, xyz: np.ndarray, cutoff: float, period: np.ndarray | None) -> "CellList":
+    def of(cls, xyz: np.ndarray, cutoff: float, period: np.ndarray | None, half: np.ndarray | None = None) -> "CellList":
         """Sorts targets into cells about half as wide as the cut-off, wider where there would be many more cells than targets."""
         n, n_axes = xyz.shape
         periodic = np.zeros(n_axes, bool) if period is None else np.isfinite(period)
@@ -34,19 +38,20 @@ class CellList:
         span = (xyz.max(axis=0) - low) if n else np.zeros(n_axes)
         origin = np.where(periodic, 0.0, low)
         length = span if period is None else np.where(periodic, period, span)
-        width = cutoff * (1 + 1e-6) / (2 if n_axes <= 4 else 1)
+        far = cutoff if half is None else half
+        width = far * (1 + 1e-6) / (2 if n_axes <= 4 else 1)
         while True:
             sizes = np.maximum(1, np.floor(length / width)) + ~periodic
             if np.prod(sizes) <= max(4 * n, 1024) or np.all(sizes <= 2):
                 break
-            width *= 1.5
+            width = width * 1.5
         edge = np.where(periodic, length / sizes, width)
         counts = tuple(int(size) for size in sizes)
-        reach = tuple(math.ceil(cutoff / e) for e in edge)
+        reach = tuple(math.ceil(d / e) for d, e in zip(np.broadcast_to(far, n_axes), edge, strict=True))
         cells = _cell_numbers(_locate(xyz, origin, edge, counts, periodic)[0], counts)
         begins = np.zeros(math.prod(counts) + 1, np.int64)
         np.cumsum(np.bincount(cells, minlength=len(begins) - 1), out=begins[1:])
-        return cls(cutoff, origin, edge, counts, periodic, reach, begins, np.argsort(cells, kind="stable"))
+        return cls(cutoff, half, origin, edge, counts, periodic, reach, begins, np.argsort(cells, kind="stable"))
 
     @property
     def n_neighbours(self) -> int:
@@ -83,7 +88,10 @@ class CellList:
         gap = _gaps(offsets, inside[:, None, :-1], self.edge[:-1], np.where(self.periodic[:-1], sizes, np.inf))
         wrapped = self.periodic[:-1]
         cells[..., wrapped] %= sizes[wrapped]
-        left = self.cutoff**2 * (1 + 1e-9) - np.einsum("...i,...i->...", gap, gap)
+        if self.half is None:
+            left = self.cutoff**2 * (1 + 1e-9) - np.einsum("...i,...i->...", gap, gap)
+        else:
+            left = np.where((gap <= self.half[:-1] * (1 + 1e-9)).all(axis=-1), self.half[-1] ** 2 * (1 + 1e-9), -1.0)
         valid = ((cells >= 0) & (cells < sizes)).all(axis=-1) & (left >= 0)
         base = np.where(valid, _cell_numbers(cells, self.sizes[:-1]), 0) * self.sizes[-1]
         half = np.sqrt(np.maximum(left, 0)) * (1 + 1e-9) / self.edge[-1]

@@ -19,6 +19,10 @@ class AbstractMask(AbstractPart):
     def reach(self, axes: int) -> float:
         """The radius of a ball that holds it in so many axes, um. Raises `ValueError` where it is of another number of axes."""
 
+    def box(self, axes: int) -> Float[np.ndarray, "axes"] | None:
+        """Half of each edge of a box that holds it, um, for masks that a ball holds badly; else `None`."""
+        return None
+
     @abc.abstractmethod
     def holds(self, delta: Float[np.ndarray, "n axes"]) -> Bool[np.ndarray, "n"]:
         """Which displacements belong to it."""
@@ -96,6 +100,9 @@ class BoxMask(AbstractMask):
     def reach(self, axes):
         return float(np.linalg.norm(_each(self.half, axes, "BoxMask.half"))) * SLACK
 
+    def box(self, axes):
+        return _each(self.half, axes, "BoxMask.half") * SLACK
+
     def holds(self, delta):
         return (np.abs(delta) <= self.half * SLACK).all(axis=-1)
 
@@ -121,6 +128,9 @@ class EllipsoidMask(AbstractMask):
 
     def reach(self, axes):
         return float(_each(self.radii, axes, "EllipsoidMask.radii").max()) * SLACK
+
+    def box(self, axes):
+        return _each(self.radii, axes, "EllipsoidMask.radii") * SLACK
 
     def holds(self, delta):
         scaled = delta / self.radii

@@ -1,6 +1,7 @@
 """Pairs of neurons that are connected independently, each with a probability that follows from where they are."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -41,19 +42,23 @@ class NearPairs:
         counts = np.bincount(pre, minlength=ends.n_pre).astype(np.int64)
         return Stored(counts, (keys - pre * ends.n_post).astype(np.int32))
 
-    def _reach(self, axes: int) -> float | None:
-        """How far an edge can go, um."""
+    def _reach(self, axes: int) -> tuple[float | None, np.ndarray | None]:
+        """How far an edge can go, um; and half of the edges of a box around all targets, where that is the smaller one."""
         if self.scale.ndim and len(self.scale) != axes:
             raise ValueError(f"{self.rule}.scale has one length for each of the {axes} axes; got {len(self.scale)}.")
         bounds = [] if self.cutoff is None else [self.cutoff * SLACK]
         bounds += [] if self.mask is None else [self.mask.reach(axes)]
-        return min(bounds, default=None)
+        reach, box = min(bounds, default=None), None if self.mask is None else self.mask.box(axes)
+        if reach is None or box is None:
+            return reach, None
+        ball = math.pi ** (axes / 2) / math.gamma(axes / 2 + 1) * reach**axes
+        return reach, box if np.prod(2 * box) < ball else None
 
     def _candidates(self, ends: Ends, places: "Places") -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Numbers of pairs (`source * n_post + target`) that may be connected and their words, in pieces of ascending sources."""
-        reach = self._reach(places.post.shape[1])
+        reach, box = self._reach(places.post.shape[1])
         if reach is not None:
-            cells = CellList.of(places.post, reach, ends.wrap)
+            cells = CellList.of(places.post, reach, ends.wrap, box)
             if cells.n_neighbours <= ends.n_post:  # otherwise it is less work to look at every target
                 for pair in cells.pairs(places.pre):
                     word = words(ends.address, pair)
