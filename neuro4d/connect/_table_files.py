@@ -92,7 +92,9 @@ def _cells(reader: Any, places: list[int], width: int, where: str) -> tuple[list
     lines: list[int] = []
     for row in reader:
         if len(row) != width:
-            raise ValueError(f"{where}: row {len(rows)} (line {reader.line_num}) has {len(row)} cells, the first line names {width} columns.")
+            raise ValueError(
+                f"{where}: row {len(rows)} (line {reader.line_num}) has {len(row)} cells, the first line names {width} columns."
+            )
         rows.append(row)
         lines.append(reader.line_num)
     return [[row[place] for row in rows] for place in places], lines
