@@ -24,6 +24,9 @@ CLEARLY = 0.97
 EAGER = 0.3
 """By which share of its length a part that spikes more is ahead of one that spikes less, times the logarithm of the ratio: found on the cortical microcircuit, of which `benchmarks/mapping.py --full` says what it saves."""
 
+WHOLE = 128
+"""Up to so many rows or columns all singular vectors are found at once: what few synapses make is degenerate, and iterations then begin anew at random."""
+
 ROWS = 512
 """Sources whose cores are looked at together."""
 
@@ -234,6 +237,21 @@ def _busiest(matrix: sp.csc_matrix, spikes: Float[np.ndarray, " k"]) -> Neurons:
     return np.argsort(-(matrix.T @ spikes), kind="stable")
 
 
+def _singular(matrix: sp.csc_matrix, k: int) -> Float[np.ndarray, "k columns"]:
+    """The first right singular vectors, `k` at most: the same ones each time, also where several values are equal."""
+    rows, columns = (np.flatnonzero(np.diff(form.indptr)) for form in (matrix.tocsr(), matrix.tocsc()))
+    filled = matrix.tocsr()[rows][:, columns]
+    if min(filled.shape) <= WHOLE:
+        vectors = np.linalg.svd(filled.toarray(), full_matrices=False)[2][:k]
+    else:
+        rng = np.random.default_rng(0)
+        _, values, vectors = svds(filled, k=k, v0=rng.standard_normal(min(filled.shape)), tol=1e-3, random_state=rng)
+        vectors = vectors[np.argsort(-values)]
+    found = np.zeros((len(vectors), matrix.shape[1]))
+    found[:, columns] = vectors
+    return found
+
+
 def _spectral(matrix: sp.csc_matrix) -> Int[np.ndarray, "k axes"]:
     """The leading singular vectors of the normalised matrix after the first, which only holds degrees, as ranks from 0 to 255."""
     k = min(5, min(matrix.shape) - 1)
@@ -241,8 +259,6 @@ def _spectral(matrix: sp.csc_matrix) -> Int[np.ndarray, "k axes"]:
         return np.zeros((matrix.shape[1], 0), np.int64)
     scale = [1 / np.sqrt(np.maximum(np.asarray(matrix.sum(axis=axis)).ravel(), 1)) for axis in (1, 0)]
     normal = sp.diags(scale[0]) @ matrix @ sp.diags(scale[1])
-    start = np.random.default_rng(0).standard_normal(min(matrix.shape))
-    _, values, vectors = svds(normal, k=k, v0=start, tol=1e-3)
-    leading = vectors[np.argsort(-values)][1:] * scale[1]
+    leading = _singular(normal, k)[1:] * scale[1]
     ranks = np.argsort(np.argsort(leading, axis=1, kind="stable"), axis=1, kind="stable")
     return (ranks * 256 // matrix.shape[1]).T

@@ -59,7 +59,7 @@ def reached_native(
 
 def turned_native(start: Int[np.ndarray, " rows+1"], place: Int[np.ndarray, " k"], n: int) -> tuple[Int[np.ndarray, " n+1"], Int[np.ndarray, " k"]]:
     """The rows that name each of `n` places, ascending: where those of a place begin, and the rows."""
-    return _module().turned(_int64(start), _int32(place), n)
+    return _module().turned(_int64(start), _int32(place), n, n_cores())
 
 
 def fill_native(table: FillTable, now: int, low: int, end: int, most: int, limits: CoreLimits) -> tuple[list[int], int]:

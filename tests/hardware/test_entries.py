@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neuro4d.hardware import _entries, _fill
+from neuro4d.hardware import _entries, _fill, _incoming
 from neuro4d.hardware._loads import load_model
 from neuro4d.hardware._packing import CapacityError
 from neuro4d.hardware._partition import partition, used
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(not native_available(), reason="there are no nat
 
 def plainly(call):
     with pytest.MonkeyPatch.context() as patch:
-        for module in (_entries, _fill):
+        for module in (_entries, _fill, _incoming):
             patch.setattr(module, "native_available", lambda: False)
         return call()
 
@@ -49,6 +49,26 @@ def test_chips_of_the_files_too(work, name):
     windows = np.ones((2, work.n))
     native, plain = numbers(work, chip, "sequential", windows), plainly(lambda: numbers(work, chip, "sequential", windows))
     assert (native == plain) if isinstance(native, str) else all(np.array_equal(a, b) for a, b in zip(native, plain, strict=True))
+
+
+def test_threads_change_nothing():
+    """Tables that are large enough for several threads, with places in order and in none."""
+    rng = np.random.default_rng(0)
+    n, k = 4000, 1_200_000
+    start = np.concatenate([[0], np.sort(rng.integers(0, k, n - 1)), [k]])
+    core, home, spikes = np.sort(rng.integers(0, 300, n)).astype(np.int32), rng.integers(0, 300, n).astype(np.int32), rng.exponential(1, (7, n))
+    jumbled = rng.integers(0, n, k).astype(np.int32)
+    place = jumbled[np.lexsort((jumbled, np.repeat(np.arange(n), np.diff(start))))]
+    axes = rng.integers(0, 50, (3, 300)).astype(np.int16)
+
+    def counted():
+        table = _entries.table_of(start, place, core)
+        sums = _entries.arriving(table.start, table.core, table.synapses.astype(np.float32), spikes, 300)
+        turned = [*_incoming._turned(start, place), *_incoming._turned(start, jumbled)]
+        stored = _entries.stored(table, np.arange(10_000), 300)
+        return [*table, _entries.reached(start, place, core, home), _entries.staying(table, home), _entries.apart(table, home, axes), *sums, *turned, *stored]
+
+    assert all(np.array_equal(a, b) for a, b in zip(counted(), plainly(counted), strict=True))
 
 
 def test_tables_that_do_not_fit_together_are_refused():

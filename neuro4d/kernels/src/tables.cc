@@ -146,8 +146,27 @@ nb::object reached(Column<int64_t> start, Column<int32_t> place, Column<int32_t>
   return made(std::move(found), {n});
 }
 
+// Rows whose places ascend are walked piece by piece, so that what is written at a time fits into a cache.
+void scatter(const int64_t* first, size_t rows, const int32_t* where, const int64_t* begins, size_t low, size_t high, int64_t* free, int32_t* found) {
+  constexpr int64_t kPiece = 1 << 18;
+  std::vector<int64_t> at(first, first + rows);
+  if (low > 0)
+    for (size_t i = 0; i < rows; ++i)
+      at[i] = std::lower_bound(where + first[i], where + first[i + 1], static_cast<int32_t>(low)) - where;
+  while (low < high) {
+    size_t end = static_cast<size_t>(std::upper_bound(begins + low, begins + high, begins[low] + kPiece) - begins);
+    end = std::max(std::min(end - 1, high), low + 1);
+    for (size_t i = 0; i < rows; ++i) {
+      int64_t k = at[i];
+      for (; k < first[i + 1] && where[k] < static_cast<int32_t>(end); ++k) found[free[where[k]]++] = static_cast<int32_t>(i);
+      at[i] = k;
+    }
+    low = end;
+  }
+}
+
 // The columns of a table by themselves: for each of `n`, the rows that name it, ascending, one as often as it does.
-nb::tuple turned(Column<int64_t> start, Column<int32_t> place, size_t n) {
+nb::tuple turned(Column<int64_t> start, Column<int32_t> place, size_t n, int threads) {
   const size_t rows = rows_of(start, place.size()), all = place.size();
   require(below(place.data(), all, n), "places are some of those there are");
   const int64_t* const first = start.data();
@@ -156,11 +175,20 @@ nb::tuple turned(Column<int64_t> start, Column<int32_t> place, size_t n) {
   std::unique_ptr<int32_t[]> found(new int32_t[all]);
   {
     nb::gil_scoped_release release;
-    for (size_t k = 0; k < all; ++k) ++begins[where[k] + 1];
+    bool ascending = true;
+    for (size_t i = 0; i < rows; ++i)
+      for (int64_t k = first[i]; k < first[i + 1]; ++k) {
+        ++begins[where[k] + 1];
+        ascending &= k == first[i] || where[k - 1] <= where[k];
+      }
     for (size_t j = 0; j < n; ++j) begins[j + 1] += begins[j];
     std::vector<int64_t> free(begins.get(), begins.get() + n);
-    for (size_t i = 0; i < rows; ++i)
-      for (int64_t k = first[i]; k < first[i + 1]; ++k) found[free[where[k]]++] = static_cast<int32_t>(i);
+    if (ascending) {
+      in_ranges(begins.get(), n, threads, [&](size_t low, size_t high) { scatter(first, rows, where, begins.get(), low, high, free.data(), found.get()); });
+    } else {
+      for (size_t i = 0; i < rows; ++i)
+        for (int64_t k = first[i]; k < first[i + 1]; ++k) found[free[where[k]]++] = static_cast<int32_t>(i);
+    }
   }
   return nb::make_tuple(made(std::move(begins), {n + 1}), made(std::move(found), {all}));
 }
