@@ -25,7 +25,7 @@ from neuro4d.bench._peers import ask
 from neuro4d.bench._result import median
 
 SIZES = {"ms": (1000, 100), "repeats": (3, 1), "percent": (100, 10)}
-DRIVE = 9.5
+DRIVE = 7.7
 """Hz of each external source, of which there are as many as excitatory inputs: neurons then fire at about 10 Hz."""
 COLUMNS = (
     Column("network", "network"),
