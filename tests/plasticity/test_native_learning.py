@@ -92,6 +92,13 @@ def test_steps_calls_and_sweeps_are_equal_bit_for_bit(models):
     assert same(looked, whole) and all(len(x) == STEPS for x in seen.values())
 
 
+def test_the_stamp_of_the_first_step_changes_no_weight(models):
+    """Also where the counter wraps on the way."""
+    model, given = models[0], trains(0.05, 0.05)
+    weights = [[edges.weight for edges in all_steps(model, model.init(KEY, start=start), given).edges.values()] for start in (0, 2**32 - 150)]
+    assert same(*weights)
+
+
 def test_lanes_are_single_runs(models):
     model, given = models[0], trains(0.05, 0.05)
     states = jax.vmap(model.init)(jr.split(KEY, 3))

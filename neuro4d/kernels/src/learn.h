@@ -46,7 +46,8 @@ struct FadeTable {
   float whole = 0;
   bool ordered = true;  // whether each step has a smaller factor than the one before; not where nearly nothing fades
 
-  uint32_t within(uint32_t step) const { return step & ((1u << bits) - 1u); }
+  uint32_t mask() const { return (1u << bits) - 1u; }
+  uint32_t within(uint32_t elapsed) const { return elapsed & mask(); }
 };
 
 struct LearnEntry;
@@ -62,7 +63,7 @@ struct Learning {
   uint32_t* fired = nullptr;         // (n_target,): the step of the last spike
   float* weight = nullptr;           // (n_edges,)
   int64_t n_target = 0, width = 0, n_ports = 0;
-  uint32_t first_step = 0;
+  uint32_t first_step = 0, start = 0;  // of the call, and of the trial: periods count from its beginning
   int64_t n_past = kRecent;               // kRecent to kMostPast
   int32_t* recent = nullptr;              // (n_blocks, block_size, kRecent): steps of the last spikes, the newest first; 0: none
   int32_t* older = nullptr;               // (n_blocks, n_past - kRecent, block_size): of those before
@@ -72,6 +73,9 @@ struct Learning {
   FadeTable fade_post[kMostTraces];       // of the traces of targets
   float* now[kMostTraces] = {};           // (n_blocks, block_size): traces of the targets, but for the factor of the present step
   BlockPast* blocks = nullptr;            // (n_blocks,)
+
+  // Steps since the beginning of the trial, at a step of the call.
+  uint32_t elapsed(int32_t step) const { return first_step - start + static_cast<uint32_t>(step - 1); }
 
   // A step of the clock as one of the call. What lies very far back has faded.
   int32_t in_call(uint32_t step) const {

@@ -35,7 +35,7 @@ struct Learns {
   template <typename T>
   void replay(const RowPiece& piece, const T* t, int32_t base) const {
     const int64_t at = piece.delay * x.n_source + piece.source;
-    const uint32_t heard = l.heard[at], since = l.first_step + static_cast<uint32_t>(base - 1), period = l.blocks[block].period;
+    const uint32_t heard = l.heard[at] - l.start, since = l.elapsed(base), period = l.blocks[block].period;
     const F trace = splat(l.pre[0][at] * l.fade.rise[l.fade.within(heard)]);
     if (l.fade.ordered && heard >> l.fade.bits == period && since >> l.fade.bits == period) {
       replay_period(piece, t, trace, l.fade.fall[l.fade.within(since)]);
@@ -81,8 +81,8 @@ struct Learns {
 
   // The factor of a step of this period; 2 of any other.
   F factor_of(I step) const {
-    const U clock = same_bits<U>(step + splat(static_cast<int32_t>(l.first_step - 1)));
-    const U all = same_bits<U>(splat(static_cast<int32_t>((1u << l.fade.bits) - 1u)));
+    const U clock = same_bits<U>(step + splat(static_cast<int32_t>(l.elapsed(0))));
+    const U all = same_bits<U>(splat(static_cast<int32_t>(l.fade.mask())));
     const I now = equal(same_bits<I>(clock >> l.fade.bits), splat(static_cast<int32_t>(l.blocks[block].period))) & above(step, splat(0));
     return select(now, gather(l.fade.fall, same_bits<I>(clock & all)), splat(2.0f));
   }
@@ -90,17 +90,17 @@ struct Learns {
   // The same wherever spikes fell.
   template <typename T>
   void replay_any(const RowPiece& piece, const T* t, F trace, uint32_t heard, int32_t base) const {
-    const I from = splat(base), period = splat(static_cast<int32_t>(heard >> l.fade.bits));
-    const U all = same_bits<U>(splat(static_cast<int32_t>((1u << l.fade.bits) - 1u)));
+    const I from = splat(base);
+    const U all = same_bits<U>(splat(static_cast<int32_t>(l.fade.mask()))), begin = same_bits<U>(splat(static_cast<int32_t>(heard & ~l.fade.mask())));
     float* const weight = l.weight + piece.begin;
     each_vector(piece.n, [&](Lanes lanes) N4_INLINE_LAMBDA {
       const Recent<I> last = recent_of<I>(recent, t, lanes);
       if (none(above(last.of[0], from))) return;
       F w = get<F>(weight, lanes);
       const auto see = [&](I step, int64_t age) N4_INLINE_LAMBDA {
-        const U clock = same_bits<U>(step + splat(static_cast<int32_t>(l.first_step - 1)));
+        const U clock = same_bits<U>(step + splat(static_cast<int32_t>(l.elapsed(0))));
         const F left = trace * gather(l.fade.fall, same_bits<I>(clock & all));
-        const F between = fading_f32(floats_of(period - same_bits<I>(clock >> l.fade.bits)) * splat(l.fade.whole));
+        const F between = fading_f32(floats_of(same_bits<I>(((clock & ~all) - begin) >> l.fade.bits)) * splat(-l.fade.whole));
         w = select(above(step, from), spiked(w, left * between, t, lanes, age), w);
       };
       if (!none(above(last.of[kRecent - 1], from))) {
@@ -143,8 +143,7 @@ struct Learns {
     F before[kPre];
     for (int64_t k = 0; k < kPre; ++k) before[k] = splat(l.pre[k][at]) * fading_f32(steps * pre_rate[k]);
     F fall[kPost];
-    const uint32_t clock = l.first_step + static_cast<uint32_t>(step - 1);
-    for (int64_t k = 0; k < kPost; ++k) fall[k] = splat(l.fade_post[k].fall[l.fade_post[k].within(clock)]);
+    for (int64_t k = 0; k < kPost; ++k) fall[k] = splat(l.fade_post[k].fall[l.fade_post[k].within(l.elapsed(step))]);
     float* const weight = l.weight + piece.begin;
     each_vector(piece.n, [&](Lanes lanes) N4_INLINE_LAMBDA {
       const I j = ids_of(t, lanes);
@@ -206,14 +205,14 @@ void know_traces(const Delivery& x, const Learning& l, int64_t block, int32_t st
   const int64_t low = block * l.width, n = l.n_target - low < l.width ? l.n_target - low : l.width;
   for (int64_t k = 0; k < Traces<Rule>::kPost; ++k) {
     const FadeTable& fade = l.fade_post[k];
-    const uint32_t period = (l.first_step + static_cast<uint32_t>(step - 1)) >> fade.bits;
+    const uint32_t period = l.elapsed(step) >> fade.bits;
     if (l.blocks[block].now_period[k] == period) continue;
     l.blocks[block].now_period[k] = period;
     float* const now = l.now[k] + block * x.block_size;
-    const U all = same_bits<U>(splat(static_cast<int32_t>((1u << fade.bits) - 1u)));
+    const U all = same_bits<U>(splat(static_cast<int32_t>(fade.mask()))), begin = same_bits<U>(splat(static_cast<int32_t>(l.elapsed(step) & ~fade.mask())));
     each_vector(n, [&](Lanes at) N4_INLINE_LAMBDA {
-      const U fired = get<U>(l.fired + low, at);
-      const F between = fading_f32(floats_of(same_bits<I>(fired >> fade.bits) - splat(static_cast<int32_t>(period))) * splat(fade.whole));
+      const U fired = get<U>(l.fired + low, at) - same_bits<U>(splat(static_cast<int32_t>(l.start)));
+      const F between = fading_f32(floats_of(same_bits<I>((begin - (fired & ~all)) >> fade.bits)) * splat(-fade.whole));
       put(now, get<F>(l.post[k] + low, at) * gather(fade.rise, same_bits<I>(fired & all)) * between, at);
     });
     for (int64_t port = 1; port < l.n_ports; ++port) std::memcpy(now + port * l.width, now, static_cast<size_t>(n) * sizeof(float));
@@ -262,7 +261,7 @@ inline void push_front(V* first, int64_t n, int64_t stride, V newest) {
 template <class Rule>
 void learn_fire(const Delivery& x, const Learning& l, int64_t block, int32_t step, const uint32_t* words) {
   BlockPast& past_of = l.blocks[block];
-  const uint32_t clock = l.first_step + static_cast<uint32_t>(step - 1);
+  const uint32_t clock = l.elapsed(step);
   int32_t* const recent = l.recent + block * kRecent * x.block_size;
   float* const fresh = l.fresh + block * kRecent * x.block_size;
   const int64_t n_older = l.n_past - kRecent;
@@ -290,7 +289,7 @@ void learn_fire(const Delivery& x, const Learning& l, int64_t block, int32_t ste
 template <class Rule>
 void learn_enter(const Delivery& x, const Learning& l, int64_t block, int32_t step, const uint32_t* words) {
   if (l.blocks[block].last != step) return;
-  const uint32_t clock = l.first_step + static_cast<uint32_t>(step - 1);
+  const uint32_t clock = l.elapsed(step);
   each_fired(l, block, words, [&](int64_t j) {
     const int64_t neuron = block * l.width + j;
     for (int64_t k = 0; k < Traces<Rule>::kPost; ++k) {
@@ -300,7 +299,7 @@ void learn_enter(const Delivery& x, const Learning& l, int64_t block, int32_t st
       if (l.blocks[block].now_period[k] != clock >> fade.bits) continue;  // made anew before it is read
       for (int64_t port = 0; port < l.n_ports; ++port) l.now[k][block * x.block_size + port * l.width + j] = after * fade.rise[fade.within(clock)];
     }
-    l.fired[neuron] = clock;
+    l.fired[neuron] = clock + l.start;
   });
 }
 

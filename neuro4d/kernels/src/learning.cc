@@ -82,7 +82,7 @@ ffi::Error read_learning(CallBuffers* buffers, int64_t number, int64_t n_target,
 }
 
 void describe_learning(const LearnOperands& operands, const Delivery& x, const BatchShape& batch, int64_t b, int64_t n_target, int64_t n_ports, int64_t n_steps,
-                       int64_t isa, LearningElement* out) {
+                       int64_t isa, uint32_t start, LearningElement* out) {
   const RulePart& rule = manifest().rules[operands.rule];
   Learning& l = out->learning;
   l.params = operands.params.at<float>(batch, b);
@@ -95,6 +95,7 @@ void describe_learning(const LearnOperands& operands, const Delivery& x, const B
   l.n_ports = n_ports;
   l.width = x.block_size / std::max<int64_t>(n_ports, 1);
   l.first_step = x.step;
+  l.start = start;
   l.n_past = std::max(kRecent, std::min(n_steps, kMostPast));
   const size_t sums = static_cast<size_t>(x.n_blocks * x.block_size);
   out->recent.assign(sums * static_cast<size_t>(kRecent), 0);

@@ -32,8 +32,8 @@ struct LearningElement {
   std::vector<BlockPast> blocks;
 };
 
-// `x` describes its synapses; a call makes `n_steps` steps from `first_step` on.
+// `x` describes its synapses; a call makes `n_steps` steps from `x.step` on, of a trial that began at `start`.
 void describe_learning(const LearnOperands& operands, const Delivery& x, const BatchShape& batch, int64_t b, int64_t n_target, int64_t n_ports, int64_t n_steps,
-                       int64_t isa, LearningElement* out);
+                       int64_t isa, uint32_t start, LearningElement* out);
 
 }  // namespace neuro4d

@@ -129,7 +129,8 @@ ffi::Error describe_group(const RunCall& call, size_t g, int64_t b, Element* who
     whole->expected += expected_nanoseconds(x) * (path.learn.learns() ? cost::kLearning : 1.0);
     if (path.learn.learns()) {
       const int64_t n_ports = static_cast<int64_t>(group.ports.size());
-      describe_learning(path.learn, x, call.batch, b, group.n, n_ports, whole->n_steps, call.isa, &e->learnings[e->deliveries.size()]);
+      describe_learning(path.learn, x, call.batch, b, group.n, n_ports, whole->n_steps, call.isa,
+                        *call.start.at<uint32_t>(call.batch, b), &e->learnings[e->deliveries.size()]);
       whole->learns = true;
     }
     e->deliveries.push_back(x);

@@ -12,7 +12,7 @@ struct Triplet {
   static constexpr Field kPre[] = {N4_FIELD("pre.r1"), N4_FIELD("pre.r2")};
   static constexpr Field kPost[] = {N4_FIELD("post.o1"), N4_FIELD("post.o2")};
   static constexpr int kVariants = 1;
-  static constexpr bool costly(int) { return false; }
+  static constexpr bool costly(int) { return true; }
   static int variant(const float*) { return 0; }
   static constexpr bool kPostSeesPost = true;
   enum P { kWMax, kA2Plus, kA3Plus, kA2Minus, kA3Minus };
