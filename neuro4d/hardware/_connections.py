@@ -19,6 +19,14 @@ class Piece(NamedTuple):
     post: Int[np.ndarray, " k"]
 
 
+class Run(NamedTuple):
+    """Synapses of ascending sources: how many each `source` has, `(k,)`, and the neurons `post` that they lead to, one source behind the other."""
+
+    source: Int[np.ndarray, " k"]
+    number: Int[np.ndarray, " k"]
+    post: Int[np.ndarray, " synapses"]
+
+
 class AbstractConnections(abc.ABC):
     """The synapses between the neurons of a workload."""
 
@@ -30,6 +38,13 @@ class AbstractConnections(abc.ABC):
     @abc.abstractmethod
     def pieces(self) -> Iterator[Piece]:
         """All of them, some at a time; the same pieces each time."""
+
+    def runs(self, place: Int[np.ndarray, " n"]) -> Iterator[Run]:
+        """The same by ascending sources, each in one run of a piece at most once, with `place[post]` in place of targets."""
+        for pre, post in self.pieces():
+            for some in _ascending(pre):
+                begin = np.flatnonzero(np.concatenate([[True], pre[some][1:] != pre[some][:-1]]))
+                yield Run(pre[some][begin], np.diff(begin, append=some.stop - some.start), place[post[some]])
 
 
 class ModelConnections(AbstractConnections):
@@ -50,13 +65,29 @@ class ModelConnections(AbstractConnections):
         return self.model.n_synapses
 
     def pieces(self) -> Iterator[Piece]:
+        for source, number, post in self._rows(np.arange(self.model.n_neurons, dtype=np.int32)):
+            yield Piece(np.repeat(source, number), post)
+
+    def runs(self, place: Int[np.ndarray, " n"]) -> Iterator[Run]:
+        for source, number, post in self._rows(place):
+            some = number > 0
+            if (np.diff(source[some]) > 0).all():
+                yield Run(source[some], number[some], post)
+            else:
+                first = np.concatenate([[0], np.cumsum(number)])
+                for part in _ascending(source):
+                    here = np.flatnonzero(some[part]) + part.start
+                    yield Run(source[here], number[here], post[first[part.start] : first[part.stop]])
+
+    def _rows(self, place: Int[np.ndarray, " n"]) -> Iterator[Run]:
+        """Rows of the pathways, some at a time; a source may have none, and sources may not ascend."""
         for path in self.model.pathways.values():
-            pre, post = self.number_of[path.source], self.number_of[path.target]
+            pre, post = self.number_of[path.source], place[self.number_of[path.target]]
             bounds = np.asarray(path.bounds)
             each = bounds[:, -1].astype(np.int64) - bounds[:, 0]
             for low, high in ranges(np.concatenate([[0], np.cumsum(each)])):
                 number, where = host_targets(path, low, high)
-                yield Piece(np.repeat(pre[low:high], number), post[where])
+                yield Run(pre[low:high], number, post[where])
 
 
 class ListedConnections(AbstractConnections):
@@ -79,3 +110,12 @@ def first_of(model: Model) -> dict[str, int]:
     """The number of the first neuron of each population."""
     sizes = [span.size for span in model.populations.values()]
     return dict(zip(model.populations, np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(int).tolist(), strict=True))
+
+
+def _ascending(pre: Int[np.ndarray, " k"]) -> Iterator[slice]:
+    """A piece may go through its sources in more than one run."""
+    low = 0
+    for high in (*(np.flatnonzero(pre[1:] < pre[:-1]) + 1).tolist(), len(pre)):
+        if high > low:
+            yield slice(low, high)
+        low = high

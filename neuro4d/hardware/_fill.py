@@ -41,9 +41,15 @@ class NativeFill(AbstractFill):
         self.now, self.seen = 0, (np.zeros(n, np.int32), np.zeros(n, np.int32))
 
     def ends(self, low: int, end: int, most: int) -> list[int]:
-        take = [self.limits.get(name, UNKNOWN) for name in ("neurons", "axons_in", "memory")]
         table = FillTable(self.incoming.start, self.incoming.source, self.more, self.leaving, *self.seen)
-        found, self.now = fill_native(table, self.now, low, end, most, CoreLimits(*take, self.own, float(self.limits.get("axons_out", np.inf))))
+        limits = CoreLimits(
+            neurons=self.limits["neurons"],
+            axons_in=self.limits.get("axons_in", UNKNOWN),
+            memory=self.limits.get("memory", UNKNOWN),
+            own=self.own,
+            axons_out=float(self.limits.get("axons_out", np.inf)),
+        )
+        found, self.now = fill_native(table, self.now, low, end, most, limits)
         return found
 
 

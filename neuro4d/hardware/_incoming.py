@@ -1,13 +1,10 @@
 """Synapses of an order of neurons, read once: by target, to fill cores, and by source, to say which cores each neuron reaches."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
-
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Int
 
-from neuro4d.hardware._connections import AbstractConnections
+from neuro4d.hardware._connections import AbstractConnections, Run
 from neuro4d.hardware._entries import table_of
 from neuro4d.hardware._groups import ranges
 from neuro4d.hardware._placement import FanOut
@@ -45,14 +42,6 @@ class Incoming:
         return table_of(self.first, self.place, core)
 
 
-class Run(NamedTuple):
-    """Synapses of ascending sources: how many each `source` has, `(k,)`, and `where` they lead, one source behind the other."""
-
-    source: Int[np.ndarray, " k"]
-    number: Int[np.ndarray, " k"]
-    where: Int[np.ndarray, " synapses"]
-
-
 def _turned(first: Int[np.ndarray, " n+1"], place: Int[np.ndarray, " k"]) -> tuple[Int[np.ndarray, " n+1"], Int[np.ndarray, " k"]]:
     """The same synapses by the other end, ascending."""
     if native_available():
@@ -79,11 +68,7 @@ def _by_source(
 ) -> tuple[Int[np.ndarray, " n+1"], Int[np.ndarray, " synapses"]]:
     """All pieces as one table: where the places of each source begin, and its places, which may not ascend."""
     n = len(place)
-    runs: list[Run] = []
-    for pre, post in connections.pieces():
-        for some in _ascending(pre):
-            begin = np.flatnonzero(np.concatenate([[True], pre[some][1:] != pre[some][:-1]]))
-            runs.append(Run(pre[some][begin], np.diff(begin, append=some.stop - some.start), place[post[some]]))
+    runs = [run for run in connections.runs(place) if len(run.source)]
     counts = np.zeros(n, np.int64)
     for run in runs:
         counts[run.source] += run.number
@@ -98,15 +83,6 @@ def _by_source(
         free[source] += number
         runs[i] = NOTHING
     return first, found
-
-
-def _ascending(pre: Int[np.ndarray, " k"]) -> Iterator[slice]:
-    """A piece may go through its sources in more than one run."""
-    low = 0
-    for high in (*(np.flatnonzero(pre[1:] < pre[:-1]) + 1).tolist(), len(pre)):
-        if high > low:
-            yield slice(low, high)
-        low = high
 
 
 NOTHING = Run(np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int32))

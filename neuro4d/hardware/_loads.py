@@ -60,7 +60,8 @@ class LoadModel(eqx.Module):
         home = (lambda x: jax.ops.segment_sum(x, self.home, len(self.neurons))) if traced else self._at_home
         events = arriving + self.outside
         share = -(jnp if traced else np).expm1(-events / self.neurons)
-        along, across, between = self.hops @ spikes.T
+        # Not by `@` with NumPy: threads of a BLAS that wait for each other cost more than this product.
+        along, across, between = self.hops @ spikes.T if traced else np.einsum("kn,...n->k...", self.hops, spikes)
         return Loads(
             events=events,
             active=self.neurons * share,

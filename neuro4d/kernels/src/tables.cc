@@ -148,7 +148,7 @@ nb::object reached(Column<int64_t> start, Column<int32_t> place, Column<int32_t>
 
 // Rows whose places ascend are walked piece by piece, so that what is written at a time fits into a cache.
 void scatter(const int64_t* first, size_t rows, const int32_t* where, const int64_t* begins, size_t low, size_t high, int64_t* free, int32_t* found) {
-  constexpr int64_t kPiece = 1 << 18;
+  constexpr int64_t kPiece = 1 << 20;
   std::vector<int64_t> at(first, first + rows);
   if (low > 0)
     for (size_t i = 0; i < rows; ++i)
