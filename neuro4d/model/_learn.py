@@ -4,12 +4,12 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int32, UInt32
+from jaxtyping import Array, Bool, Float, UInt32
 
 from neuro4d.model._fields import ModelFields
-from neuro4d.model._learn_wide import is_wide
+from neuro4d.model._learn_wide import ends, fired_before, is_wide
 from neuro4d.model._state import EdgeState
-from neuro4d.ops import History, Pathway, Visit, arriving_rows, edge_table, fold_rows, unpack
+from neuro4d.ops import History, Pathway, Visit, fold_rows, unpack
 from neuro4d.plasticity import AbstractPlasticity, Seen, Trace
 
 EDGES_AT_ONCE = 1 << 10
@@ -53,11 +53,11 @@ def _learn_one(item: Learner, held: EdgeState, history: History, words: UInt32[A
     """Rules see traces that have passed through the step; the spikes of the step enter them afterwards."""
     path, rule = item.path, item.rule
     fired = unpack(words, path.n_target)
-    source, which, target = _ends(path)
+    source, which, target, _ = ends(path)
     pre = _faded(held.pre, rule.pre_traces(), item.dt, step, held.heard)
     post = _faded(held.post, rule.post_traces(), item.dt, step, held.fired)
     real, heard = source < path.n_source, jnp.minimum(source, path.n_source - 1)
-    arrived = _arrived(path, history, step) if pre else None
+    arrived = fired_before(history, path.delays, path.n_source, step) if pre else None
     seen = Seen(
         _arrivals(path, history, step) if arrived is None else real & arrived[which, heard],
         real & fired[target],
@@ -109,19 +109,3 @@ def _arrivals(path: Pathway, history: History, step: UInt32[Array, ""]) -> Bool[
 
     nothing = jnp.zeros(path.targets.shape[0], bool)
     return fold_rows(path, history.ids, history.count, step, nothing, mark, EDGES_AT_ONCE)[0]
-
-
-def _arrived(path: Pathway, history: History, step: UInt32[Array, ""]) -> Bool[Array, "D n_source"]:
-    """For every delay, the sources whose spikes arrive in this step."""
-    rows = arriving_rows(step, path.delays, history.count.shape[0])
-    along = jnp.arange(path.n_source)
-    ids = jnp.where(along < history.count[rows][:, None], history.ids[rows], path.n_source)
-    nothing = jnp.zeros((rows.shape[0], path.n_source), bool)
-    return nothing.at[jnp.arange(rows.shape[0])[:, None], ids].set(True, mode="drop")
-
-
-def _ends(path: Pathway) -> tuple[Int32[Array, " nnz"], Int32[Array, " nnz"], Int32[Array, " nnz"]]:
-    """Source, number of the delay and target of every synapse; padding has the source `n_source`."""
-    source, which, block = edge_table(path)
-    neuron = block * path.width + path.targets.astype(jnp.int32) % path.width
-    return source, which, jnp.minimum(neuron, path.n_target - 1)

@@ -79,8 +79,7 @@ def _learn_one(model: ModelFields, name: str, state: State, after: dict[str, Ste
     steps = state.step - state.start + 1
 
     def changed() -> tuple[Array, dict[str, Array], Array | None]:
-        source, which, block = edge_table(path)
-        target = jnp.minimum(block * path.width + path.targets.astype(jnp.int32) % path.width, path.n_target - 1)
+        source, which, target, block = ends(path)
         real, source = source < path.n_source, jnp.minimum(source, path.n_source - 1)
         seen = Seen(
             real & _at(arrived, which, source),
@@ -132,15 +131,22 @@ def _at_synapses(path: Pathway, split: Split, state: State, after: dict[str, Ste
     """The sources whose spikes reach synapses in this step, by axonal delay; the targets whose spikes do, by dendritic delay; and the
     targets that fire."""
     fired, heard = unpack(after[path.target].words, path.n_target), state.history[path.source]
-    before = _fired_before(heard, split.axonal, path.n_source, state.step)
+    before = fired_before(heard, split.axonal, path.n_source, state.step)
     if split.dendritic is None:
         return before, fired, fired
     now = unpack(after[path.source].words, path.n_source)
-    landed = _fired_before(state.history[path.target], split.dendritic, path.n_target, state.step)
+    landed = fired_before(state.history[path.target], split.dendritic, path.n_target, state.step)
     return jnp.where(split.axonal[:, None] == 0, now, before), landed, fired
 
 
-def _fired_before(history: History, steps: Int32[Array, " d"], n: int, step: UInt32[Array, ""]) -> Bool[Array, "d n"]:
+def ends(path: Pathway) -> tuple[Int32[Array, " nnz"], Int32[Array, " nnz"], Int32[Array, " nnz"], Int32[Array, " nnz"]]:
+    """Source, number of the delay, target and block of every synapse; padding has the source `n_source`."""
+    source, which, block = edge_table(path)
+    neuron = block * path.width + path.targets.astype(jnp.int32) % path.width
+    return source, which, jnp.minimum(neuron, path.n_target - 1), block
+
+
+def fired_before(history: History, steps: Int32[Array, " d"], n: int, step: UInt32[Array, ""]) -> Bool[Array, "d n"]:
     """Who fired some steps ago, 1 or more, for several numbers of them."""
     rows = arriving_rows(step, steps, history.count.shape[0])
     ids = jnp.where(jnp.arange(n) < history.count[rows][:, None], history.ids[rows], n)
