@@ -1,12 +1,15 @@
 """Counts of the extension are those of NumPy, to the last bit."""
 
+import brainunit as u
 import chip_cases
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import neuro4d as n4
 from neuro4d.hardware import _entries, _fill, _incoming
+from neuro4d.hardware._connections import ListedConnections, ModelConnections
 from neuro4d.hardware._loads import load_model
 from neuro4d.hardware._packing import CapacityError
 from neuro4d.hardware._partition import partition, used
@@ -83,3 +86,15 @@ def test_tables_that_do_not_fit_together_are_refused():
         fill_native(FillTable(start, np.array([0, 5, 1], np.int32), np.ones(4, np.int64), np.zeros(3), *scratch), 0, 0, 2, 2, limits)
     with pytest.raises(ValueError, match="more synapses than there are prices"):
         fill_native(FillTable(start, np.array([0, 0, 0], np.int32), np.ones(1, np.int64), np.zeros(3), *scratch), 0, 0, 2, 2, limits)
+
+
+def test_rows_of_a_model_are_those_of_its_synapses():
+    """Several groups, delays and blocks: read row by row, and sorted from a list of pairs."""
+    model = n4.zoo.microcircuit(scale=0.01).build(dt=0.1 * u.ms, seed=0)
+    connections = ModelConnections(model)
+    pieces = list(connections.pieces())
+    listed = ListedConnections(np.concatenate([piece.pre for piece in pieces]), np.concatenate([piece.post for piece in pieces]))
+    place = np.random.default_rng(0).permutation(model.n_neurons).astype(np.int32)
+    found, expected = _incoming.Incoming(connections, place), _incoming.Incoming(listed, place)
+    assert len(found.place) == model.n_synapses > 1000
+    assert all(np.array_equal(getattr(found, name), getattr(expected, name)) for name in ("first", "place", "start", "source"))
