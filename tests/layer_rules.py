@@ -20,7 +20,7 @@ LAYERS = (
     ("_base",),
     ("lattice", "kernels"),
     ("ops", "integrators"),
-    ("neurons", "receptors", "connect", "plasticity", "stimuli", "recorders"),
+    ("neurons", "receptors", "connect", "plasticity", "structure", "stimuli", "recorders"),
     ("model", "analysis"),
     ("network",),
     ("results",),

@@ -28,6 +28,8 @@ class ModelFields(eqx.Module):
     surrogate: AbstractSurrogate | None
     seed: UInt32[Array, "2"]
     layout: Layout = eqx.field(static=True)
+    lives: dict[str, Any] = eqx.field(default_factory=dict)
+    structures: dict[str, Any] = eqx.field(default_factory=dict)
 
     @property
     def dt_ms(self) -> float:

@@ -9,6 +9,7 @@ from jaxtyping import Int
 
 from neuro4d._base import alike, lookup, placed_by_compiler
 from neuro4d.model._census import Census, census, describe, fingerprint, n_synapses, storage
+from neuro4d.model._change import after_step, with_changes
 from neuro4d.model._constants import prepare
 from neuro4d.model._edges import Edges, edges, fan_in, fan_out, weights
 from neuro4d.model._fields import ModelFields
@@ -77,7 +78,10 @@ class Model(ModelFields):
         """
 
         def one(state: State, model: Model, inputs: dict[str, Any] | None) -> tuple[State, StepSpikes]:
-            return advance(model, prepare(model), alike(state, model, inputs), inputs)
+            state = alike(state, model, inputs)
+            now = with_changes(model, state)
+            after, spikes = advance(now, prepare(now), state, inputs)
+            return after_step(model, after, spikes.words), spikes
 
         return placed_by_compiler(one, state, self, inputs)
 

@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, UInt32
 from neuro4d._base import lookup
 from neuro4d.model._layout import Group, Span
 from neuro4d.ops import History, pack, unpack
+from neuro4d.structure import LifeState
 
 
 class GroupState(NamedTuple):
@@ -70,6 +71,8 @@ class State(eqx.Module):
       `step - start`, so the start changes nothing but the stamps.
     - `fault`: sticky codes, see `neuro4d.Fault`.
     - `spans`: where populations lie in their groups; static.
+    - `life`: age, health, descent and inherited parameters by population, for those with a `lifecycle`.
+    - `counted`: spikes of every neuron since the beginning of the trial, modulo 2^32, by group, where an event asks for them.
     """
 
     groups: dict[str, GroupState]
@@ -80,6 +83,8 @@ class State(eqx.Module):
     start: UInt32[Array, ""]
     fault: UInt32[Array, ""]
     spans: tuple[Span, ...] = eqx.field(static=True)
+    life: dict[str, LifeState] = eqx.field(default_factory=dict)
+    counted: dict[str, UInt32[Array, " n"]] = eqx.field(default_factory=dict)
 
     @property
     def neurons(self) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def advance(model: ModelFields, constants: Constants, state: State, inputs: dict
         after[name] = plain_step_once(tasks[name], history)
         history |= after[name].history
     words = {name: out.words for name, out in after.items()}
-    edges = learn(learners, edges, state.history, words, state.step)
+    edges = learn(learners, edges, history, words, state.step)
     return remember(model, state, after, history, edges | learn_wide(model, state, after))
 
 
@@ -58,7 +58,8 @@ def remember(
     soft = None if model.surrogate is None else {name: out.soft for name, out in after.items() if out.soft is not None}
     groups = {name: out.state for name, out in after.items()}
     past = {group.name: pushed[group.name][1] for group in model.layout.groups}
-    later = State(groups, edges, past, state.key, state.step + jnp.uint32(1), state.start, state.fault, state.spans)
+    step = state.step + jnp.uint32(1)
+    later = State(groups, edges, past, state.key, step, state.start, state.fault, state.spans, state.life, state.counted)
     return later, StepSpikes(words, soft, model.layout.groups)
 
 
@@ -97,7 +98,8 @@ def advance_many(
     work = Work(tasks, learners, {name: state.edges[name] for name in learners})
     groups, history, edges, rows = native_steps(work, dict(state.history), count, length)
     step = state.step + (jnp.uint32(length) if count is None else count.astype(jnp.uint32))
-    return State(groups, state.edges | edges, history, state.key, step, state.start, state.fault, state.spans), rows
+    edges = state.edges | edges
+    return State(groups, edges, history, state.key, step, state.start, state.fault, state.spans, state.life, state.counted), rows
 
 
 def task_of(model: ModelFields, constants: Constants, state: State, outside: Outside, group: Group) -> GroupTask:
@@ -128,7 +130,14 @@ def task_of(model: ModelFields, constants: Constants, state: State, outside: Out
         backend=model.layout.backend,
         dtype=model.dtype,
         path_names=tuple(paths),
+        acts=_acts(constants, group),
     )
+
+
+def _acts(constants: Constants, group: Group) -> tuple[tuple[int, str, int], ...]:
+    """Which receptors act on what arrives at other ports of their group."""
+    receptors = constants.groups[group.name].receptors
+    return tuple((group.port_number(name), port, group.port_number(port)) for name, each in receptors.items() for port in each.acts_on())
 
 
 def _addresses(model: ModelFields, group: Group) -> Array | None:

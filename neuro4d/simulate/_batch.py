@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from neuro4d.model import Model, State, set_value
+from neuro4d.model import Model, State, periods, set_value
 from neuro4d.recorders import AbstractRecorder, Spikes
 from neuro4d.results import Run
 from neuro4d.simulate._check import check_run, check_series, fit_recorders, is_keys, raise_fault, renamed
@@ -70,26 +70,40 @@ def batch(
     check_memory(state, probes[0], n_steps, length, lanes)
     options, dt, compile_s, completed = Options(length, progress), models[0].dt_ms, 0.0, True
     if before:
-        warm = run_chunks(_caller(models, [{}], length), {}, state, cut(given, slice(before)), before, dt, options, lanes)
+        warm = run_chunks(_caller(models, [{}], length, state), {}, state, cut(given, slice(before)), before, dt, options, lanes)
         state, compile_s, completed = warm.state, warm.compile_s, warm.completed
-    call = _caller(models, probes, length)
+    call = _caller(models, probes, length, state)
     loop = run_chunks(call, probes[0], state, cut(given, slice(before, None)), n_steps if completed else 0, dt, options, lanes)
     loop = loop._replace(compile_s=compile_s + loop.compile_s, completed=completed and loop.completed)
     return _lanes(models, probes, state, loop, throw)
 
 
-def _caller(models: list[Model], probes: list[Probes], length: int) -> Callable:
-    """The compiled chunk for lanes of these models, with what differs between them apart from what they share."""
+def _caller(models: list[Model], probes: list[Probes], length: int, start: State) -> Callable:
+    """The compiled chunk for lanes of these models from `start` on, with what differs between them apart from what they share."""
     each = list(zip(models, probes * len(models) if len(probes) < len(models) else probes, strict=True))
     varying, shared = split_trees(each)
+    begun = _begun(models[0], start)
 
     def call(state, carries, pieces, first, n):
         divided, own = _division(state), (varying, state, carries)
         if divided is not None:
             own = jax.device_put(own, divided)
-        return run_lanes(own[0], shared, *own[1:], pieces, first, n, length, divided)
+        return run_lanes(own[0], shared, *own[1:], pieces, first, n, length, divided, begun)
 
     return call
+
+
+def _begun(model: Model, start: State) -> np.ndarray | None:
+    """The steps that all lanes have done in their trials, where the structure of the model changes after some of them; else `None`."""
+    if not periods(model):
+        return None
+    done = np.unique(np.asarray(start.step) - np.asarray(start.start))
+    if len(done) > 1:
+        raise ValueError(
+            f"neurons are born or synapses form in all lanes of a batch at the same time, but its states have done {done.tolist()} steps. "
+            "Continue them one by one, `n4.simulate(model, state, duration)`."
+        )
+    return done[0].astype(np.uint32)
 
 
 def _lanes(models: list[Model], probes: list[Probes], state: State, loop: Loop, throw: bool) -> list[Run]:

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -17,10 +17,15 @@ from neuro4d.model import (
     StepSpikes,
     advance,
     advance_many,
+    after_step,
     check_inputs,
+    count_spikes,
     numbers_per_step,
+    periods,
     prepare,
     runs_natively,
+    until_event,
+    with_changes,
 )
 from neuro4d.recorders import StepBlock
 
@@ -58,6 +63,8 @@ def scan(
     """
 
     def loop(state: State, model: Model, inputs: dict[str, Any] | None) -> tuple[State, Any]:
+        if periods(model):
+            return _scan_changing(model, alike(state, model, inputs), keep, inputs, steps)
         constants = prepare(model)
         block = 1 if keep is not None else _even(min(_block(model, constants, {}, steps), max(SERIES_NUMBERS // _words(model), 1)), steps)
         if block > 1:
@@ -70,6 +77,26 @@ def scan(
         return jax.lax.scan(body, alike(state, model, inputs), inputs, length=steps)
 
     return placed_by_compiler(loop, state, model, inputs)
+
+
+def _scan_changing(
+    model: Model, state: State, keep: Callable[[State, StepSpikes], Any] | None, inputs: dict[str, Any] | None, steps: int
+) -> tuple[State, Any]:
+    """The same for a model whose structure changes. Step by step where each is looked at, or where spikes carry gradients."""
+    if keep is None and model.surrogate is None:
+        constants, series = prepare(model), _checked(model, inputs, steps)
+        block = _block(model, constants, {}, steps)
+        series = series if block == 1 else {name: _longer(x, block) for name, x in series.items()}
+        piece = _Piece(model, constants, {}, series, jnp.uint32(0))
+        return _with_events(piece, state, {}, jnp.int32(steps), block, None)[0], None
+
+    def body(state: State, given: dict[str, Any] | None) -> tuple[State, Any]:
+        now = with_changes(model, state)
+        after, spikes = advance(now, prepare(now), state, given)
+        after = after_step(model, after, spikes.words)
+        return after, None if keep is None else keep(after, spikes)
+
+    return jax.lax.scan(body, state, inputs, length=steps)
 
 
 def _words(model: Model) -> int:
@@ -116,7 +143,7 @@ def _block(model: Model, constants: Constants, probes: dict[str, Any], length: i
     if length < 2 or not runs_natively(model, constants):
         return 1
     at_once = max(SERIES_NUMBERS // max(numbers_per_step(model, constants), 1), 1)
-    return min(*(probe.period() or length for probe in probes.values()), length, at_once)
+    return min(*(probe.period() or length for probe in probes.values()), *periods(model), length, at_once)
 
 
 def _until_look(probes: dict[str, Any], elapsed: UInt32[Array, ""], most: int) -> Int32[Array, ""]:
@@ -127,15 +154,34 @@ def _until_look(probes: dict[str, Any], elapsed: UInt32[Array, ""], most: int) -
     return left
 
 
-def _by_step(model: Model, constants: Constants, probes: dict, state: State, buffers: dict, inputs: dict, first: Array, n: Array) -> Any:
+class _Piece(NamedTuple):
+    """Steps that follow each other: the model and its constants, recorders, values of stimuli by row, and the first row as a step of the run."""
+
+    model: Model
+    constants: Constants
+    probes: dict[str, Any]
+    inputs: dict[str, Any]
+    first: UInt32[Array, ""]
+
+
+def _one_step(piece: _Piece, i: Int32[Array, ""], state: State) -> tuple[State, StepSpikes]:
+    given = {name: jax.lax.dynamic_index_in_dim(values, i, 0, keepdims=False) for name, values in piece.inputs.items()}
+    return advance(piece.model, piece.constants, state, given)
+
+
+def _seen(piece: _Piece, i: Int32[Array, ""], state: State, spikes: StepSpikes, buffers: dict) -> dict:
+    """What recorders hold after step `i`."""
+    return {name: probe.update(buffers[name], i, piece.first + i.astype(jnp.uint32), state, spikes) for name, probe in piece.probes.items()}
+
+
+def _by_step(piece: _Piece, state: State, buffers: dict, begin: Array, end: Array) -> Any:
     def body(i: Int32[Array, ""], carry: Any) -> Any:
         state, buffers = carry
-        given = {name: jax.lax.dynamic_index_in_dim(values, i, 0, keepdims=False) for name, values in inputs.items()}
-        state, spikes = advance(model, constants, state, given)
-        buffers = {name: probe.update(buffers[name], i, first + i.astype(jnp.uint32), state, spikes) for name, probe in probes.items()}
-        return state, buffers
+        state, spikes = _one_step(piece, i, state)
+        state = count_spikes(piece.model, state, {name: row[None] for name, row in spikes.words.items()}, 1)
+        return state, _seen(piece, i, state, spikes, buffers)
 
-    return jax.lax.fori_loop(0, n, body, (state, buffers))
+    return jax.lax.fori_loop(begin, end, body, (state, buffers))
 
 
 def _longer(series: Array, n: int) -> Array:
@@ -143,28 +189,56 @@ def _longer(series: Array, n: int) -> Array:
     return jnp.concatenate([series, jnp.zeros((n, *series.shape[1:]), series.dtype)])
 
 
-def _by_block(
-    model: Model, constants: Constants, probes: dict, state: State, buffers: dict, inputs: dict, first: Array, n: Array, block: int, whole: bool
-) -> Any:
-    def some(i: Array, count: Array, state: State, buffers: dict) -> Any:
-        rows = {name: jax.lax.dynamic_slice_in_dim(x, i, block, 0) for name, x in series.items()}
-        state, words = advance_many(model, constants, state, count, block, rows)
+def _some_steps(piece: _Piece, i: Array, count: Array, state: State, buffers: dict, block: int) -> Any:
+    """`count` steps from step `i` on, at most `block` of them, as one native call."""
+    model = piece.model
+    rows = {name: jax.lax.dynamic_slice_in_dim(x, i, block, 0) for name, x in piece.inputs.items()}
+    state, words = advance_many(model, piece.constants, state, count, block, rows)
 
-        def spikes(row: Array) -> StepSpikes:
-            here = {name: jax.lax.dynamic_index_in_dim(rows, row, 0, keepdims=False) for name, rows in words.items()}
-            return StepSpikes(here, None, model.layout.groups)
+    def spikes(row: Array) -> StepSpikes:
+        here = {name: jax.lax.dynamic_index_in_dim(rows, row, 0, keepdims=False) for name, rows in words.items()}
+        return StepSpikes(here, None, model.layout.groups)
 
-        done = StepBlock(words, count, state, spikes)
-        return state, {name: probe.extend(buffers[name], i, first + i.astype(jnp.uint32), done) for name, probe in probes.items()}
+    state = count_spikes(model, state, words, count)
+    done = StepBlock(words, count, state, spikes)
+    first = piece.first + i.astype(jnp.uint32)
+    return state, {name: probe.extend(buffers[name], i, first, done) for name, probe in piece.probes.items()}
+
+
+def _by_block(piece: _Piece, state: State, buffers: dict, begin: Array, end: Array, block: int) -> Any:
+    def body(carry: Any) -> Any:
+        i, state, buffers = carry
+        count = jnp.minimum(_until_look(piece.probes, piece.first + i.astype(jnp.uint32), block), end - i)
+        return i + count, *_some_steps(piece, i, count, state, buffers, block)
+
+    return jax.lax.while_loop(lambda carry: carry[0] < end, body, (begin, state, buffers))[1:]
+
+
+def _in_pieces(piece: _Piece, state: State, buffers: dict, begin: Array, end: Array, block: int) -> Any:
+    """The steps from `begin` to `end`: one by one, or as blocks."""
+    return _by_step(piece, state, buffers, begin, end) if block == 1 else _by_block(piece, state, buffers, begin, end, block)
+
+
+def _with_events(piece: _Piece, state: State, buffers: dict, n: Array, block: int, begun: UInt32[Array, ""] | None) -> Any:
+    """`n` steps of a model whose structure changes: those up to an event as always, the last one alone. Recorders see it after the event.
+
+    Constants are made anew after each event. What an event may change passes through a choice, which copies it: once per event, not
+    once per step.
+    """
+    model = piece.model
 
     def body(carry: Any) -> Any:
         i, state, buffers = carry
-        count = jnp.minimum(_until_look(probes, first + i.astype(jnp.uint32), block), n - i)
-        return i + count, *some(i, count, state, buffers)
+        done = state.step - state.start if begun is None else begun + piece.first + i.astype(jnp.uint32)
+        count = until_event(model, done, n - i)
+        now = with_changes(model, state)
+        own = piece._replace(model=now, constants=prepare(now))
+        last = i + count - 1
+        state, buffers = _in_pieces(own, state, buffers, i, last, block)
+        state, spikes = _one_step(own, last, state)
+        state = after_step(model, state, spikes.words, done + count.astype(jnp.uint32))
+        return last + 1, state, _seen(own, last, state, spikes, buffers)
 
-    series = inputs if whole else {name: _longer(x, block) for name, x in inputs.items()}
-    if whole:
-        return some(jnp.int32(0), n, state, buffers)
     return jax.lax.while_loop(lambda carry: carry[0] < n, body, (jnp.int32(0), state, buffers))[1:]
 
 
@@ -178,17 +252,22 @@ def _chunk(
     inputs: dict,
     first: UInt32[Array, ""],
     n: Int32[Array, ""],
+    begun: UInt32[Array, ""] | None = None,
 ) -> Any:
     """`n` steps, at most `length`, with recorders, of which the first is step `first` of the run; both are traced numbers, so that all
-    chunks of a run share one program."""
+    chunks of a run share one program. `begun`: the steps that all lanes of a batch have done before the run, where that matters."""
     block = _block(model, constants, probes, length)
-    whole = block == length and not any(probe.period() for probe in probes.values())
+    whole = block == length and not any(probe.period() for probe in probes.values()) and not periods(model)
     room = length if whole or block == 1 else length + block  # the last block may reach beyond the chunk
     buffers = {name: probe.buffer(room, carries.get(name)) for name, probe in probes.items()}
-    if block == 1:
-        state, buffers = _by_step(model, constants, probes, state, buffers, inputs, first, n)
+    series = inputs if whole or block == 1 else {name: _longer(x, block) for name, x in inputs.items()}
+    piece = _Piece(model, constants, probes, series, first)
+    if periods(model):
+        state, buffers = _with_events(piece, state, buffers, n, block, begun)
+    elif whole:
+        state, buffers = _some_steps(piece, jnp.int32(0), n, state, buffers, block)
     else:
-        state, buffers = _by_block(model, constants, probes, state, buffers, inputs, first, n, block, whole)
+        state, buffers = _in_pieces(piece, state, buffers, jnp.int32(0), n, block)
     finite = [
         jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.groups) if jnp.issubdtype(leaf.dtype, jnp.floating)
     ]
@@ -204,21 +283,22 @@ def run_chunk(model, constants, probes, state, carries, inputs, first, n, length
 
 
 @functools.partial(jax.jit, static_argnames=("length", "divided"), donate_argnames=("state", "carries"))
-def run_lanes(varying, shared, state, carries, inputs, first, n, length, divided):
+def run_lanes(varying, shared, state, carries, inputs, first, n, length, divided, begun=None):
     """A batch: over states, and over those leaves of the model and of its probes that differ between lanes.
 
     `divided` says how lanes are divided among devices, or is `None`. Each device then makes a batch of its own: of one for all, the
-    loops would end together, and devices would wait for each other in every step.
+    loops would end together, and devices would wait for each other in every step. `begun`: the steps that all lanes have done before the
+    run, where the structure of the model changes.
     """
 
-    def lane(varying, state, carries, shared, inputs, first, n):
+    def lane(varying, state, carries, shared, inputs, first, n, begun):
         model, probes = eqx.combine(varying, shared)
-        return placed_by_compiler(functools.partial(_chunk, length), state, model, prepare(model), probes, carries, inputs, first, n)
+        return placed_by_compiler(functools.partial(_chunk, length), state, model, prepare(model), probes, carries, inputs, first, n, begun)
 
-    lanes = jax.vmap(lane, (0, 0, 0, *(None,) * 4))
+    lanes = jax.vmap(lane, (0, 0, 0, *(None,) * 5))
     if divided is not None:
         own, whole = jax.P(divided.spec[0]), jax.P()
         lanes = jax.shard_map(
-            lanes, mesh=divided.mesh, in_specs=(own, own, own, *(whole,) * 4), out_specs=own, check_vma=False
+            lanes, mesh=divided.mesh, in_specs=(own, own, own, *(whole,) * 5), out_specs=own, check_vma=False
         )
-    return lanes(varying, state, carries, shared, inputs, first, n)
+    return lanes(varying, state, carries, shared, inputs, first, n, begun)
