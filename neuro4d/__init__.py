@@ -92,6 +92,8 @@ from neuro4d.plasticity import Dendritic as Dendritic
 from neuro4d.plasticity import Free as Free
 from neuro4d.plasticity import Hebbian as Hebbian
 from neuro4d.plasticity import Homeostasis as Homeostasis
+from neuro4d.plasticity import Mixed as Mixed
+from neuro4d.plasticity import Modulated as Modulated
 from neuro4d.plasticity import Oja as Oja
 from neuro4d.plasticity import PowerLawSTDP as PowerLawSTDP
 from neuro4d.plasticity import RewardSTDP as RewardSTDP
@@ -108,6 +110,7 @@ from neuro4d.receptors import DualExpCurrent as DualExpCurrent
 from neuro4d.receptors import ExpConductance as ExpConductance
 from neuro4d.receptors import ExpCurrent as ExpCurrent
 from neuro4d.receptors import Modulator as Modulator
+from neuro4d.receptors import Neuromodulator as Neuromodulator
 from neuro4d.receptors import PulseCurrent as PulseCurrent
 from neuro4d.receptors import SpiNNakerCurrent as SpiNNakerCurrent
 from neuro4d.recorders import Counts as Counts

@@ -34,6 +34,7 @@ from neuro4d.model._set import with_neurons as with_neurons
 from neuro4d.model._stages import GroupTask as GroupTask
 from neuro4d.model._stages import deliver_all as deliver_all
 from neuro4d.model._stages import drive as drive
+from neuro4d.model._stages import acted_on as acted_on
 from neuro4d.model._stages import plain_step as plain_step
 from neuro4d.model._state import EdgeState as EdgeState
 from neuro4d.model._state import GroupState as GroupState

@@ -76,7 +76,8 @@ def _group_state(model: ModelFields, group: Group, words: Array) -> GroupState:
     receptors = {}
     for port in group.port_names:
         receptor = model.receptors[first][port]
-        receptors[port] = receptor.init({v: _joined(model, group, words, f"{port}.{v}", lambda p: 0.0) for v in receptor.variables})
+        first_of = {v: lambda p, v=v, port=port: model.receptors[p][port].rest().get(v, 0.0) for v in receptor.variables}
+        receptors[port] = receptor.init({v: _joined(model, group, words, f"{port}.{v}", first_of[v]) for v in receptor.variables})
     return GroupState(neuron.init(values), receptors, _first_alive(group), _memories(model, group, words))
 
 

@@ -97,7 +97,8 @@ class BankInput(eqx.Module):
 class GroupTask(eqx.Module):
     """All that one step of one group needs, but the pasts of those that it hears: `heard` names them, the group itself first.
 
-    `path_names`: those of `paths` in the model; `addresses`: where the random words of each population begin, if its neurons take any.
+    `path_names`: those of `paths` in the model; `acts`: which receptors act on the arrivals of which others, by number, and
+    what they call them; `addresses`: where the random words of each population begin, if its neurons take any.
     """
 
     constants: GroupConstants
@@ -112,6 +113,7 @@ class GroupTask(eqx.Module):
     backend: Backend = eqx.field(static=True)
     dtype: Any = eqx.field(static=True)
     path_names: tuple[str, ...] = eqx.field(static=True, default=())
+    acts: tuple[tuple[int, str, int], ...] = eqx.field(static=True, default=())
 
     @property
     def heard(self) -> tuple[str, ...]:
@@ -193,6 +195,7 @@ def _add(table: dict[int, Array], port: int, value: Array) -> None:
 
 def decay(task: GroupTask, arrivals: Arrivals) -> tuple[dict[str, Any], list[Drive]]:
     """Receptors give their share of the drive from what they hold, decay, and take in what arrives."""
+    arrivals = acted_on(task, arrivals)
     states, shares = {}, []
     for number, (port, receptor) in enumerate(task.constants.receptors.items()):
         constants, held = task.constants.of_receptors[port], task.state.receptors[port]
@@ -202,6 +205,17 @@ def decay(task: GroupTask, arrivals: Arrivals) -> tuple[dict[str, Any], list[Dri
         states[port], share = receptor.step(constants, held, arrivals.late.get(number), *seen)
         shares.append(share)
     return states, shares
+
+
+def acted_on(task: GroupTask, arrivals: Arrivals) -> Arrivals:
+    """Arrivals as receptors of other ports let them act, by their state at the beginning of the step."""
+    names = task.group.port_names
+    for actor, port, number in task.acts:
+        receptor, constants, held = (x[names[actor]] for x in (task.constants.receptors, task.constants.of_receptors, task.state.receptors))
+        for table in arrivals:
+            if table.get(number) is not None:
+                table[number] = receptor.act(constants, held, port, table[number])
+    return arrivals
 
 
 def drive(task: GroupTask, shares: list[Drive]) -> tuple[Drive, dict[str, Array]]:

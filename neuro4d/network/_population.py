@@ -160,6 +160,7 @@ class Population:
         put(self, "receptors", _check_receptors(name, receptors))
         for port, receptor in self.receptors.items():
             check_accepts(neuron, receptor, f"population {name!r}, port {port!r}")
+            _check_acts(name, port, receptor, self.receptors)
         values = dict(init or {})
         if v0 is not None:
             values["v"] = v0
@@ -225,6 +226,16 @@ def _check_receptors(name: str, receptors: Any) -> dict[str, AbstractReceptor]:
                 f"population {name!r}, port {port!r}: expected a receptor such as `n4.ExpCurrent(tau=5*u.ms)`; got {receptor!r}."
             )
     return table
+
+
+def _check_acts(name: str, port: str, receptor: AbstractReceptor, table: dict[str, AbstractReceptor]) -> None:
+    for other in receptor.acts_on():
+        if other not in table or other == port:
+            others = [known for known in table if known != port]
+            raise ValueError(
+                f"population {name!r}, port {port!r}: {type(receptor).__name__} acts on the port {other!r}, which is not one of the others: "
+                f"{', '.join(others) or 'there are none'}.{did_you_mean(other, others)}"
+            )
 
 
 def _check_alive(population: Population, alive: Any) -> int | None:

@@ -11,6 +11,8 @@ from neuro4d.plasticity._dendritic import Dendritic as Dendritic
 from neuro4d.plasticity._free import Free as Free
 from neuro4d.plasticity._hebbian import Hebbian as Hebbian
 from neuro4d.plasticity._homeostasis import Homeostasis as Homeostasis
+from neuro4d.plasticity._mixed import Mixed as Mixed
+from neuro4d.plasticity._modulated import Modulated as Modulated
 from neuro4d.plasticity._oja import Oja as Oja
 from neuro4d.plasticity._power import PowerLawSTDP as PowerLawSTDP
 from neuro4d.plasticity._reward import RewardSTDP as RewardSTDP

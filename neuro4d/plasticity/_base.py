@@ -83,6 +83,14 @@ class AbstractPlasticity(AbstractPart):
         """Between which weights have to lie from the beginning, in the unit of the rule; `None` where any may."""
         return None
 
+    def passing(self) -> bool:
+        """Whether it only says what a spike releases: what lasts is then its variable `strength`, which other rules may change (`n4.Combined`)."""
+        return False
+
+    def bounds(self) -> tuple[float, float] | None:
+        """Between which it keeps weights that it changes; `None` where it keeps none. First weights may lie outside, other than with `limits`."""
+        return self.limits()
+
     def pre_traces(self) -> dict[str, Trace]:
         """Memories of the spikes that arrive, by name."""
         return {}

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from neuro4d._base import NUMBER
 from neuro4d.plasticity._base import Trace
-from neuro4d.plasticity._bounded import AbstractBounded, bound
+from neuro4d.plasticity._bounded import AbstractBounded, bound, least
 from neuro4d.plasticity._numbers import number
 
 
@@ -18,7 +18,7 @@ class BCM(AbstractBounded):
     $$ \text{a spike arrives:}\quad w \leftarrow w + w_{\max}\, \eta\, y (y - \theta), \qquad \tau_\theta \dot\theta = -\theta + y^2,
     \qquad y = \frac{r}{\rho_0}, \quad r = \sum_k \frac{e^{-(t - t_k) / \tau_r}}{\tau_r} $$
 
-    kept between 0 and $w_{\max}$. $r$ is the rate of the target, measured by its earlier spikes. Summed over the spikes of a source this is
+    kept between 0 (or $w_{\min}$) and $w_{\max}$. $r$ is the rate of the target, measured by its earlier spikes. Summed over the spikes of a source this is
     $\dot w = w_{\max}\, \eta\, x\, y (y - \theta)$ with the rate $x$ of the source. Where $y$ is constant, $\theta = y^2$, and the only
     stable rate is $\rho_0$: above it synapses weaken, below it they strengthen. Between patterns the threshold lies between their rates.
 
@@ -27,6 +27,7 @@ class BCM(AbstractBounded):
     - `w_max` $w_{\max}$: the bound, in the unit of the receptor's weights, as in `n4.STDP`.
     - `eta` $\eta$: what an arrival changes, as a share of `w_max`, 0 or more.
     - `rate` $\rho_0$: [frequency], more than 0.
+    - `w_min`: a lower bound other than 0, below `w_max`, which is then above 0.
     - `tau_theta`: of the threshold, by default 1 s; `tau_rate` $\tau_r$: of the measured rate, by default 100 ms. [time], more than 0.
 
     **Raises:** `UnitError` for a missing or different unit, `ValueError` for a value out of range.
@@ -40,17 +41,22 @@ class BCM(AbstractBounded):
     """
 
     w_max: float = eqx.field(static=True)
+    w_min: float = eqx.field(static=True)
     eta: float = eqx.field(static=True)
     rate: float = eqx.field(static=True)
     tau_theta: float = eqx.field(static=True)
     tau_rate: float = eqx.field(static=True)
     unit: Any = eqx.field(static=True)
 
-    def __init__(self, *, w_max, eta, rate, tau_theta=1000 * u.ms, tau_rate=100 * u.ms):
+    def __init__(self, *, w_max, eta, rate, tau_theta=1000 * u.ms, tau_rate=100 * u.ms, w_min=None):
         self.w_max, self.unit = bound(w_max, "BCM")
+        self.w_min = least(w_min, self.w_max, self.unit, "BCM")
         self.eta, self.rate = number(eta, NUMBER, "BCM.eta", least=0.0), number(rate, u.Hz, "BCM.rate", above=0.0)
         self.tau_theta = number(tau_theta, u.ms, "BCM.tau_theta", above=0.0)
         self.tau_rate = number(tau_rate, u.ms, "BCM.tau_rate", above=0.0)
+
+    def limits(self):
+        return tuple(sorted((self.w_min, self.w_max)))
 
     def post_traces(self):
         return {"y": Trace(self.tau_rate)}
@@ -66,7 +72,7 @@ class BCM(AbstractBounded):
 
     def on_pre(self, weight, variables, seen):
         y = self._of_rate(seen.post["y"])
-        return jnp.clip(weight / self.w_max + self.eta * y * (y - seen.post["theta"]), 0, 1) * self.w_max, variables
+        return jnp.clip(weight / self.w_max + self.eta * y * (y - seen.post["theta"]), self.w_min / self.w_max, 1) * self.w_max, variables
 
     def _of_rate(self, trace: Any) -> Any:
         return trace * (1000 / (self.tau_rate * self.rate))

@@ -33,3 +33,26 @@ def bound(w_max: Any, rule: str) -> tuple[float, Any]:
     if not value:
         raise ValueError(f"{rule}.w_max is the bound of the weights and not 0, for example `w_max=1*u.nS`; got {w_max}.")
     return value, unit
+
+
+def check_pairing(pairing: Any, rule: str) -> Literal["all", "nearest"]:
+    """Which earlier spikes count.
+
+    **Raises:** `ValueError` for anything but the two names.
+    """
+    if pairing not in ("all", "nearest"):
+        raise ValueError(f'{rule}.pairing is "all" or "nearest"; got {pairing!r}.')
+    return pairing
+
+
+def least(w_min: Any, w_max: float, unit: Any, rule: str) -> float:
+    """The other bound: 0 where none is given.
+
+    **Raises:** `UnitError` for another unit, `ValueError` where it does not lie below a bound above 0.
+    """
+    if w_min is None:
+        return 0.0
+    value = number(w_min, unit, f"{rule}.w_min")
+    if not value < w_max or w_max < 0:
+        raise ValueError(f"{rule}.w_min lies below w_max, which is above 0, for example `w_min=-1*u.nS, w_max=1*u.nS`; got {w_min} and {w_max:g}.")
+    return value

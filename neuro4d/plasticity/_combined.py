@@ -12,10 +12,13 @@ class Combined(AbstractPlasticity):
     number of the rule. A weight may lie where all rules allow it, and is taken to the bounds of a rule when that rule next changes it.
     The cost is that of all of them.
 
+    A rule of short-term plasticity, `n4.TsodyksMarkram`, comes last: those before it change the strength of the synapses, and it says which share of
+    that a spike releases.
+
     **Arguments:** two rules or more.
 
     **Raises:** `TypeError` for what is no rule, for `n4.Dendritic` inside (write `n4.Dendritic(n4.Combined(...))`), and for fewer than two;
-    `ValueError` for bounds that exclude each other.
+    `TypeError` for short-term plasticity in another place than the last; `ValueError` for bounds that exclude each other.
 
     !!! Example
 
@@ -34,6 +37,9 @@ class Combined(AbstractPlasticity):
                 raise TypeError(f"Combined takes rules such as `n4.STDP(...)`; got {rule!r}.")
             if rule.dendritic():
                 raise TypeError("Combined takes rules without `n4.Dendritic`; write `n4.Dendritic(n4.Combined(...))`.")
+        if any(rule.passing() for rule in rules[:-1]):
+            names = ", ".join(type(rule).__name__ for rule in rules)
+            raise TypeError(f"Combined: a rule that says what a spike releases, such as `n4.TsodyksMarkram`, comes last, and once; got {names}.")
         if len(rules) < 2:
             raise TypeError(f"Combined takes two rules or more; got {len(rules)}.")
         self.rules, self.every = rules, max(rule.every for rule in rules)
@@ -47,6 +53,13 @@ class Combined(AbstractPlasticity):
 
     def limits(self):
         known = [limits for limits in (rule.limits() for rule in self.rules) if limits is not None]
+        return (max(low for low, _ in known), min(high for _, high in known)) if known else None
+
+    def passing(self):
+        return self.rules[-1].passing()
+
+    def bounds(self):
+        known = [bounds for bounds in (rule.bounds() for rule in self.rules) if bounds is not None]
         return (max(low for low, _ in known), min(high for _, high in known)) if known else None
 
     def pre_traces(self) -> dict[str, Trace]:
@@ -72,11 +85,16 @@ class Combined(AbstractPlasticity):
 
     def step(self, dt, weight, variables, seen):
         after: dict[str, Any] = {}
+        # What is learned is the strength, where the last rule makes of it what a spike releases.
+        strength = f"{len(self.rules) - 1}.strength" if self.passing() else None
+        learned = weight if strength is None else variables[strength]
         for k, rule in enumerate(self.rules):
+            if rule.passing():
+                variables = {**variables, strength: learned}
             part = Seen(seen.arrives, seen.fires, _own(seen.pre, k), _own(seen.post, k), seen.steps)
-            weight, own = rule.step(dt, weight, _own(variables, k), part)
+            learned, own = rule.step(dt, learned, _own(variables, k), part)
             after |= {f"{k}.{name}": value for name, value in own.items()}
-        return weight, after
+        return learned.astype(weight.dtype), after
 
 
 def _own(held: dict[str, Any], k: int) -> dict[str, Any]:

@@ -51,6 +51,9 @@ class Hebbian(AbstractPlasticity):
         if weight_unit != self.unit:
             raise UnitError(f"{where}: the receptor takes weights in {weight_unit}; got Hebbian in {self.unit}.")
 
+    def bounds(self):
+        return self.low, self.high
+
     def step(self, dt, weight, variables, seen):
         change = jnp.where(seen.arrives, jnp.where(seen.fires, self.rate, -self.rate / 2), 0.0).astype(weight.dtype)
         bounded = jnp.clip(weight + change, self.low, self.high)

@@ -23,6 +23,7 @@ class TsodyksMarkram(AbstractPlasticity):
     \end{aligned} $$
 
     and the receptor is moved by $A\, u x$. $A$, the absolute strength, is the weight that the projection begins with; `model.weights` tells what the next spike would release.
+    Other rules learn the strength: `n4.Combined(n4.STDP(...), n4.TsodyksMarkram(...))`. Synapses of several kinds: `n4.Mixed`.
     Without `tau_in` what is used is inactive at once, which leaves the two variables $x$ and $u$; without `tau_fac` each spike uses $U$. Solved exactly over a step. Each step looks at every
     synapse of the projection.
 
@@ -78,6 +79,9 @@ class TsodyksMarkram(AbstractPlasticity):
         y = active * used / (1 - active)
         z = (recovered * used if self.tau_in == 0 else self._inactive(active, recovered) * (y + used)) / (1 - recovered)
         return used / (1 + y + z)
+
+    def passing(self):
+        return True
 
     def init(self, weight):
         nothing = jnp.zeros_like(weight)

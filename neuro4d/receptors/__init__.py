@@ -11,6 +11,7 @@ from neuro4d.receptors._gabab import GABAB as GABAB
 from neuro4d.receptors._instant import Delta as Delta
 from neuro4d.receptors._instant import PulseCurrent as PulseCurrent
 from neuro4d.receptors._modulator import Modulator as Modulator
+from neuro4d.receptors._neuromodulator import Neuromodulator as Neuromodulator
 from neuro4d.receptors._nmda import NMDA as NMDA
 from neuro4d.receptors._propagators import psi as psi
 from neuro4d.receptors._spinnaker import SpiNNakerCurrent as SpiNNakerCurrent

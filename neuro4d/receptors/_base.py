@@ -40,6 +40,19 @@ class AbstractReceptor(AbstractPart):
     def constants(self, dt: float, membrane: Any) -> Any:
         """Propagators of a step of `dt` ms; `membrane` (time constant, capacitance) makes current receptors exact."""
 
+    def rest(self) -> dict[str, Any]:
+        """First values of variables that do not begin at 0, by name."""
+        return {}
+
+    def acts_on(self) -> tuple[str, ...]:
+        """Other ports of the same neurons whose arrivals it changes (`act`)."""
+        return ()
+
+    def act(self, constants: Any, state: Any, port: str, arrivals: Float[Array, "n"]) -> Float[Array, "n"]:
+        """What becomes of the arrivals at a port of `acts_on`, by the state at the beginning of the step."""
+        del constants, state, port
+        return arrivals
+
     @abc.abstractmethod
     def init(self, values: dict[str, Float[Array, "n"]]) -> Any:
         """The state from an initial value for every variable."""

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from neuro4d.model import Constants, GroupState, Model, State, deliver_all, plain_step, prepare, stimulate, task_of
+from neuro4d.model import Arrivals, Constants, GroupState, Model, State, acted_on, deliver_all, plain_step, prepare, stimulate, task_of
 from neuro4d.ops import arriving_rows
 from neuro4d.train._aims import Synapses
 from neuro4d.train._parameters import Places, write
@@ -99,7 +99,7 @@ class Shadow:
         for (port, at_start), probe in probes.items():
             side = early if at_start else late
             side[port] = side[port] + probe if port in side else probe
-        receptors = dict(task.state.receptors)
+        early, receptors = acted_on(task, Arrivals(early, {})).early, dict(task.state.receptors)
         for number, (port, receptor) in enumerate(task.constants.receptors.items()):
             if number in early:
                 receptors[port] = receptor.early(receptors[port], task.constants.of_receptors[port], early[number])

@@ -151,6 +151,11 @@ LEARNING = {
     "Combined": lambda: n4.Combined(n4.Oja(norm=200 * u.pA, eta=0.01), n4.Homeostasis(w_max=400 * u.pA, rate=5 * u.Hz, every=10)),
     "TsodyksMarkram": lambda: n4.TsodyksMarkram(use=0.3, tau_rec=50 * u.ms, tau_fac=20 * u.ms, tau_in=2 * u.ms),
     "Modulator": lambda: n4.Modulator(),
+    "Neuromodulator": lambda: n4.Neuromodulator(),
+    "Modulated": lambda: n4.Modulated(n4.STDP(w_max=400 * u.pA, a_plus=0.1, a_minus=0.08)),
+    "Mixed": lambda: n4.Mixed(
+        *(n4.TsodyksMarkram(use=use, tau_rec=50 * u.ms, tau_fac=20 * u.ms) for use in (0.2, 0.6)), shares=(0.3, 0.7)
+    ),
 }
 
 
