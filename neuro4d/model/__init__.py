@@ -31,10 +31,11 @@ from neuro4d.model._plan import Plan as Plan
 from neuro4d.model._set import set_value as set_value
 from neuro4d.model._set import unit_at as unit_at
 from neuro4d.model._set import with_neurons as with_neurons
+from neuro4d.model._stages import Arrivals as Arrivals
 from neuro4d.model._stages import GroupTask as GroupTask
+from neuro4d.model._stages import acted_on as acted_on
 from neuro4d.model._stages import deliver_all as deliver_all
 from neuro4d.model._stages import drive as drive
-from neuro4d.model._stages import acted_on as acted_on
 from neuro4d.model._stages import plain_step as plain_step
 from neuro4d.model._state import EdgeState as EdgeState
 from neuro4d.model._state import GroupState as GroupState

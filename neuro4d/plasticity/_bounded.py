@@ -1,6 +1,6 @@
 """Rules that keep weights between 0 and a bound."""
 
-from typing import Any
+from typing import Any, Literal
 
 import equinox as eqx
 
