@@ -5,7 +5,7 @@ computing of NEST next to NEST.
     python benchmarks/plasticity.py --quick                                               # does it work?
 
 The first network has 10,000 excitatory and 2,500 inhibitory neurons with a tenth of both as inputs, at about 10 Hz. The second is `n4.zoo.hpc_benchmark`: 9,000 and 2,250 neurons,
-each with as many inputs, and a power law without a bound.
+each with as many inputs, and a power law without a bound. The third is the first at a fifth of its size, in plain XLA.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from neuro4d.bench._result import median
 SIZES = {"ms": (1000, 100), "repeats": (3, 1), "percent": (100, 10)}
 DRIVE = 7.7
 """Hz of each external source, of which there are as many as excitatory inputs: neurons then fire at about 10 Hz."""
+PLAIN = "10 % of 2,500, plain XLA"
 COLUMNS = (
     Column("network", "network"),
     Column("learning", "learning"),
@@ -64,10 +65,10 @@ def balanced(rule: Any, percent: int) -> n4.Network:
     return n4.Network(*parts)
 
 
-def measure(network: n4.Network, given: argparse.Namespace, learning: str) -> dict[str, Any]:
+def measure(network: n4.Network, given: argparse.Namespace, learning: str, backend: Any) -> dict[str, Any]:
     """Runs that go on from each other, spikes recorded, after one that warms up."""
     began = time.perf_counter()
-    model = jax.block_until_ready(network.build(dt=0.1 * u.ms, seed=0, progress=False))
+    model = jax.block_until_ready(network.build(dt=0.1 * u.ms, seed=0, backend=backend, progress=False))
     built = time.perf_counter() - began
     run = n4.simulate(model, model.init(jax.random.key(0)), given.ms * u.ms, progress=False)
     seconds, spikes, moved = [], 0, float("nan")
@@ -87,11 +88,13 @@ def measure(network: n4.Network, given: argparse.Namespace, learning: str) -> di
 def rows(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
     cases = [("10 % of 12,500", name, lambda rule=rule: balanced(rule, given.percent)) for name, rule in RULES.items()]
     cases += [("hpc_benchmark", name, lambda plastic=plastic: n4.zoo.hpc_benchmark(given.percent / 100, plastic)) for name, plastic in (("static", False), ("power law", True))]
+    small = max(given.percent // 5, 1)
+    cases += [(PLAIN, name, lambda rule=RULES[name]: balanced(rule, small)) for name in ("static", "STDP", "TripletSTDP")]
     static = {}
     for network, learning, make in cases:
         if given.only and network not in given.only:
             continue
-        row = {"network": network, "learning": learning, "simulator": "neuro4d", **measure(make(), given, learning)}
+        row = {"network": network, "learning": learning, "simulator": "neuro4d", **measure(make(), given, learning, n4.Backend.REFERENCE if network == PLAIN else n4.Backend.AUTO)}
         static.setdefault(network, row["wall"])
         row["ratio"] = row["wall"] / static[network]
         print(row, file=sys.stderr, flush=True)
@@ -104,7 +107,7 @@ def rows(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 
 def checks(found: list[dict[str, Any]]) -> list[Check]:
-    made = [row for row in found if row["simulator"] == "neuro4d" and row["learning"] == "STDP"]
+    made = [row for row in found if row["simulator"] == "neuro4d" and row["learning"] == "STDP" and row["network"] != PLAIN]
     out = [Check("STDP costs at most 3 times the static network", row["ratio"] <= 3, f"{row['network']}: {row['ratio']:.2f} times at {row['rate']:.1f} Hz") for row in made]
     by = {row["simulator"]: row for row in found if row["network"] == "hpc_benchmark" and row["learning"] == "power law"}
     if "NEST" in by and "neuro4d" in by:

@@ -71,7 +71,7 @@ TEXTS = {
     "training": "Forward, backward and update of two hidden layers of 256 LIF neurons, 700 inputs, 20 outputs, a batch of 128, 100 steps, single precision; "
     "libraries take turns. `equal spikes` by layer in the first forward pass with shared weights; Spyx has another neuron.",
     "plasticity": "All synapses between excitatory neurons learn; all spikes recorded, medians of runs that go on from each other. The static network of the same weights is the "
-    "measure of the ratio. `hpc_benchmark` is that of NEST, 11,250 neurons with as many inputs each, under a power law.",
+    "measure of the ratio. `hpc_benchmark` is that of NEST, 11,250 neurons with as many inputs each, under a power law. In plain XLA rules follow events too.",
     "digits": "A convolution and two full layers of spiking neurons, on images of 8 by 8 pixels: 70 % to learn from, 10 % to choose the best epoch by, 20 % looked at "
     "once. The time is that of the whole training, compilation included.",
     "tuners": "The classifier of `benchmarks/digits.py`, tuned without touching a weight, on test images that nothing was chosen by. Energy counts synaptic operations.",

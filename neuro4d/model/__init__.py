@@ -26,6 +26,7 @@ from neuro4d.model._layout import Port as Port
 from neuro4d.model._layout import ProjectionSpan as ProjectionSpan
 from neuro4d.model._layout import Span as Span
 from neuro4d.model._layout import StimulusSpan as StimulusSpan
+from neuro4d.model._learn_events import ready_for_events as ready_for_events
 from neuro4d.model._model import Model as Model
 from neuro4d.model._plan import Plan as Plan
 from neuro4d.model._set import set_value as set_value

@@ -5,6 +5,7 @@ import json
 from typing import Any, NamedTuple
 
 import brainunit as u
+import jax
 import numpy as np
 
 from neuro4d._base import bytes_text
@@ -115,7 +116,7 @@ def storage(model: ModelFields) -> list[dict[str, Any]]:
     rows = []
     for name, path in model.pathways.items():
         arrays = [path.targets, path.weight, path.start, path.bounds, path.delays]
-        arrays += [x for x in (path.owner, path.some) if x is not None]
+        arrays += [x for x in (path.owner, path.some, *jax.tree.leaves(path.columns)) if x is not None]
         rows.append(
             {
                 "pathway": name,

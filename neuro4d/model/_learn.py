@@ -1,18 +1,17 @@
 """The stage *learn*: plastic synapses change by what they have seen of a step. In plain XLA; the oracle of the native rules."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, UInt32
 
 from neuro4d.model._fields import ModelFields
+from neuro4d.model._learn_events import EDGES_AT_ONCE, Ends, each_lane, visited
 from neuro4d.model._learn_wide import ends, fired_before, is_wide
 from neuro4d.model._state import EdgeState
 from neuro4d.ops import History, Pathway, Visit, fold_rows, unpack
 from neuro4d.plasticity import AbstractPlasticity, Seen, Trace
-
-EDGES_AT_ONCE = 1 << 10
 
 
 class Learner(eqx.Module):
@@ -51,23 +50,68 @@ def learn(
 
 def _learn_one(item: Learner, held: EdgeState, history: History, words: UInt32[Array, " w"], step: UInt32[Array, ""]) -> EdgeState:
     """Rules see traces that have passed through the step; the spikes of the step enter them afterwards."""
-    path, rule = item.path, item.rule
-    fired = unpack(words, path.n_target)
+    if item.path.columns is None:
+        return _everywhere(item, held, history, words, step)
+    arrays, rest = eqx.partition((item, held, history, words, step), eqx.is_array)
+    learned = each_lane(lambda x: _by_events(*eqx.combine(x, rest)), lambda x: _everywhere(*eqx.combine(x, rest)))
+    return learned(arrays)
+
+
+def _everywhere(item: Learner, held: EdgeState, history: History, words: UInt32[Array, " w"], step: UInt32[Array, ""]) -> EdgeState:
+    """All synapses are looked at."""
+    path, step_of = item.path, _in_step(item, held, history, words, step)
     source, which, target, _ = ends(path)
+    real, heard = source < path.n_source, jnp.minimum(source, path.n_source - 1)
+    seen = step_of.seen((which, heard, target))
+    arrives = _arrivals(path, history, step) if step_of.arrived is None else real & seen.arrives
+    weight, variables = item.rule.step(item.dt, held.weight, held.variables, seen._replace(arrives=arrives, fires=real & seen.fires))
+    return _with_spikes(item.rule, held, step_of, (weight, variables), step)
+
+
+def _by_events(item: Learner, held: EdgeState, history: History, words: UInt32[Array, " w"], step: UInt32[Array, ""]) -> EdgeState:
+    """Synapses are looked at through which a spike arrives, or whose target fires."""
+    step_of = _in_step(item, held, history, words, step, True)
+    spikes = (step_of.fired, words, history, step)
+    after = visited(item.path, item.rule, (held.weight, held.variables), spikes, step_of.seen)
+    return _with_spikes(item.rule, held, step_of, after, step)
+
+
+class _Step(NamedTuple):
+    """A step as synapses see it: traces that have passed through it, by neuron, who of the targets fired, and whose spikes arrive by delay and source
+    (`None` where nobody asks)."""
+
+    pre: dict[str, Array]
+    post: dict[str, Array]
+    fired: Bool[Array, " n_target"]
+    arrived: Bool[Array, "D n_source"] | None
+
+    def seen(self, some: Ends) -> Seen:
+        """What synapses with these ends see."""
+        which, source, target = some
+        fires = self.fired[target]
+        return Seen(
+            fires if self.arrived is None else self.arrived[which, source],
+            fires,
+            {trace: x[which, source] for trace, x in self.pre.items()},
+            {trace: x[target] for trace, x in self.post.items()},
+        )
+
+
+def _in_step(
+    item: Learner, held: EdgeState, history: History, words: UInt32[Array, " w"], step: UInt32[Array, ""], ask: bool = False
+) -> _Step:
+    path, rule = item.path, item.rule
     pre = _faded(held.pre, rule.pre_traces(), item.dt, step, held.heard)
     post = _faded(held.post, rule.post_traces(), item.dt, step, held.fired)
-    real, heard = source < path.n_source, jnp.minimum(source, path.n_source - 1)
-    arrived = fired_before(history, path.delays, path.n_source, step) if pre else None
-    seen = Seen(
-        _arrivals(path, history, step) if arrived is None else real & arrived[which, heard],
-        real & fired[target],
-        {trace: x[which, heard] for trace, x in pre.items()},
-        {trace: x[target] for trace, x in post.items()},
-    )
-    weight, variables = rule.step(item.dt, held.weight, held.variables, seen)
-    pre_after, heard_after = _taken_in(held.pre, pre, rule.pre_traces(), held.heard, arrived, step)
-    post_after, fired_after = _taken_in(held.post, post, rule.post_traces(), held.fired, fired, step)
-    return EdgeState(weight, variables, pre_after, post_after, heard_after, fired_after)
+    arrived = fired_before(history, path.delays, path.n_source, step) if pre or ask else None
+    return _Step(pre, post, unpack(words, path.n_target), arrived)
+
+
+def _with_spikes(rule: AbstractPlasticity, held: EdgeState, step_of: _Step, after: tuple[Array, dict[str, Array]], step: Array) -> EdgeState:
+    """Synapses after a step, whose spikes enter the traces."""
+    pre, heard = _taken_in(held.pre, step_of.pre, rule.pre_traces(), held.heard, step_of.arrived, step)
+    post, fired = _taken_in(held.post, step_of.post, rule.post_traces(), held.fired, step_of.fired, step)
+    return EdgeState(*after, pre, post, heard, fired)
 
 
 def _faded(

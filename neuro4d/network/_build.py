@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from neuro4d._base import Given
 from neuro4d.lattice import Placement
-from neuro4d.model import BankSpan, Group, Layout, Model, Port, StimulusSpan, cast, realise
+from neuro4d.model import BankSpan, Group, Layout, Model, Port, StimulusSpan, cast, ready_for_events, realise
 from neuro4d.network._dendritic import check_gradients, longest_back
 from neuro4d.network._gap import GapJunctions, make_gap
 from neuro4d.network._memory import check_build
@@ -54,7 +54,7 @@ def build(
         axes=tuple(placed[0].axes) if placed else None,
         gaps=tuple(span for _, span in joined),
     )
-    return Model(
+    model = Model(
         neurons=neurons,
         receptors=receptors,
         initial={p.name: dict(p.initial) for p in populations},
@@ -68,6 +68,7 @@ def build(
         seed=jnp.asarray([spec.seed & 0xFFFFFFFF, spec.seed >> 32], jnp.uint32),
         layout=layout,
     )
+    return ready_for_events(model)
 
 
 def _groups(spec: BuildSpec, members: dict[PathwayKey, Members], pathways: dict[str, Pathway]) -> tuple[Group, ...]:

@@ -1,10 +1,14 @@
 """Every edge of a pathway by itself: its source, its delay, its target."""
 
+import dataclasses
+import math
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, Int32
 
 from neuro4d.ops._bits import n_up_to
+from neuro4d.ops._columns import Columns
 from neuro4d.ops._pathway import Pathway
 
 
@@ -62,3 +66,25 @@ def _pieces(path: Pathway, low: int, high: int) -> tuple[slice, Int[np.ndarray, 
     start = np.asarray(path.start)[low].astype(np.int64)
     first = int(start[0] | (start[1] << 32))
     return slice(first, first + int(lengths.sum())), lengths
+
+
+def with_columns(path: Pathway) -> Pathway:
+    """The same synapses, to be found by their targets too. On the host."""
+    place, source, which, where = host_edges(path, 0, path.n_source)
+    neuron = where // path.n_ports
+    order = np.argsort(neuron, kind="stable")
+    counts = np.bincount(neuron, minlength=path.n_target)
+    begin = np.cumsum(counts) - counts
+    found = Columns(
+        edge=_padded(place.start + order),
+        source=_padded(source[order]),
+        which=_padded(which[order]),
+        start=jnp.asarray(np.stack([begin & 0xFFFFFFFF, begin >> 32], axis=1).astype(np.uint32)),
+        bounds=jnp.asarray(np.stack([np.zeros_like(counts), counts], axis=1).astype(np.uint32)),
+        hint=1 << min(max(math.ceil(math.log2(max(1.25 * counts.mean(), 1))), 3), 10),
+    )
+    return dataclasses.replace(path, columns=found)
+
+
+def _padded(values: np.ndarray) -> Int32[Array, " k"]:
+    return jnp.asarray(values if len(values) else np.zeros(1), jnp.int32)

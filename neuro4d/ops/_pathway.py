@@ -6,6 +6,7 @@ import equinox as eqx
 from jaxtyping import Array, Float, Int32, UInt, UInt32
 
 from neuro4d.kernels import WeightKind
+from neuro4d.ops._columns import Columns
 from neuro4d.ops._free_delays import FreeDelays
 
 
@@ -32,6 +33,7 @@ class Pathway(eqx.Module):
     - `weight_kind`: `"one"`, `"source"` or `"edge"`: what the shape of `weight` means.
     - `plastic`: whether the weights that count are those of the state.
     - `free`: delays that are trained, one per edge, in place of those on the grid; then no edge is padding. `None` where there are none.
+    - `columns`: the same synapses by their targets, where a rule of plasticity looks for them so; `None` elsewhere.
     """
 
     targets: UInt[Array, " nnz"]
@@ -51,6 +53,7 @@ class Pathway(eqx.Module):
     row_hint: int = eqx.field(static=True)
     some: UInt32[Array, "D words"] | None = None
     free: FreeDelays | None = None
+    columns: Columns | None = None
 
     def with_free(self, free: FreeDelays) -> "Pathway":
         """The same edges, with delays that are trained."""
