@@ -96,6 +96,7 @@ from neuro4d.plasticity import Mixed as Mixed
 from neuro4d.plasticity import Modulated as Modulated
 from neuro4d.plasticity import Oja as Oja
 from neuro4d.plasticity import PowerLawSTDP as PowerLawSTDP
+from neuro4d.plasticity import QuantalRelease as QuantalRelease
 from neuro4d.plasticity import RewardSTDP as RewardSTDP
 from neuro4d.plasticity import TripletSTDP as TripletSTDP
 from neuro4d.plasticity import TsodyksMarkram as TsodyksMarkram

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int32, UInt32
 
-from neuro4d._base import steps_of
+from neuro4d._base import address, step_address, steps_of, uniform_jax, words_jax
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._layout import Group
 from neuro4d.model._stages import Outside, Stepped
@@ -20,7 +20,7 @@ from neuro4d.plasticity import AbstractPlasticity, Seen, Target, Trace
 
 def is_wide(rule: AbstractPlasticity, dt: float) -> bool:
     """Whether a rule needs more than the spikes of a step."""
-    return rule.learns and bool(rule.every > 1 or rule.reads() or rule.post_variables(dt) or rule.dendritic())
+    return rule.learns and bool(rule.every > 1 or rule.draws() or rule.reads() or rule.post_variables(dt) or rule.dendritic())
 
 
 class Split(NamedTuple):
@@ -89,6 +89,7 @@ def _learn_one(model: ModelFields, name: str, state: State, after: dict[str, Ste
             steps,
         )
         weight, variables = rule.step(dt, held.weight, held.variables, seen)
+            _chances(rule, name, state, held.weight),
         if later is None or split.dendritic is None:
             return weight, variables, later
         place = block * path.block_size + path.targets.astype(jnp.int32)
@@ -100,7 +101,14 @@ def _learn_one(model: ModelFields, name: str, state: State, after: dict[str, Ste
     else:
         weight, variables, later = changed()
     heard, gone = _taken_in(pre, rule.pre_traces(), arrived), _taken_in(post, rule.post_traces(), landed)
-    return EdgeState(weight, variables, heard, gone, wide=Wide(own, later))
+    return held._replace(weight=weight, variables=variables, pre=heard, post=gone, wide=Wide(own, later))
+
+
+def _chances(rule: AbstractPlasticity, name: str, state: State, weight: Float[Array, " nnz"]) -> Float[Array, "draws nnz"] | tuple[()]:
+    """Random numbers of synapses in a step: by key, pathway, number of the draw, step and place in the pathway."""
+    place = jnp.arange(weight.shape[0], dtype=jnp.uint32)
+    starts = [step_address(state.key, address(0, "plasticity", name, str(k)), state.step - state.start) for k in range(rule.draws())]
+    return jnp.stack([uniform_jax(words_jax(a, b, place), weight.dtype) for a, b in starts]) if starts else ()
 
 
 def _waits(rule: AbstractPlasticity) -> bool:

@@ -15,6 +15,7 @@ from neuro4d.plasticity._mixed import Mixed as Mixed
 from neuro4d.plasticity._modulated import Modulated as Modulated
 from neuro4d.plasticity._oja import Oja as Oja
 from neuro4d.plasticity._power import PowerLawSTDP as PowerLawSTDP
+from neuro4d.plasticity._quantal import QuantalRelease as QuantalRelease
 from neuro4d.plasticity._reward import RewardSTDP as RewardSTDP
 from neuro4d.plasticity._short_term import TsodyksMarkram as TsodyksMarkram
 from neuro4d.plasticity._stdp import STDP as STDP

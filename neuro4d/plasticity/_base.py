@@ -30,6 +30,7 @@ class Seen(NamedTuple):
     **Fields:** `arrives`: whether a spike arrives; `fires`: whether the target fires; `pre`, `post`: the traces by name, at the end of the
     step and without the spikes of this step. Those of `pre` have heard the source after the delay of the synapse. `post` has the variables
     of the rule per target as well, as `on_target` left them. `steps`: one number for all synapses, the steps since the beginning of the run, with this one.
+    `chance`: uniform numbers between 0 and 1, as many for each synapse as the rule `draws`.
     """
 
     arrives: Bool[Array, " nnz"]
@@ -37,6 +38,7 @@ class Seen(NamedTuple):
     pre: dict[str, Float[Array, " nnz"]]
     post: dict[str, Float[Array, " nnz"]]
     steps: UInt32[Array, ""] | int = 0
+    chance: Float[Array, "draws nnz"] | tuple[()] = ()
 
 
 class Target(NamedTuple):
@@ -107,6 +109,10 @@ class AbstractPlasticity(AbstractPart):
         """What the rule keeps per target neuron besides traces: first values by name. An array is kept for every neuron."""
         del dt
         return {}
+
+    def draws(self) -> int:
+        """How many random numbers a synapse needs in each step."""
+        return 0
 
     def dendritic(self) -> float:
         """How much of the delay is dendritic, in ms; infinite: all of it. Asked for with `n4.Dendritic(rule)`."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from neuro4d.plasticity._base import AbstractPlasticity, Seen, Trace
+from neuro4d.plasticity._base import AbstractPlasticity, Trace
 
 
 class Combined(AbstractPlasticity):
@@ -62,6 +62,9 @@ class Combined(AbstractPlasticity):
         known = [bounds for bounds in (rule.bounds() for rule in self.rules) if bounds is not None]
         return (max(low for low, _ in known), min(high for _, high in known)) if known else None
 
+    def draws(self):
+        return sum(rule.draws() for rule in self.rules)
+
     def pre_traces(self) -> dict[str, Trace]:
         return {f"{k}.{name}": trace for k, rule in enumerate(self.rules) for name, trace in rule.pre_traces().items()}
 
@@ -85,13 +88,15 @@ class Combined(AbstractPlasticity):
 
     def step(self, dt, weight, variables, seen):
         after: dict[str, Any] = {}
+        used = 0
         # What is learned is the strength, where the last rule makes of it what a spike releases.
         strength = f"{len(self.rules) - 1}.strength" if self.passing() else None
         learned = weight if strength is None else variables[strength]
         for k, rule in enumerate(self.rules):
             if rule.passing():
                 variables = {**variables, strength: learned}
-            part = Seen(seen.arrives, seen.fires, _own(seen.pre, k), _own(seen.post, k), seen.steps)
+            drawn, used = used, used + rule.draws()
+            part = seen._replace(pre=_own(seen.pre, k), post=_own(seen.post, k), chance=seen.chance[drawn:used])
             learned, own = rule.step(dt, learned, _own(variables, k), part)
             after |= {f"{k}.{name}": value for name, value in own.items()}
         return learned.astype(weight.dtype), after

@@ -64,11 +64,20 @@ class Dendritic(AbstractPlasticity):
     def limits(self):
         return self.rule.limits()
 
+    def bounds(self):
+        return self.rule.bounds()
+
+    def passing(self):
+        return self.rule.passing()
+
     def pre_traces(self):
         return self.rule.pre_traces()
 
     def post_traces(self):
         return self.rule.post_traces()
+
+    def draws(self):
+        return self.rule.draws()
 
     def reads(self):
         return self.rule.reads()

@@ -76,6 +76,9 @@ class Mixed(AbstractPlasticity):
     def post_traces(self):
         return self.rules[0].post_traces()
 
+    def draws(self):
+        return self.rules[0].draws()
+
     def reads(self):
         return self.rules[0].reads()
 

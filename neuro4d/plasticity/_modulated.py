@@ -52,7 +52,9 @@ class Modulated(AbstractPlasticity):
         if not isinstance(rule, AbstractPlasticity):
             raise TypeError(f"Modulated takes a rule such as `n4.STDP(...)`; got {rule!r}.")
         if rule.passing():
-            raise TypeError(f"Modulated takes a rule that learns; {type(rule).__name__} says what a spike releases. Write `n4.Combined(n4.Modulated(...), rule)`.")
+            raise TypeError(
+                f"Modulated takes a rule that learns; {type(rule).__name__} says what a spike releases. Write `n4.Combined(n4.Modulated(...), rule)`."
+            )
         if rule.dendritic():
             raise TypeError("Modulated takes rules without `n4.Dendritic`; write `n4.Dendritic(n4.Modulated(...))`.")
         self.rule, self.every, self.by = rule, rule.every, check_name(by, "port")
@@ -75,6 +77,9 @@ class Modulated(AbstractPlasticity):
 
     def post_traces(self):
         return self.rule.post_traces()
+
+    def draws(self):
+        return self.rule.draws()
 
     def reads(self):
         return tuple(dict.fromkeys((*self.rule.reads(), f"{self.by}.level")))

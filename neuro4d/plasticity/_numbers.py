@@ -1,5 +1,6 @@
 """Single numbers of rules, checked."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -19,3 +20,8 @@ def number(x: Any, unit: Any, where: str, least: float | None = None, above: flo
         wanted = f"one number, more than {above:g}" if above is not None else wanted
         raise ValueError(f"{where} is {wanted}, for example `{example(unit)}`; got {attach(value, unit)}.")
     return float(value)
+
+
+def kept(time: float, tau: float) -> float:
+    """What a time leaves of something that decays with a time constant; nothing where that is 0."""
+    return math.exp(-time / tau) if tau > 0 else 0.0

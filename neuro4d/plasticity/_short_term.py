@@ -1,6 +1,5 @@
 """Short-term plasticity: synapses that run out of transmitter and recover."""
 
-import math
 from typing import Any, ClassVar
 
 import brainunit as u
@@ -9,7 +8,7 @@ import jax.numpy as jnp
 
 from neuro4d._base import NUMBER
 from neuro4d.plasticity._base import AbstractPlasticity
-from neuro4d.plasticity._numbers import number
+from neuro4d.plasticity._numbers import kept, number
 
 
 class TsodyksMarkram(AbstractPlasticity):
@@ -23,7 +22,7 @@ class TsodyksMarkram(AbstractPlasticity):
     \end{aligned} $$
 
     and the receptor is moved by $A\, u x$. $A$, the absolute strength, is the weight that the projection begins with; `model.weights` tells what the next spike would release.
-    Other rules learn the strength: `n4.Combined(n4.STDP(...), n4.TsodyksMarkram(...))`. Synapses of several kinds: `n4.Mixed`.
+    Other rules learn the strength: `n4.Combined(n4.STDP(...), n4.TsodyksMarkram(...))`. Synapses of several kinds: `n4.Mixed`; that release by chance: `n4.QuantalRelease`.
     Without `tau_in` what is used is inactive at once, which leaves the two variables $x$ and $u$; without `tau_fac` each spike uses $U$. Solved exactly over a step. Each step looks at every
     synapse of the projection.
 
@@ -73,7 +72,7 @@ class TsodyksMarkram(AbstractPlasticity):
         **Raises:** `UnitError`, `ValueError` for a rate that is not above 0.
         """
         interval = 1000 / number(rate, u.Hz, "TsodyksMarkram.steady(rate)", above=0.0)
-        facilitated, recovered, active = (_kept(interval, tau) for tau in (self.tau_fac, self.tau_rec, self.tau_in))
+        facilitated, recovered, active = (kept(interval, tau) for tau in (self.tau_fac, self.tau_rec, self.tau_in))
         used = self.use / (1 - (1 - self.use) * facilitated)
         # With y = a (y + u x) before a spike and x = 1 - y - z, z as in `_rested`, after one interval.
         y = active * used / (1 - active)
@@ -96,7 +95,7 @@ class TsodyksMarkram(AbstractPlasticity):
         return (held["strength"] * coming).astype(weight.dtype), held
 
     def _rested(self, dt: float, held: dict[str, Any]) -> dict[str, Any]:
-        facilitated, recovered, active = (_kept(dt, tau) for tau in (self.tau_fac, self.tau_rec, self.tau_in))
+        facilitated, recovered, active = (kept(dt, tau) for tau in (self.tau_fac, self.tau_rec, self.tau_in))
         x, y = held["x"], held["y"]
         inactive = (1 - x - y) * recovered + y * (recovered if self.tau_in == 0 else self._inactive(active, recovered))
         y = y * active
@@ -110,7 +109,3 @@ class TsodyksMarkram(AbstractPlasticity):
         """The share of what is recovered that a spike uses, and what it releases."""
         used = held["u"] + self.use * (1 - held["u"])
         return used, used * held["x"]
-
-
-def _kept(time: float, tau: float) -> float:
-    return math.exp(-time / tau) if tau > 0 else 0.0
