@@ -1,9 +1,9 @@
 """L8: files in and out."""
 
-from neuro4d.io._config import NotSimulatedError as NotSimulatedError
 from neuro4d.io._config import load_config as load_config
 from neuro4d.io._config import sense_input as sense_input
 from neuro4d.io._config_file import ConfigError as ConfigError
 from neuro4d.io._config_file import read_config as read_config
+from neuro4d.io._config_parts import release as release
 from neuro4d.io._config_schema import BrainConfig as BrainConfig
 from neuro4d.io._spike_file import open_hdf5 as open_hdf5

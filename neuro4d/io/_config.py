@@ -1,30 +1,23 @@
 """From a configuration to a `Network` on a lattice."""
 
-import logging
 import os
 
 import brainunit as u
 import numpy as np
 from jaxtyping import Float
 
-from neuro4d._base import AbstractValue, Normal, lookup, strip
+from neuro4d._base import AbstractValue, lookup, strip
 from neuro4d.connect import FixedProb
 from neuro4d.io._config_file import AXES, read_config
+from neuro4d.io._config_parts import PORT, ports_of, release_ports, rule_of, weight_of
 from neuro4d.io._config_schema import BrainConfig, Sense
 from neuro4d.lattice import Box, Lattice
 from neuro4d.network import Network, Population, Projection
 from neuro4d.neurons import LIF
-from neuro4d.receptors import PulseCurrent
 from neuro4d.stimuli import Input
-
-logger = logging.getLogger("neuro4d")
 
 RESISTANCE = 1.0
 """mV per pA (GOhm). The configuration writes input in mV; with this resistance the same number is a current in pA."""
-
-
-class NotSimulatedError(NotImplementedError):
-    """A configuration asks for something that neuro4d does not simulate yet."""
 
 
 def load_config(
@@ -32,9 +25,8 @@ def load_config(
     *,
     density: float = 0.1,
     probability: float = 0.01,
-    weight: AbstractValue | u.Quantity = Normal(0.1 * u.pA, 0.05 * u.pA),
+    weight: AbstractValue | u.Quantity | None = None,
     spacing: u.Quantity = 50 * u.um,
-    strict: bool = False,
 ) -> Network:
     r"""A network from a brain configuration in JSON or TOML.
 
@@ -45,21 +37,21 @@ def load_config(
     with $I$ in mV; here that is a resistance of 1 GOhm (1 mV per pA), so weights and inputs are the same numbers in pA. A spike
     adds its weight for the one step that follows its arrival. Every neuron may connect to every other.
 
-    The blocks `plasticity`, `cell_lifecycle` and `neuromodulation` are read and checked but **not simulated yet**. What they ask
-    for is listed in a warning on the logger `neuro4d`, or refused with `strict=True`.
+    All synapses learn by the block `plasticity`: `n4.Hebbian` with decay, then `n4.BCM` (metaplasticity), `n4.Homeostasis`, and
+    `n4.TsodyksMarkram`, which says what a spike releases; of which those are there that are written and enabled. Every area has the ports of
+    the block `neuromodulation` (`release`). What is disabled is not built and costs nothing.
 
     **Arguments:**
 
     - `path`: the file, or what `read_config` returned.
     - `density`: share of the sites of an area that carry a neuron.
     - `probability`: that a pair of neurons is connected; no neuron connects to itself.
-    - `weight`: of the synapses. [current]
+    - `weight`: of the synapses; by default normally distributed with 0.1 pA and 0.05 pA, within `weight_min` and `weight_max` where they learn. [current]
     - `spacing`: distance between neighbouring sites. [length]
-    - `strict`: refuse what cannot be simulated yet.
 
     **Returns:** a `Network`. The configuration is meant for `dt = 1 ms`.
 
-    **Raises:** what `read_config` raises; `NotSimulatedError` if `strict`.
+    **Raises:** what `read_config` raises; `ValueError` for weights outside the bounds of what learns.
 
     !!! Example
 
@@ -67,18 +59,19 @@ def load_config(
         >>> net = n4.load_config("brain.json", density=0.05)  # doctest: +SKIP
     """
     config = path if isinstance(path, BrainConfig) else read_config(path)
-    _report(unsimulated(config), strict)
     lattice = _lattice(config, spacing)
     populations = [_population(config, lattice, area.name, density) for area in config.areas]
-    rule = FixedProb(probability, autapses=False)
+    edges, rule = FixedProb(probability, autapses=False), rule_of(config)
+    weight = weight_of(config) if weight is None else weight
     projections = [
-        Projection(f"{source.name}-{target.name}", source, target, "in", rule, weight=weight)
+        Projection(f"{source.name}-{target.name}", source, target, PORT, edges, weight=weight, plasticity=rule)
         for source in populations
         for target in populations
         if probability > 0
     ]
     by_name = {population.name: population for population in populations}
     inputs = [_port(config, name, by_name[sense.areal]) for name, sense in config.senses.items() if sense.enabled]
+    inputs += [port for name, population in by_name.items() for port in release_ports(config, name, population)]
     return Network(*populations, *projections, *inputs)
 
 
@@ -130,34 +123,9 @@ def _reach(config: BrainConfig, sense: Sense) -> tuple[tuple[int, ...], tuple[in
     return shape, origin
 
 
-def unsimulated(config: BrainConfig) -> list[str]:
-    """What a configuration asks for and neuro4d does not simulate yet, one phrase each."""
-    cells, plastic, asked = config.cell_lifecycle, config.plasticity, []
-    if cells.enabled and (cells.enable_death or cells.enable_reproduction):
-        what = [name for name, on in (("death", cells.enable_death), ("reproduction", cells.enable_reproduction)) if on]
-        asked.append(f"cell_lifecycle ({' and '.join(what)})")
-    if plastic.enabled and (plastic.learning_rate or plastic.weight_decay):
-        asked.append(f"plasticity (rule {plastic.rule}, learning_rate {plastic.learning_rate:g}, weight_decay {plastic.weight_decay:g})")
-    if plastic.enabled:
-        inner = ("homeostatic", "metaplasticity", "short_term")
-        asked += [f"plasticity.{name}" for name in inner if getattr(plastic, name) and getattr(plastic, name).enabled]
-    if config.neuromodulation is not None and config.neuromodulation.enabled:
-        asked.append("neuromodulation")
-    return asked
-
-
 def _port(config: BrainConfig, name: str, population: Population) -> Input:
     shape, origin = _reach(config, config.senses[name])
     return Input(name, population, shape=shape, origin=origin)
-
-
-def _report(asked: list[str], strict: bool) -> None:
-    if not asked:
-        return
-    text = f"the configuration asks for what is not simulated yet: {', '.join(asked)}."
-    if strict:
-        raise NotSimulatedError(f"{text} Set `enabled` to false in these blocks, or load with `strict=False` to run without them.")
-    logger.warning("%s The network runs without it.", text)
 
 
 def _lattice(config: BrainConfig, spacing: u.Quantity) -> Lattice:
@@ -174,4 +142,4 @@ def _population(config: BrainConfig, lattice: Lattice, area: str, density: float
         v_reset=p.v_reset * u.mV,
         t_ref=p.refractory_period * u.ms,
     )
-    return Population(area, lattice[area].sample(density), lif, {"in": PulseCurrent()}, v0=p.v_rest * u.mV)
+    return Population(area, lattice[area].sample(density), lif, ports_of(config), v0=p.v_rest * u.mV)

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from neuro4d._base import did_you_mean
+from neuro4d.io._config_ranges import value_problems
 from neuro4d.io._config_schema import AreaBlock, Block, BrainConfig
 
 LARGEST_FILE = 16 * 2**20
@@ -157,6 +158,7 @@ def _contradictions(config: BrainConfig) -> typing.Iterator[str]:
             yield f"`areas[{i}].name`: the area '{area.name}' is defined twice."
         names.add(area.name)
         yield from _area_problems(area, f"areas[{i}]", config)
+    yield from value_problems(config)
     for name, sense in config.senses.items():
         yield from _sense_problems(name, sense, config)
 

@@ -59,7 +59,7 @@ class ShortTerm(Block, frozen=True):
     """`plasticity.short_term`: facilitation and depression."""
 
     enabled: bool = True
-    default_type: str = "mixed"
+    default_type: Literal["mixed", "facilitation", "depression"] = "mixed"
     facilitation_fraction: float = 0.3
 
 
@@ -67,7 +67,7 @@ class Plasticity(Block, frozen=True):
     """`plasticity`. The inner blocks are off unless they are written."""
 
     enabled: bool = True
-    rule: str = "hebb_like"
+    rule: Literal["hebb_like"] = "hebb_like"
     learning_rate: float = 1e-3
     weight_min: float = -1.0
     weight_max: float = 1.0

@@ -33,7 +33,9 @@ def _strengths(given: Any, which: str) -> tuple[tuple[str, float], ...]:
     for port, strength in dict(given).items():
         number = isinstance(strength, int | float) and not isinstance(strength, bool)
         if not isinstance(port, str) or not number or not math.isfinite(strength):
-            raise ValueError(f'Neuromodulator.{which} gives each port one number, for example `{which}={{"exc": 2.0}}`; got {{{port!r}: {strength!r}}}.')
+            raise ValueError(
+                f'Neuromodulator.{which} gives each port one number, for example `{which}={{"exc": 2.0}}`; got {{{port!r}: {strength!r}}}.'
+            )
     return tuple(sorted((port, float(strength)) for port, strength in dict(given).items()))
 
 
@@ -73,10 +75,10 @@ class Neuromodulator(AbstractReceptor):
         >>> release = n4.Input("release", cells, port="norepinephrine")
     """
 
-    baseline: Float[Array, "*n"] = quantity(NUMBER, low=0, high=1, default=0.5)
+    baseline: Any = quantity(NUMBER, low=0, high=1, default=0.5)
     tau: Float[Array, "*n"] = quantity(ms, low=0, open_low=True, default=10 * ms)
-    gain: tuple[tuple[str, float], ...] = eqx.field(static=True, default=(), converter=lambda x: _strengths(x, "gain"))
-    inhibition: tuple[tuple[str, float], ...] = eqx.field(static=True, default=(), converter=lambda x: _strengths(x, "inhibition"))
+    gain: Any = eqx.field(static=True, default=(), converter=lambda x: _strengths(x, "gain"))
+    inhibition: Any = eqx.field(static=True, default=(), converter=lambda x: _strengths(x, "inhibition"))
 
     weight_unit: ClassVar = NUMBER
     exerts: ClassVar = frozenset()

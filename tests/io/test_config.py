@@ -2,7 +2,7 @@
 
 import copy
 import json
-import logging
+from pathlib import Path
 
 import brainunit as u
 import jax
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import neuro4d as n4
-from neuro4d.io import BrainConfig, ConfigError, NotSimulatedError, read_config, sense_input
+from neuro4d.io import BrainConfig, ConfigError, read_config, release, sense_input
 
 CALM = {
     "lattice_shape": [8, 8, 4, 3],
@@ -60,10 +60,8 @@ def test_defaults(write):
     assert (config.model_version, config.dimensions) == (1, 4)
 
 
-def test_network(write, caplog):
-    with caplog.at_level(logging.WARNING, "neuro4d"):
-        network = n4.load_config(write(CALM), density=0.5, probability=0.05)
-    assert not caplog.records
+def test_network(write):
+    network = n4.load_config(write(CALM), density=0.5, probability=0.05)
     model = network.build(dt=1 * u.ms, seed=3)
     assert list(model.populations) == ["V1_like", "Digital_sensor"]
     n = {name: span.size for name, span in model.populations.items()}
@@ -172,6 +170,17 @@ def test_sense_mistakes(write):
         ({"senses__vision__areal": "V1"}, r"`senses\.vision\.areal`: no area named 'V1'"),
         ({"senses__vision__w_index": 2}, r"`senses\.vision\.w_index`.*w from 1 to 1; got 2"),
         ({"senses__vision__input_size": [9, 6]}, r"`senses\.vision\.input_size`.*8 sites along x"),
+        ({"plasticity": {"rule": "hebb"}}, r"`plasticity\.rule`: invalid enum value 'hebb'"),
+        ({"plasticity": {"weight_min": 1.0}}, r"`plasticity\.weight_min` lies below `plasticity\.weight_max`; got 1 and 1"),
+        ({"plasticity": {"learning_rate": -0.1}}, r"`plasticity\.learning_rate` is at least 0; got -0\.1"),
+        ({"plasticity": {"weight_max": 0.0, "homeostatic": {}}}, r"`plasticity\.weight_max` is more than 0"),
+        ({"plasticity": {"homeostatic": {"time_window": 0}}}, r"`plasticity\.homeostatic\.time_window` is at least 1"),
+        ({"plasticity": {"metaplasticity": {"bcm_tau": 0}}}, r"`plasticity\.metaplasticity\.bcm_tau` is more than 0"),
+        ({"plasticity": {"short_term": {"default_type": "balanced"}}}, r"`plasticity\.short_term\.default_type`: invalid enum value"),
+        ({"plasticity": {"short_term": {"facilitation_fraction": 1.2}}}, "facilitation_fraction` lies between 0 and 1"),
+        ({"neuromodulation": {"dopamine": {"baseline": 2}}}, r"`neuromodulation\.dopamine\.baseline` lies between 0 and 1"),
+        ({"neuromodulation": {"serotonin": {"decay_rate": 0}}}, r"`neuromodulation\.serotonin\.decay_rate` is more than 0"),
+        ({"cell_lifecycle": {"max_age": 0}}, r"`cell_lifecycle\.max_age` is at least 1"),
     ],
 )
 def test_mistakes(write, changes, text):
@@ -229,16 +238,88 @@ def test_files(tmp_path):
         read_config(tmp_path / "bytes.json")
 
 
-def test_what_is_not_simulated(write, caplog):
-    path = write(changed(plasticity={"homeostatic": {}}, cell_lifecycle={}, neuromodulation={}))
-    with caplog.at_level(logging.WARNING, "neuro4d"):
-        n4.load_config(path)
-    (record,) = caplog.records
-    for part in ("cell_lifecycle (death and reproduction)", "plasticity (rule hebb_like", "plasticity.homeostatic", "neuromodulation"):
-        assert part in record.getMessage()
-    with pytest.raises(NotSimulatedError, match="strict=False"):
-        n4.load_config(path, strict=True)
-    n4.load_config(write(CALM), strict=True)
+def parts(rule):
+    """The rules that a rule is made of, by class."""
+    inner = rule.rules if isinstance(rule, n4.Combined | n4.Mixed) else ((rule.rule,) if isinstance(rule, n4.Modulated) else ())
+    return {type(rule).__name__: rule} | {name: each for part in inner for name, each in parts(part).items()}
+
+
+def rule_of(write, **blocks):
+    """The one rule that all synapses of a configuration share."""
+    network = n4.load_config(write(changed(**blocks)))
+    (rule,) = {id(projection.plasticity): projection.plasticity for projection in network.projections}.values()
+    return rule
+
+
+def test_hebbian(write):
+    rule = rule_of(write, plasticity={"learning_rate": 0.02, "weight_min": -0.5, "weight_max": 0.7, "weight_decay": 3e-4})
+    assert isinstance(rule, n4.Hebbian)
+    assert (rule.rate, rule.low, rule.high, rule.decay) == pytest.approx((0.02, -0.5, 0.7, 3e-4))
+
+
+def test_all_rules(write):
+    plasticity = {"learning_rate": 0.02, "weight_max": 2.0, "homeostatic": {"target_rate": 4, "time_window": 500, "scaling_rate": 0.1}}
+    plasticity |= {"metaplasticity": {"bcm_tau": 300, "bcm_target_rate": 7}, "short_term": {"facilitation_fraction": 0.25}}
+    neuromodulation = {"dopamine": {"baseline": 0.4, "learning_rate_modulation": 2.5}}
+    rule = rule_of(write, plasticity=plasticity, neuromodulation=neuromodulation)
+    found = parts(rule)
+    assert [type(each).__name__ for each in rule.rules] == ["Modulated", "Homeostasis", "Mixed"]
+    assert [type(each).__name__ for each in found["Modulated"].rule.rules] == ["Hebbian", "BCM"]
+    assert (found["Modulated"].strength, found["Modulated"].baseline, found["Modulated"].by) == (2.5, 0.4, "dopamine")
+    bcm, scaling, kinds = found["BCM"], found["Homeostasis"], found["Mixed"]
+    assert (bcm.limits(), bcm.eta, bcm.rate, bcm.tau_theta) == ((-1, 2), 0.01, 7, 300)
+    assert (scaling.limits(), scaling.rate, scaling.tau, scaling.tau_rate, scaling.every) == ((-1, 2), 4, 5000, 500, 50)
+    assert kinds.shares == (0.25, 0.75) and kinds.rules[0].tau_fac > kinds.rules[0].tau_rec and kinds.rules[1].tau_fac < kinds.rules[1].tau_rec
+
+
+@pytest.mark.parametrize(("kind", "use"), [("facilitation", 0.15), ("depression", 0.6)])
+def test_one_kind_of_release(write, kind, use):
+    rule = rule_of(write, plasticity={"learning_rate": 0.0, "weight_decay": 0.0, "short_term": {"default_type": kind}})
+    assert isinstance(rule, n4.TsodyksMarkram) and rule.use == use
+
+
+def test_what_is_disabled_is_not_built(write):
+    off = {"enabled": False}
+    network = n4.load_config(write(changed(plasticity=off | {"short_term": {}, "homeostatic": {}}, neuromodulation=off, cell_lifecycle=off)))
+    assert all(projection.plasticity is None for projection in network.projections)
+    assert all(list(population.receptors) == ["in"] and population.alive is None for population in network.populations)
+    assert [stimulus.name for stimulus in network.stimuli] == ["vision"]
+    inner = {"enabled": True, "homeostatic": off, "metaplasticity": off, "short_term": off}
+    assert isinstance(rule_of(write, plasticity=inner), n4.Hebbian)
+
+
+def test_neuromodulators(write):
+    levels = {"serotonin": {"inhibition_strength": 0.7, "decay_rate": 0.05}, "norepinephrine": {"baseline": 0.3, "gain_modulation": 1.5}}
+    path = write(changed(neuromodulation=levels))
+    ports = n4.load_config(path).populations[0].receptors
+    assert list(ports) == ["in", "dopamine", "serotonin", "norepinephrine"]
+    assert (ports["serotonin"].inhibition, float(ports["serotonin"].tau)) == ((("in", 0.7),), pytest.approx(20))
+    assert (ports["norepinephrine"].gain, float(ports["norepinephrine"].baseline)) == ((("in", 1.5),), 0.3)
+    config = read_config(path)
+    assert release(config, "dopamine", 0.2) == {"dopamine-V1_like": 0.2, "dopamine-Digital_sensor": 0.2}
+    with pytest.raises(KeyError, match="Did you mean 'dopamine'"):
+        release(config, "dopamin", 0.2)
+    with pytest.raises(ValueError, match="no neuromodulation"):
+        release(read_config(write(CALM)), "dopamine", 0.2)
+
+
+SEED = Path(n4.zoo.__file__).parent / "data" / "brain4d.json"
+
+
+def test_the_full_configuration_runs():
+    """All blocks, unchanged: seven senses feed seven areas, synapses learn, neuromodulators act; and nobody is told that anything is missing."""
+    config = read_config(SEED)
+    model = n4.load_config(config, density=0.02, probability=0.05).build(dt=1 * u.ms, seed=0)
+    seen = {name: sense_input(config, name, np.full(sense.input_size, 300.0)) for name, sense in config.senses.items()}
+    inputs = {name: np.broadcast_to(value, (40, *value.shape)) for name, value in seen.items()} | release(config, "dopamine", np.full(40, 0.01))
+    start = model.init(jax.random.key(0))
+    run = n4.simulate(model, start, 40 * u.ms, inputs=inputs, progress=False)
+    assert len(seen) == 7 and all(len(run.spikes(area)) for area in model.populations)
+    level = np.asarray(run.state["V1_like", "dopamine.level"])
+    np.testing.assert_allclose(level, 0.5 + 0.01 * (1 - np.exp(-4)) / (1 - np.exp(-0.1)), rtol=1e-4)
+    for (name, before), after in zip(start.edges.items(), run.state.edges.values(), strict=True):
+        first, last = (np.asarray(held.variables["2.strength"]) for held in (before, after))
+        assert name and (np.abs(last) <= 1).all() and (last != first)[first != 0].mean() > 0.9
 
 
 def test_config_is_immutable(write):
