@@ -1,11 +1,12 @@
 """What learning costs: a network with STDP on all synapses between excitatory neurons next to the same network without, and the benchmark of high-performance
-computing of NEST next to NEST.
+computing of NEST next to NEST, and the neuron of Song, Miller and Abbott next to Brian2.
 
-    python benchmarks/plasticity.py --peers nest --json benchmarks/results/plasticity.json
+    python benchmarks/plasticity.py --peers nest,brian2 --json benchmarks/results/plasticity.json
     python benchmarks/plasticity.py --quick                                               # does it work?
 
 The first network has 10,000 excitatory and 2,500 inhibitory neurons with a tenth of both as inputs, at about 10 Hz. The second is `n4.zoo.hpc_benchmark`: 9,000 and 2,250 neurons,
-each with as many inputs, and a power law without a bound. The third is the first at a fifth of its size, in plain XLA.
+each with as many inputs, and a power law without a bound. The third is the first at a fifth of its size, in plain XLA. The fourth is
+one neuron with 1,000 synapses that learn.
 """
 
 import argparse
@@ -21,13 +22,13 @@ from finish import add_common, finish, settle
 
 import neuro4d as n4
 from neuro4d.bench import Check, Column, Outcome, parse_peers
-from neuro4d.bench._peers import ask
+from neuro4d.bench._peers import PEERS, ask
 from neuro4d.bench._result import median
 
 SIZES = {"ms": (1000, 100), "repeats": (3, 1), "percent": (100, 10)}
 DRIVE = 7.7
 """Hz of each external source, of which there are as many as excitatory inputs: neurons then fire at about 10 Hz."""
-PLAIN = "10 % of 2,500, plain XLA"
+PLAIN, SONG = "10 % of 2,500, plain XLA", "Song, Miller and Abbott"
 COLUMNS = (
     Column("network", "network"),
     Column("learning", "learning"),
@@ -65,24 +66,35 @@ def balanced(rule: Any, percent: int) -> n4.Network:
     return n4.Network(*parts)
 
 
-def measure(network: n4.Network, given: argparse.Namespace, learning: str, backend: Any) -> dict[str, Any]:
+def song(rule: Any) -> n4.Network:
+    """The network of the zoo, with its rule or without one."""
+    made = n4.zoo.song_miller_abbott()
+    if rule is not None:
+        return made
+    (e,) = made.projections
+    return n4.Network(*made.populations, n4.Projection(e.name, e.source, e.target, e.port, e.rule, weight=e.weight, delay=e.delay))
+
+
+def measure(network: n4.Network, given: argparse.Namespace, learning: str, name: str) -> dict[str, Any]:
     """Runs that go on from each other, spikes recorded, after one that warms up."""
+    backend, (edges, cells) = n4.Backend.REFERENCE if name == PLAIN else n4.Backend.AUTO, ("e", "cell") if name == SONG else ("exc-exc", "exc")
+    biological = given.ms * (10 if name == SONG else 1)
     began = time.perf_counter()
     model = jax.block_until_ready(network.build(dt=0.1 * u.ms, seed=0, backend=backend, progress=False))
     built = time.perf_counter() - began
-    run = n4.simulate(model, model.init(jax.random.key(0)), given.ms * u.ms, progress=False)
+    run = n4.simulate(model, model.init(jax.random.key(0)), biological * u.ms, progress=False)
     seconds, spikes, moved = [], 0, float("nan")
-    first = np.asarray(model.weights("exc-exc").mantissa) if learning != "static" else None
+    first = np.asarray(model.weights(edges).mantissa) if learning != "static" else None
     for _ in range(given.repeats):
-        run = n4.simulate(model, run.state, given.ms * u.ms, progress=False)
+        run = n4.simulate(model, run.state, biological * u.ms, progress=False)
         seconds.append(run.wall_s)
-        spikes += len(run.spikes("exc"))
+        spikes += len(run.spikes(cells))
     if first is not None:
-        moved = 100 * float(np.mean(np.asarray(model.weights("exc-exc", run.state).mantissa) != first))
-    n_exc = model.populations["exc"].size
+        moved = 100 * float(np.mean(np.asarray(model.weights(edges, run.state).mantissa) != first))
+    n_exc = model.populations[cells].size
     learns = len(first) if first is not None and learning != "weights in the state" else 0
-    rate = spikes / n_exc / given.repeats / given.ms * 1e3
-    return {"wall": median(seconds) / given.ms * 1e3, "seconds": seconds, "rate": rate, "learn": learns, "moved": moved, "build_s": built, "plan": str(model.plan())}
+    rate = spikes / n_exc / given.repeats / biological * 1e3
+    return {"wall": median(seconds) / biological * 1e3, "seconds": seconds, "rate": rate, "learn": learns, "moved": moved, "build_s": built, "plan": str(model.plan())}
 
 
 def rows(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -90,25 +102,43 @@ def rows(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
     cases += [("hpc_benchmark", name, lambda plastic=plastic: n4.zoo.hpc_benchmark(given.percent / 100, plastic)) for name, plastic in (("static", False), ("power law", True))]
     small = max(given.percent // 5, 1)
     cases += [(PLAIN, name, lambda rule=RULES[name]: balanced(rule, small)) for name in ("static", "STDP", "TripletSTDP")]
+    cases += [(SONG, name, lambda rule=rule: song(rule)) for name, rule in (("static", None), ("STDP", STDP))]
     static = {}
     for network, learning, make in cases:
         if given.only and network not in given.only:
             continue
-        row = {"network": network, "learning": learning, "simulator": "neuro4d", **measure(make(), given, learning, n4.Backend.REFERENCE if network == PLAIN else n4.Backend.AUTO)}
+        row = {"network": network, "learning": learning, "simulator": "neuro4d", **measure(make(), given, learning, network)}
         static.setdefault(network, row["wall"])
         row["ratio"] = row["wall"] / static[network]
         print(row, file=sys.stderr, flush=True)
         yield row
     for peer in parse_peers(given.peers):
-        job = {"network": "hpc", "scale": given.percent / 100, "threads": 2, "warm_ms": 100.0, "duration_ms": given.peer_ms, "repeats": 1, "seed": 0}
-        found = ask(peer, job)
-        wall = median(found["seconds"]) / given.peer_ms * 1e3
-        yield {"network": "hpc_benchmark", "learning": "power law", "simulator": found["simulator"], "rate": found["rates"]["exc"], "wall": wall} | {"build_s": found["build_s"]}
+        for network, learning, cells, job in peer_jobs(given):
+            if job["network"] in PEERS[peer].networks and (not given.only or network in given.only):
+                found = ask(peer, job | {"seed": 0, "float": "float32"})
+                wall = median(found["seconds"]) / job["duration_ms"] * 1e3
+                row = {"network": network, "learning": learning, "simulator": found["simulator"], "rate": found["rates"][cells], "wall": wall, "build_s": found["build_s"]}
+                print(row, file=sys.stderr, flush=True)
+                yield row
+
+
+def peer_jobs(given: argparse.Namespace) -> list[tuple[str, str, str, dict[str, Any]]]:
+    """What peers are asked: network, what it learns, whose rate counts, and the job."""
+    hpc = {"network": "hpc", "scale": given.percent / 100, "threads": 2, "warm_ms": 100.0, "duration_ms": given.peer_ms, "repeats": 1}
+    # A neuron has no work for a second thread.
+    one = {"network": "song", "threads": 1, "warm_ms": 10.0 * given.ms, "duration_ms": 10.0 * given.ms, "repeats": given.repeats}
+    return [("hpc_benchmark", "power law", "exc", hpc), (SONG, "STDP", "cell", one)]
 
 
 def checks(found: list[dict[str, Any]]) -> list[Check]:
     made = [row for row in found if row["simulator"] == "neuro4d" and row["learning"] == "STDP" and row["network"] != PLAIN]
     out = [Check("STDP costs at most 3 times the static network", row["ratio"] <= 3, f"{row['network']}: {row['ratio']:.2f} times at {row['rate']:.1f} Hz") for row in made]
+    by = {row["simulator"]: row for row in found if row["network"] == SONG and row["learning"] == "STDP"}
+    if "Brian2" in by and "neuro4d" in by:
+        gain = by["Brian2"]["wall"] / by["neuro4d"]["wall"]
+        apart = abs(by["neuro4d"]["rate"] / by["Brian2"]["rate"] - 1)  # rates still fall, and runs here go on from each other
+        out.append(Check(f"{SONG}: rates within 30 %", apart <= 0.3, f"{100 * apart:.0f} % apart"))
+        out.append(Check(f"{SONG} as fast as Brian2", gain >= 1, f"{gain:.1f} times, at {by['neuro4d']['rate']:.1f} and {by['Brian2']['rate']:.1f} Hz"))
     by = {row["simulator"]: row for row in found if row["network"] == "hpc_benchmark" and row["learning"] == "power law"}
     if "NEST" in by and "neuro4d" in by:
         gain = by["NEST"]["wall"] / by["neuro4d"]["wall"]
@@ -119,7 +149,7 @@ def checks(found: list[dict[str, Any]]) -> list[Check]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add_common(parser, SIZES)
-    parser.add_argument("--peers", default="", help="nest, or nobody")
+    parser.add_argument("--peers", default="", help="nest, brian2, both with a comma, or nobody")
     parser.add_argument("--peer-ms", type=float, default=200.0, dest="peer_ms", help="biological time that a peer runs, after 100 ms")
     parser.add_argument("--only", action="append", help="one network alone")
     given = parser.parse_args()

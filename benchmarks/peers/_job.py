@@ -2,7 +2,7 @@
 
 A job is one JSON object, the only argument of a script:
 
-    network     "cuba", "coba", "cobahh", "brunel" or "microcircuit"
+    network     "cuba", "coba", "cobahh", "brunel", "microcircuit", "hpc" or "song"
     n, k        neurons, synapses per neuron (cuba, coba, cobahh; a fifth of both is inhibitory)
     scale       of the microcircuit
     threads     CPU threads

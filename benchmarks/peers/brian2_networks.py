@@ -1,4 +1,4 @@
-"""CUBA, COBA, COBAHH and Brunel's network in Brian2, C++ standalone. See `_job.py` for what goes in and out.
+"""CUBA, COBA, COBAHH, Brunel's network and the neuron of Song, Miller and Abbott in Brian2, C++ standalone. See `_job.py` for what goes in and out.
 
 Tuned as the documentation of Brian2 advises: standalone mode with a main loop in C++, OpenMP threads by
 `prefs.devices.cpp_standalone.openmp_threads` (0 leaves OpenMP out), `-O3 -march=native -ffast-math` (its default), single precision on
@@ -92,6 +92,29 @@ def brunel(job: dict) -> tuple:
     return parts, {"exc": b.SpikeMonitor(group[:n_exc], record=False), "inh": b.SpikeMonitor(group[n_exc:], record=False)}
 
 
+def song(job: dict) -> tuple:
+    """One neuron whose 1,000 synapses learn by spike timing; weights are shares of the leak. Traces are moved by events alone."""
+    inputs = b.PoissonGroup(1000, rates=15 * b.Hz)
+    cell = b.NeuronGroup(
+        1, """dv/dt = (ge*(0*mV - v) - 74*mV - v) / (10*ms) : volt
+        dge/dt = -ge / (5*ms) : 1""", threshold="v > -54*mV", reset="v = -60*mV", method="exponential_euler",
+    )  # fmt: skip
+    cell.v = -60 * b.mV
+    learns = b.Synapses(
+        inputs, cell, """w : 1
+        dx/dt = -x / (20*ms) : 1 (event-driven)
+        dy/dt = -y / (20*ms) : 1 (event-driven)""",
+        on_pre="""ge += w
+        x += 0.01
+        w = clip(w - 0.01*y, 0, 0.01)""",
+        on_post="""y += 0.0105
+        w = clip(w + 0.01*x, 0, 0.01)""",
+    )  # fmt: skip
+    learns.connect()
+    learns.w = "rand() * 0.01"
+    return [inputs, cell, learns], {"cell": b.SpikeMonitor(cell, record=False)}
+
+
 def main() -> None:
     job = read_job()
     threads = job["threads"] if job["threads"] > 1 else 0
@@ -114,7 +137,7 @@ def measure(job: dict, folder: str) -> dict:
     """The program is compiled once and executed once per measured run; only its main loop is counted."""
     b.set_device("cpp_standalone", directory=folder, build_on_run=False)
     b.defaultclock.dt = 0.1 * b.ms
-    parts, monitors = {"cuba": cuba, "coba": coba, "cobahh": cobahh, "brunel": brunel}[job["network"]](job)
+    parts, monitors = {"cuba": cuba, "coba": coba, "cobahh": cobahh, "brunel": brunel, "song": song}[job["network"]](job)
     network = b.Network(*parts, *monitors.values())
     for monitor in monitors.values():
         monitor.active = False

@@ -25,7 +25,7 @@ class Peer(NamedTuple):
 
 PEERS = MappingProxyType(
     {
-        "brian2": Peer("Brian2", "brian2", "brian2_networks.py", frozenset({"cuba", "coba", "cobahh", "brunel"})),
+        "brian2": Peer("Brian2", "brian2", "brian2_networks.py", frozenset({"cuba", "coba", "cobahh", "brunel", "song"})),
         "nest": Peer("NEST", "nest", "nest_networks.py", frozenset({"cuba", "coba", "brunel", "microcircuit", "hpc"})),
         "brainpy": Peer("BrainPy", "brainpy", "brainpy_networks.py", frozenset({"cuba", "coba"})),
     }
