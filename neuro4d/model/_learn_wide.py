@@ -87,9 +87,9 @@ def _learn_one(model: ModelFields, name: str, state: State, after: dict[str, Ste
             {trace: _at(x, which, source) for trace, x in pre.items()},
             {trace: _at(x, which, target) for trace, x in post.items()} | {variable: x[target] for variable, x in own.items()},
             steps,
+            _chances(rule, name, state, held.weight),
         )
         weight, variables = rule.step(dt, held.weight, held.variables, seen)
-            _chances(rule, name, state, held.weight),
         if later is None or split.dendritic is None:
             return weight, variables, later
         place = block * path.block_size + path.targets.astype(jnp.int32)
