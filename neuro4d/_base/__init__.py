@@ -38,6 +38,7 @@ from neuro4d._base._part import AbstractPart as AbstractPart
 from neuro4d._base._part import check_fits as check_fits
 from neuro4d._base._part import check_quantity as check_quantity
 from neuro4d._base._part import check_range as check_range
+from neuro4d._base._part import field_ranges as field_ranges
 from neuro4d._base._part import field_units as field_units
 from neuro4d._base._part import quantity as quantity
 from neuro4d._base._random import Address as Address

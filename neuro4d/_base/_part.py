@@ -118,6 +118,16 @@ class AbstractPart(eqx.Module):
         return super().__new__(cls)
 
 
+def field_ranges(part: Any) -> tuple[tuple[str, float | None, float | None, bool], ...]:
+    """The quantity fields of a part: name, lowest and highest value in the internal unit, and whether the lowest one is excluded."""
+    found = []
+    for f in dataclasses.fields(part):
+        converter = f.metadata.get("converter")
+        if isinstance(converter, _Converter):
+            found.append((f.name, converter.low, converter.high, converter.open_low))
+    return tuple(found)
+
+
 def field_units(part: Any) -> dict[str, Any]:
     """The quantity fields of a part and their units."""
     return {f.name: f.metadata["unit"] for f in dataclasses.fields(part) if "unit" in f.metadata}

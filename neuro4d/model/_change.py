@@ -4,6 +4,7 @@ Such a change, an event, comes at the end of every so many steps, counted from t
 as it always does, and a model without any has no part in this.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from jaxtyping import Array, Int32, UInt32
 
 from neuro4d._base import alike
 from neuro4d.model._fields import ModelFields
+from neuro4d.model._live import live
 from neuro4d.model._state import State
 from neuro4d.ops import unpack
 
@@ -28,8 +30,11 @@ class Event(NamedTuple):
 
 def events(model: ModelFields) -> tuple[Event, ...]:
     """What changes a model, in the order in which it happens where several fall into one step: neurons, then synapses."""
-    del model
-    return ()
+    lives = (
+        Event(living.every, functools.partial(live, model, name), (model.layout.spans[name].group,) if living.counts else ())
+        for name, living in model.lives.items()
+    )
+    return tuple(lives)
 
 
 def periods(model: ModelFields) -> tuple[int, ...]:
@@ -52,7 +57,11 @@ def until_event(model: ModelFields, elapsed: UInt32[Array, ""], most: Int32[Arra
 
 def with_changes(model: ModelFields, state: State) -> ModelFields:
     """The model with those of its parameters that live in the state: what `prepare` has to see."""
-    del state
+    for name, life in state.life.items():
+        if life.parameters:
+            fields = tuple(life.parameters)
+            own = [life.parameters[field] for field in fields]
+            model = eqx.tree_at(lambda m, name=name, fields=fields: [getattr(m.neurons[name], field) for field in fields], model, own)
     return model
 
 

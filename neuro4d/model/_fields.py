@@ -11,6 +11,7 @@ from neuro4d.model._layout import Layout
 from neuro4d.ops import AbstractSurrogate, Pathway
 from neuro4d.plasticity import AbstractPlasticity
 from neuro4d.stimuli import AbstractSource, PoissonBank
+from neuro4d.structure import Living, Structure
 
 
 class ModelFields(eqx.Module):
@@ -28,8 +29,9 @@ class ModelFields(eqx.Module):
     surrogate: AbstractSurrogate | None
     seed: UInt32[Array, "2"]
     layout: Layout = eqx.field(static=True)
-    lives: dict[str, Any] = eqx.field(default_factory=dict)
-    structures: dict[str, Any] = eqx.field(default_factory=dict)
+    founders: dict[str, UInt32[Array, " w"]] = eqx.field(default_factory=dict)
+    lives: dict[str, Living] = eqx.field(default_factory=dict)
+    structures: dict[str, Structure] = eqx.field(default_factory=dict)
 
     @property
     def dt_ms(self) -> float:

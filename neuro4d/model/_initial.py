@@ -4,13 +4,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array
 
 from neuro4d._base import address, alike, explicit_axes, placed_by_compiler, step_address, words_jax
+from neuro4d.model._change import counted_groups
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._layout import Group
 from neuro4d.model._learn_wide import first_wide, is_wide
+from neuro4d.model._live import first_alive, first_lives
 from neuro4d.model._state import EdgeState, GroupState, State
 from neuro4d.ops import empty, pack
 
@@ -51,7 +52,9 @@ def _first(words: Array, model: ModelFields, step: Array) -> State:
     groups = {group.name: _group_state(model, group, words) for group in layout.groups}
     history = {group.name: empty(group.depth, group.n, soft) for group in layout.groups}
     edges = {name: _edge_state(model, name, step) for name in model.plasticity}
-    state = State(groups, edges, history, words, step, jnp.copy(step), jnp.uint32(0), layout.populations)
+    counted = {name: jnp.zeros(layout.group(name).n, jnp.uint32) for name in counted_groups(model)}
+    lives = first_lives(model, words)
+    state = State(groups, edges, history, words, step, jnp.copy(step), jnp.uint32(0), layout.populations, lives, counted)
     return alike(state, model)
 
 
@@ -78,7 +81,7 @@ def _group_state(model: ModelFields, group: Group, words: Array) -> GroupState:
         receptor = model.receptors[first][port]
         first_of = {v: lambda p, v=v, port=port: model.receptors[p][port].rest().get(v, 0.0) for v in receptor.variables}
         receptors[port] = receptor.init({v: _joined(model, group, words, f"{port}.{v}", first_of[v]) for v in receptor.variables})
-    return GroupState(neuron.init(values), receptors, _first_alive(group), _memories(model, group, words))
+    return GroupState(neuron.init(values), receptors, _first_alive(model, group, words), _memories(model, group, words))
 
 
 def _memories(model: ModelFields, group: Group, words: Array) -> dict[str, Array]:
@@ -92,15 +95,11 @@ def _memories(model: ModelFields, group: Group, words: Array) -> dict[str, Array
     return found
 
 
-def _first_alive(group: Group) -> Array | None:
-    """The first neurons of each population, as many as are alive at the beginning."""
+def _first_alive(model: ModelFields, group: Group, words: Array) -> Array | None:
+    """Who is alive at the beginning, packed, where neurons may die."""
     if not group.mortal:
         return None
-    alive = np.ones(group.n, bool)
-    for span in group.spans:
-        if span.alive is not None:
-            alive[span.start + span.alive : span.start + span.size] = False
-    return pack(jnp.asarray(alive))
+    return pack(jnp.concatenate([first_alive(model, span, words) for span in group.spans]))
 
 
 def _joined(model: ModelFields, group: Group, words: Array, name: str, default: Any) -> Array:

@@ -10,13 +10,14 @@ from neuro4d.ops import Backend, n_words
 
 class Span(NamedTuple):
     """Where a population lies in its group. `alive`: how many of its neurons are alive at the beginning, where neurons may die and be
-    born; `None` where all live for ever."""
+    born; `None` where all live for ever. `drawn`: whether these are drawn in each trial, or are the first ones."""
 
     name: str
     group: str
     start: int
     size: int
     alive: int | None = None
+    drawn: bool = False
 
 
 class Port(NamedTuple):

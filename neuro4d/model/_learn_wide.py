@@ -51,10 +51,11 @@ def first_wide(model: ModelFields, name: str) -> EdgeState:
     post = {trace: jnp.zeros(size, dtype) for trace in rule.post_traces()}
     slots = model.layout.group(path.source).depth
     later = None if split.dendritic is None else jnp.zeros((slots, path.n_blocks * path.block_size), dtype)
-    return EdgeState(path.weight, rule.init(path.weight), pre, post, wide=Wide(_first_of_targets(path, rule, model), later))
+    return EdgeState(path.weight, rule.init(path.weight), pre, post, wide=Wide(first_of_targets(path, rule, model), later))
 
 
-def _first_of_targets(path: Pathway, rule: AbstractPlasticity, model: ModelFields) -> dict[str, Array]:
+def first_of_targets(path: Pathway, rule: AbstractPlasticity, model: ModelFields) -> dict[str, Array]:
+    """What a rule keeps per target neuron before the first step."""
     found = {}
     for name, first in rule.post_variables(model.dt_ms).items():
         value = jnp.asarray(first, model.dtype)

@@ -36,6 +36,8 @@ class Model(ModelFields):
     - `sources`, `banks`: stimuli.
     - `sites`: coordinates by population, for those on a lattice.
     - `seed`: two words, that of `build`.
+    - `founders`: who is alive at the beginning, packed, by population, where that was named; `lives`: life cycles by population;
+      `structures`: synapses that form and vanish, by pathway.
     - `layout`: static.
     """
 

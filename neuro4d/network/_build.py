@@ -9,6 +9,7 @@ from neuro4d.lattice import Placement
 from neuro4d.model import BankSpan, Group, Layout, Model, Port, StimulusSpan, cast, ready_for_events, realise
 from neuro4d.network._dendritic import check_gradients, longest_back
 from neuro4d.network._gap import GapJunctions, make_gap
+from neuro4d.network._lives import make_founders, make_lives
 from neuro4d.network._memory import check_build
 from neuro4d.network._pathways import Members, PathwayKey, collect, make_pathway, span_of
 from neuro4d.network._population import Population
@@ -67,6 +68,8 @@ def build(
         surrogate=surrogate,
         seed=jnp.asarray([spec.seed & 0xFFFFFFFF, spec.seed >> 32], jnp.uint32),
         layout=layout,
+        founders=make_founders(populations),
+        lives=make_lives(populations, spec, neurons, pathways, rules),
     )
     return ready_for_events(model)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from neuro4d._base import field_units
 from neuro4d.model import Span
+from neuro4d.network._alive import fit_alive, how_many
 from neuro4d.network._population import Population
 
 
@@ -20,7 +21,9 @@ def arrange(populations: list[Population], sizes: dict[str, int]) -> dict[str, S
         group = groups.setdefault((_static(population.neuron), ports, mortal), population.name)
         start = filled.get(group, 0)
         filled[group] = start + sizes[population.name]
-        spans[population.name] = Span(population.name, group, start, sizes[population.name], population.alive)
+        size = sizes[population.name]
+        alive = None if population.alive is None else fit_alive(population.name, size, population.alive)
+        spans[population.name] = Span(population.name, group, start, size, *how_many(alive, size))
     return spans
 
 

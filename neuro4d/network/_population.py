@@ -7,8 +7,10 @@ import numpy as np
 
 from neuro4d._base import AbstractValue, as_value, check_count, check_name, did_you_mean, example
 from neuro4d.lattice import Placement
+from neuro4d.network._alive import Alive, check_alive, check_lifecycle
 from neuro4d.neurons import AbstractNeuron
 from neuro4d.receptors import AbstractReceptor
+from neuro4d.structure import Lifecycle
 
 
 class Chosen(NamedTuple):
@@ -125,8 +127,10 @@ class Population:
     - `neuron`: the model, whose parameters are scalars, one entry per neuron, or distributions.
     - `receptors`: what can be projected to, by port name.
     - `v0`: initial membrane potential: a quantity, one entry per neuron, or a distribution; by default the rest of the model.
-    - `alive`: how many neurons, the first ones, are alive at the beginning; then neurons may die and be born while a simulation runs
-      (`state.with_alive`). By default all live for ever, and none pays for it.
+    - `alive`: who is alive at the beginning: a number, the first ones; a share as a float, `0.5`, so many drawn with the key of each trial; or a
+      boolean for each. Then neurons may die and be born while a simulation runs (`state.with_alive`). By default all live for ever, and none
+      pays for it.
+    - `lifecycle`: how neurons age, die and have children, `n4.Lifecycle(...)`; without `alive` all are alive at the beginning.
     - `init`: initial values of other variables, `{"u": ..., "exc.g": ...}`; by default rest and 0.
 
     `cells[a:b]`, `cells[-3:]`, `cells[::2]` and `cells[[1, 4, 6]]` are views of some of the neurons, accepted wherever a population is.
@@ -142,15 +146,16 @@ class Population:
         cells[0:80]
     """
 
-    __slots__ = ("name", "size", "neuron", "receptors", "initial", "alive")
+    __slots__ = ("name", "size", "neuron", "receptors", "initial", "alive", "lifecycle")
     name: str
     size: int | Placement
     neuron: AbstractNeuron
     receptors: dict[str, AbstractReceptor]
     initial: dict[str, AbstractValue]
-    alive: int | None
+    alive: Alive | None
+    lifecycle: Lifecycle | None
 
-    def __init__(self, name, size, neuron, receptors=None, *, v0=None, init=None, alive=None):
+    def __init__(self, name, size, neuron, receptors=None, *, v0=None, init=None, alive=None, lifecycle=None):
         put = object.__setattr__
         put(self, "name", check_name(name, "population"))
         put(self, "size", size if isinstance(size, Placement) else check_count(size, f"the size of population {name!r}"))
@@ -165,7 +170,8 @@ class Population:
         if v0 is not None:
             values["v"] = v0
         put(self, "initial", _check_initial(self, values))
-        put(self, "alive", _check_alive(self, alive))
+        put(self, "lifecycle", check_lifecycle(name, lifecycle))
+        put(self, "alive", check_alive(name, self.size, 1.0 if alive is None and lifecycle is not None else alive))
 
     def __setattr__(self, key, value):
         raise AttributeError(f"a Population does not change; make a new one (tried to set {key!r}).")
@@ -236,17 +242,6 @@ def _check_acts(name: str, port: str, receptor: AbstractReceptor, table: dict[st
                 f"population {name!r}, port {port!r}: {type(receptor).__name__} acts on the port {other!r}, which is not one of the others: "
                 f"{', '.join(others) or 'there are none'}.{did_you_mean(other, others)}"
             )
-
-
-def _check_alive(population: Population, alive: Any) -> int | None:
-    if alive is None:
-        return None
-    count = check_count(alive, f"population {population.name!r}: alive", low=0)
-    if not isinstance(population.size, int):
-        raise ValueError(f"population {population.name!r}: alive needs a size that is a number; on a lattice all neurons live for ever.")
-    if count > population.size:
-        raise ValueError(f"population {population.name!r}: alive is at most its size, {population.size}; got {count}.")
-    return count
 
 
 def _check_initial(population: Population, values: dict[str, Any]) -> dict[str, AbstractValue]:

@@ -40,6 +40,12 @@ class AbstractNeuron(AbstractPart):
     random: ClassVar[bool] = False
     """Whether `step` takes a fourth argument: one random word (uint32) for each neuron, new in every step."""
 
+    ordered: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """Pairs of parameters of which the first lies above the second."""
+
+    inherits: ClassVar[bool] = True
+    """Whether children may have other parameters than their parent: ranges and `ordered` say all that these have to fulfil."""
+
     @abc.abstractmethod
     def membrane(self) -> Membrane | None:
         """Time constant and capacitance if the passive membrane is linear, else `None`."""

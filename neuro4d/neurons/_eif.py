@@ -124,6 +124,7 @@ class EIF(AbstractNeuron):
     t_ref: Float[Array, "*n"] = quantity(u.ms, low=0, default=0 * u.ms)
 
     native: ClassVar = "EIF"
+    ordered: ClassVar = (("v_peak", "v_t"), ("v_peak", "v_reset"))
     variables: ClassVar = {"v": u.mV}
 
     def __check_init__(self):
@@ -201,6 +202,7 @@ class AdEx(AbstractNeuron):
     t_ref: Float[Array, "*n"] = quantity(u.ms, low=0, default=0 * u.ms)
 
     native: ClassVar = "AdEx"
+    ordered: ClassVar = (("v_peak", "v_t"), ("v_peak", "v_reset"))
     variables: ClassVar = {"v": u.mV, "w": u.pA}
 
     @classmethod

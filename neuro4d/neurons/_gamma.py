@@ -81,6 +81,7 @@ class GammaNeuron(AbstractNeuron):
     stationary: bool = eqx.field(static=True, default=True)
 
     random: ClassVar = True
+    inherits: ClassVar = False
     accepts: ClassVar = frozenset()
     variables: ClassVar = {"left": NUMBER, "begun": NUMBER}
 

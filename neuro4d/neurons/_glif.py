@@ -136,6 +136,7 @@ class GLIF(AbstractNeuron):
     asc_keep_2: Float[Array, "*n"] = quantity(NUMBER, low=0, high=1, default=1.0)
 
     native: ClassVar = "GLIF"
+    ordered: ClassVar = (("v_th", "v_reset"),)
     variables: ClassVar = {"v": u.mV, "th_spike": u.mV, "th_voltage": u.mV, "asc_1": u.pA, "asc_2": u.pA}
 
     def __check_init__(self):

@@ -97,6 +97,7 @@ class HodgkinHuxley(AbstractNeuron):
     speed: Float[Array, "*n"] = quantity(NUMBER, low=0, open_low=True, default=1.0)
 
     native: ClassVar = "HodgkinHuxley"
+    ordered: ClassVar = (("v_th", "v_rest"),)
     variables: ClassVar = {"v": u.mV, "m": NUMBER, "h": NUMBER, "n": NUMBER}
 
     def __check_init__(self):

@@ -128,6 +128,7 @@ class Izhikevich(AbstractNeuron):
     scheme: str = eqx.field(static=True, default="euler")
 
     native: ClassVar = "Izhikevich"
+    ordered: ClassVar = (("v_peak", "c"),)
     variables: ClassVar = {"v": u.mV, "u": u.mV / u.ms}
 
     @classmethod

@@ -65,6 +65,7 @@ class PLIF(AbstractNeuron):
     g_l: Float[Array, "*n"] = quantity(u.nS, low=0, open_low=True, default=1 * u.nS)
 
     native: ClassVar = "PLIF"
+    ordered: ClassVar = (("v_th", "v_reset"),)
     variables: ClassVar = {"v": u.mV}
     accepts: ClassVar = frozenset({"i", "jump"})
 

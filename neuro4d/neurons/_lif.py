@@ -78,6 +78,7 @@ class LIF(AbstractNeuron):
     t_ref: Float[Array, "*n"] = quantity(u.ms, low=0, default=0 * u.ms)
 
     native: ClassVar = "LIF"
+    ordered: ClassVar = (("v_th", "v_reset"),)
     variables: ClassVar = {"v": u.mV}
 
     def __check_init__(self):

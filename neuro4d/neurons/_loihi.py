@@ -87,6 +87,7 @@ class LoihiLIF(AbstractNeuron):
     hold: Float[Array, "*n"] = quantity(NUMBER, low=0, high=62, default=0)
 
     variables: ClassVar = {"u": NUMBER, "v": NUMBER}
+    inherits: ClassVar = False
     accepts: ClassVar = frozenset({"i", "jump"})
 
     def __check_init__(self):

@@ -88,6 +88,7 @@ class QIF(AbstractNeuron):
     t_ref: Float[Array, "*n"] = quantity(u.ms, low=0, default=0 * u.ms)
 
     native: ClassVar = "QIF"
+    ordered: ClassVar = (("v_t", "v_rest"), ("v_peak", "v_t"), ("v_peak", "v_reset"))
     variables: ClassVar = {"v": u.mV}
 
     def __check_init__(self):

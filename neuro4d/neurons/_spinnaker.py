@@ -92,6 +92,7 @@ class SpiNNakerLIF(AbstractNeuron):
     i_offset: Float[Array, "*n"] = quantity(u.pA, low=-1e3 * MOST, high=1e3 * MOST, default=0 * u.pA)
 
     variables: ClassVar = {"v": NUMBER}
+    inherits: ClassVar = False
     accepts: ClassVar = frozenset({"i", "jump"})
 
     def __check_init__(self):

@@ -100,6 +100,7 @@ class TraubMiles(AbstractNeuron):
     t_ref: Float[Array, "*n"] = quantity(u.ms, low=0, default=3 * u.ms)
 
     native: ClassVar = "TraubMiles"
+    ordered: ClassVar = (("v_th", "e_leak"),)
     variables: ClassVar = {"v": u.mV, "m": NUMBER, "h": NUMBER, "n": NUMBER}
 
     def __check_init__(self):
