@@ -16,6 +16,7 @@ from jaxtyping import Array, Int32, UInt32
 from neuro4d._base import alike
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._live import live
+from neuro4d.model._rewire import rewire
 from neuro4d.model._state import State
 from neuro4d.ops import unpack
 
@@ -34,7 +35,11 @@ def events(model: ModelFields) -> tuple[Event, ...]:
         Event(living.every, functools.partial(live, model, name), (model.layout.spans[name].group,) if living.counts else ())
         for name, living in model.lives.items()
     )
-    return tuple(lives)
+    wired = (
+        Event(structure.every, functools.partial(rewire, model, name), (model.pathways[name].source, model.pathways[name].target))
+        for name, structure in model.structures.items()
+    )
+    return (*lives, *wired)
 
 
 def periods(model: ModelFields) -> tuple[int, ...]:

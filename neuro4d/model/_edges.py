@@ -11,9 +11,9 @@ from jaxtyping import Array, Int
 from neuro4d._base import lookup
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._layout import ProjectionSpan
-from neuro4d.model._state import State
+from neuro4d.model._state import State, in_force
 from neuro4d.model._stimulate import port_unit
-from neuro4d.ops import FreeDelays, Pathway, edge_table, host_edges
+from neuro4d.ops import FreeDelays, Pathway, edge_table, host_edges, some_places
 
 
 class Edges(eqx.Module):
@@ -51,6 +51,14 @@ def span_of(model: ModelFields, projection: str) -> ProjectionSpan:
     return lookup(model.layout.projections_by_name, projection, "projection")
 
 
+def as_wired(model: Any, state: State | None) -> Any:
+    """The model with the synapses that there are in a state, for projections whose synapses come and go; their weights too."""
+    if state is None or not model.structures:
+        return model
+    paths = {name: in_force(path, state.edges[name]) if name in model.structures else path for name, path in model.pathways.items()}
+    return eqx.tree_at(lambda m: m.pathways, model, paths)
+
+
 def locate(model: ModelFields, projection: str) -> Located:
     """The edges of a projection, on the host. Reads the rows of its sources only."""
     span = span_of(model, projection)
@@ -60,7 +68,7 @@ def locate(model: ModelFields, projection: str) -> Located:
     mine = (port == model.layout.group(path.target).port_number(span.port)) & _within(neuron, span.post.in_group, span.post.extent)
     if path.owner is not None:
         mine &= np.asarray(path.owner)[whole] == span.number
-    place = whole.start + np.flatnonzero(mine)
+    place = some_places(whole, mine)
     delays = np.zeros(1, np.int64) if path.early else np.asarray(path.delays).astype(np.int64)
     first, last = span.pre.in_group - span.pre.first, span.post.in_group - span.post.first
     steps = delays[which[mine]] if path.free is None else np.rint(_free_delays(path.free, place) / model.dt_ms).astype(np.int64)
@@ -90,6 +98,7 @@ def traced_mask(model: ModelFields, projection: str) -> Array:
 
 def edges(model: ModelFields, projection: str, state: State | None) -> Edges:
     """The edges of a projection, with the weights of the model or those in force in a state; or gap junctions."""
+    model = as_wired(model, state)
     if projection in model.layout.gaps_by_name:
         gap, span = model.gaps[projection], model.layout.gaps_by_name[projection]
         pre, post = (np.asarray(x) - (end.in_group - end.first) for x, end in ((gap.a, span.a), (gap.b, span.b)))
@@ -103,6 +112,7 @@ def edges(model: ModelFields, projection: str, state: State | None) -> Edges:
 
 def weights(model: ModelFields, projection: str, state: State | None) -> Any:
     """The weights of a projection, a quantity `(k,)`."""
+    model = as_wired(model, state)
     found = locate(model, projection)
     path = model.pathways[span_of(model, projection).pathway]
     return _weights_at(path, found, _held(model, projection, state)) * unit_of(model, projection)
@@ -131,13 +141,15 @@ def _weights_at(path: Pathway, found: Located, held: Array | None) -> np.ndarray
     return weight[found.source]
 
 
-def fan_out(model: ModelFields, projection: str) -> Int[np.ndarray, " n"]:
+def fan_out(model: ModelFields, projection: str, state: State | None = None) -> Int[np.ndarray, " n"]:
     """Synapses of a projection that leave each neuron of its source population."""
+    model = as_wired(model, state)
     n = model.layout.spans[span_of(model, projection).pre.population].size
     return np.bincount(locate(model, projection).pre, minlength=n)
 
 
-def fan_in(model: ModelFields, projection: str) -> Int[np.ndarray, " n"]:
+def fan_in(model: ModelFields, projection: str, state: State | None = None) -> Int[np.ndarray, " n"]:
     """Synapses of a projection that reach each neuron of its target population."""
+    model = as_wired(model, state)
     n = model.layout.spans[span_of(model, projection).post.population].size
     return np.bincount(locate(model, projection).post, minlength=n)

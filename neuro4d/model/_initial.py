@@ -12,6 +12,7 @@ from neuro4d.model._fields import ModelFields
 from neuro4d.model._layout import Group
 from neuro4d.model._learn_wide import first_wide, is_wide
 from neuro4d.model._live import first_alive, first_lives
+from neuro4d.model._rewire import with_slots
 from neuro4d.model._state import EdgeState, GroupState, State
 from neuro4d.ops import empty, pack
 
@@ -51,7 +52,7 @@ def _first(words: Array, model: ModelFields, step: Array) -> State:
     soft = None if model.surrogate is None else model.dtype
     groups = {group.name: _group_state(model, group, words) for group in layout.groups}
     history = {group.name: empty(group.depth, group.n, soft) for group in layout.groups}
-    edges = {name: _edge_state(model, name, step) for name in model.plasticity}
+    edges = {name: with_slots(model, name, _edge_state(model, name, step)) for name in model.plasticity}
     counted = {name: jnp.zeros(layout.group(name).n, jnp.uint32) for name in counted_groups(model)}
     lives = first_lives(model, words)
     state = State(groups, edges, history, words, step, jnp.copy(step), jnp.uint32(0), layout.populations, lives, counted)

@@ -1,5 +1,6 @@
 """The stage *learn*: plastic synapses change by what they have seen of a step. In plain XLA; the oracle of the native rules."""
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -9,7 +10,7 @@ from jaxtyping import Array, Bool, Float, UInt32
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._learn_events import EDGES_AT_ONCE, Ends, each_lane, visited
 from neuro4d.model._learn_wide import ends, fired_before, is_wide
-from neuro4d.model._state import EdgeState
+from neuro4d.model._state import EdgeState, in_force
 from neuro4d.ops import History, Pathway, Visit, fold_rows, unpack
 from neuro4d.plasticity import AbstractPlasticity, Seen, Trace
 
@@ -26,11 +27,6 @@ def learners_of(model: ModelFields) -> dict[str, Learner]:
     """All pathways whose rules need the spikes of a step and no more, by name."""
     rules = {name: rule for name, rule in model.plasticity.items() if rule.learns and not is_wide(rule, model.dt_ms)}
     return {name: Learner(model.pathways[name], rule, model.dt_ms) for name, rule in rules.items()}
-
-
-def in_force(path: Pathway, held: EdgeState | None) -> Pathway:
-    """A pathway with the weights of the state, where they live there."""
-    return path if held is None else eqx.tree_at(lambda p: p.weight, path, held.weight)
 
 
 def learn(
@@ -50,6 +46,8 @@ def learn(
 
 def _learn_one(item: Learner, held: EdgeState, history: History, words: UInt32[Array, " w"], step: UInt32[Array, ""]) -> EdgeState:
     """Rules see traces that have passed through the step; the spikes of the step enter them afterwards."""
+    if held.slots is not None:
+        item = dataclasses.replace(item, path=in_force(item.path, held))
     if item.path.columns is None:
         return _everywhere(item, held, history, words, step)
     arrays, rest = eqx.partition((item, held, history, words, step), eqx.is_array)
@@ -111,7 +109,8 @@ def _with_spikes(rule: AbstractPlasticity, held: EdgeState, step_of: _Step, afte
     """Synapses after a step, whose spikes enter the traces."""
     pre, heard = _taken_in(held.pre, step_of.pre, rule.pre_traces(), held.heard, step_of.arrived, step)
     post, fired = _taken_in(held.post, step_of.post, rule.post_traces(), held.fired, step_of.fired, step)
-    return EdgeState(*after, pre, post, heard, fired)
+    weight, variables = after
+    return held._replace(weight=weight, variables=variables, pre=pre, post=post, heard=heard, fired=fired)
 
 
 def _faded(

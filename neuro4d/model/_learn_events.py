@@ -33,7 +33,8 @@ def goes_by_events(rule: AbstractPlasticity, dt: float) -> bool:
 def ready_for_events(model: Any) -> Any:
     """The model with its synapses by targets, where a rule asks for them and does not learn natively. On the host."""
     native = all(native_rule(rule) is not None for rule in model.plasticity.values() if rule.learns) and not _steps_apart(model)
-    rules = {} if native else {name: rule for name, rule in model.plasticity.items() if goes_by_events(rule, model.dt_ms)}
+    found = {name: rule for name, rule in model.plasticity.items() if goes_by_events(rule, model.dt_ms) and name not in model.structures}
+    rules = {} if native else found
     paths = {name: with_columns(path) if name in rules else path for name, path in model.pathways.items()}
     return eqx.tree_at(lambda m: m.pathways, model, paths, is_leaf=lambda x: x is None) if rules else model
 

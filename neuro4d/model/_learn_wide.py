@@ -13,7 +13,7 @@ from neuro4d._base import address, step_address, steps_of, uniform_jax, words_ja
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._layout import Group
 from neuro4d.model._stages import Outside, Stepped
-from neuro4d.model._state import EdgeState, State, Wide, variables_of
+from neuro4d.model._state import EdgeState, State, Wide, in_force, variables_of
 from neuro4d.ops import History, Pathway, arriving_rows, by_port, edge_table, unpack
 from neuro4d.plasticity import AbstractPlasticity, Seen, Target, Trace
 
@@ -70,7 +70,8 @@ def learn_wide(model: ModelFields, state: State, after: dict[str, Stepped]) -> d
 
 
 def _learn_one(model: ModelFields, name: str, state: State, after: dict[str, Stepped]) -> EdgeState:
-    path, held, rule, dt = model.pathways[name], state.edges[name], model.plasticity[name], model.dt_ms
+    held, rule, dt = state.edges[name], model.plasticity[name], model.dt_ms
+    path = model.pathways[name] if held.slots is None else in_force(model.pathways[name], held)
     if held.wide is None:
         raise TypeError(f"the synapses of {name!r} were not made for {type(rule).__name__}: use `model.init`.")
     split, later = split_of(path, rule, dt), held.wide.later

@@ -11,7 +11,7 @@ from neuro4d._base import alike, lookup, placed_by_compiler
 from neuro4d.model._census import Census, census, describe, fingerprint, n_synapses, storage
 from neuro4d.model._change import after_step, with_changes
 from neuro4d.model._constants import prepare
-from neuro4d.model._edges import Edges, edges, fan_in, fan_out, weights
+from neuro4d.model._edges import Edges, as_wired, edges, fan_in, fan_out, span_of, weights
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._freeze import freeze
 from neuro4d.model._initial import first_state, key_words
@@ -19,6 +19,7 @@ from neuro4d.model._layout import Span
 from neuro4d.model._plan import Plan, plan
 from neuro4d.model._state import State, StepSpikes
 from neuro4d.model._step import advance
+from neuro4d.structure import Slots
 
 
 class Model(ModelFields):
@@ -35,9 +36,9 @@ class Model(ModelFields):
     - `gaps["gap"].conductance`: gap junctions by name, in the order of `edges("gap")`.
     - `sources`, `banks`: stimuli.
     - `sites`: coordinates by population, for those on a lattice.
-    - `seed`: two words, that of `build`.
     - `founders`: who is alive at the beginning, packed, by population, where that was named; `lives`: life cycles by population;
       `structures`: synapses that form and vanish, by pathway.
+    - `seed`: two words, that of `build`.
     - `layout`: static.
     """
 
@@ -142,7 +143,8 @@ class Model(ModelFields):
         Ordered by source, delay, target, definition, on every machine and backend. Of gap junctions: `pre` and `post` are the two
         partners, `weight` the conductance, and the delay is 0.
 
-        **Arguments:** `state`: shows the weights that are in force there, for a projection whose weights live in the state.
+        **Arguments:** `state`: shows the weights that are in force there, for a projection whose weights live in the state, and the synapses that are
+        there, for one whose synapses come and go.
 
         **Raises:** `UnknownNameError` for a name that neither a projection nor gap junctions carry.
 
@@ -171,19 +173,36 @@ class Model(ModelFields):
         """
         return weights(self, projection, state)
 
-    def fan_out(self, projection: str) -> Int[np.ndarray, " n"]:
-        """How many synapses of a projection leave each neuron of its source population, shape `(n,)`.
+    def fan_out(self, projection: str, state: State | None = None) -> Int[np.ndarray, " n"]:
+        """How many synapses of a projection leave each neuron of its source population, shape `(n,)`; in a `state`, where they come and go.
 
         **Raises:** `UnknownNameError` for a name that no projection carries.
         """
-        return fan_out(self, projection)
+        return fan_out(self, projection, state)
 
-    def fan_in(self, projection: str) -> Int[np.ndarray, " n"]:
-        """How many synapses of a projection reach each neuron of its target population, shape `(n,)`.
+    def fan_in(self, projection: str, state: State | None = None) -> Int[np.ndarray, " n"]:
+        """How many synapses of a projection reach each neuron of its target population, shape `(n,)`; in a `state`, where they come and go.
 
         **Raises:** `UnknownNameError` for a name that no projection carries.
         """
-        return fan_in(self, projection)
+        return fan_in(self, projection, state)
+
+    def slots(self, projection: str, state: State) -> Slots:
+        """What a state holds of the synapses of a projection that come and go: how many were `formed`, `pruned` and `refused`, their `elements`, and more.
+
+        **Raises:** `UnknownNameError` for a name that no projection carries, `ValueError` for one whose synapses stay.
+        """
+        held = state.edges.get(span_of(self, projection).pathway)
+        if held is None or held.slots is None:
+            raise ValueError(
+                f"the synapses of projection {projection!r} stay; they come and go where it is made with `structure=n4.StructuralPlasticity(...), slots=100`."
+            )
+        return held.slots
+
+    def as_in(self, state: State) -> Any:
+        """The model with the synapses that there are in a state, where they come and go, and with the parameters of the neurons that live there: to be
+        counted, drawn, put on a chip or simulated from the beginning."""
+        return with_changes(as_wired(self, state), state)
 
     def freeze(self) -> "Model":
         """A model with the event layout in place of delays that are trained: each is rounded to the nearest step.

@@ -29,10 +29,10 @@ from neuro4d.kernels import (
     run_native,
 )
 from neuro4d.model._choice import native_name
-from neuro4d.model._learn import Learner, in_force, learn
+from neuro4d.model._learn import Learner, learn
 from neuro4d.model._names import plain_step_once
 from neuro4d.model._stages import BankInput, GroupTask, Stepped, fire, push_own
-from neuro4d.model._state import EdgeState, GroupState
+from neuro4d.model._state import EdgeState, GroupState, in_force
 from neuro4d.ops import History, Pathway, push, put_row, row_of, unpack
 
 Tasks = dict[str, GroupTask]
@@ -226,7 +226,7 @@ def _learned(work: Work, out: dict[str, NativeStepped]) -> Held:
     for group, task in work.tasks.items():
         for name, after in zip(task.path_names, out[group].learned, strict=True):
             if after is not None:
-                edges[name] = EdgeState(after.weight, edges[name].variables, after.pre, after.post, after.heard, after.fired)
+                edges[name] = edges[name]._replace(weight=after.weight, pre=after.pre, post=after.post, heard=after.heard, fired=after.fired)
     return edges
 
 

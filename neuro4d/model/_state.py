@@ -1,5 +1,6 @@
 """What changes from one step to the next, and what a step returns."""
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -9,8 +10,8 @@ from jaxtyping import Array, Bool, Float, UInt32
 
 from neuro4d._base import lookup
 from neuro4d.model._layout import Group, Span
-from neuro4d.ops import History, pack, unpack
-from neuro4d.structure import LifeState
+from neuro4d.ops import History, Pathway, pack, unpack
+from neuro4d.structure import LifeState, Slots
 
 
 class GroupState(NamedTuple):
@@ -44,7 +45,7 @@ class EdgeState(NamedTuple):
     traces of the rule by name, where it has any: `pre` of arrivals by delay and source, fewer numbers than `Pathway.bounds` has, and
     `post` of the target neurons. A trace is kept as its last spike left it, and `heard` and `fired` are the steps of these spikes: it
     fades when it is read. `None` where there are no such traces. `wide`: for rules that need more than spikes, `None` for the others; their
-    traces are kept as they are at the end of the step."""
+    traces are kept as they are at the end of the step. `slots`: which synapses there are, where they come and go."""
 
     weight: Float[Array, " nnz"]
     variables: dict[str, Array]
@@ -53,6 +54,16 @@ class EdgeState(NamedTuple):
     heard: UInt32[Array, "D n_source"] | None = None
     fired: UInt32[Array, " n_target"] | None = None
     wide: Wide | None = None
+    slots: Slots | None = None
+
+
+def in_force(path: Pathway, held: EdgeState | None) -> Pathway:
+    """A pathway with the weights of the state, where they live there, and with the synapses of the state, where they come and go."""
+    if held is None:
+        return path
+    if held.slots is None:
+        return eqx.tree_at(lambda p: p.weight, path, held.weight)
+    return dataclasses.replace(path, weight=held.weight, targets=held.slots.targets, bounds=held.slots.bounds)
 
 
 class State(eqx.Module):

@@ -10,12 +10,12 @@ from neuro4d.model._choice import native_rule
 from neuro4d.model._constants import Constants
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._layout import Group
-from neuro4d.model._learn import in_force, learn, learners_of
+from neuro4d.model._learn import learn, learners_of
 from neuro4d.model._learn_wide import learn_wide, on_the_way, with_later
 from neuro4d.model._names import plain_step_once
 from neuro4d.model._native import Work, native_step, native_steps
 from neuro4d.model._stages import BankInput, Clock, GroupTask, Outside, Stepped, push_own
-from neuro4d.model._state import EdgeState, State, StepSpikes
+from neuro4d.model._state import EdgeState, State, StepSpikes, in_force
 from neuro4d.model._stimulate import check_inputs, stimulate, stimulate_many
 from neuro4d.ops import History
 

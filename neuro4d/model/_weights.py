@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from neuro4d._base import check_fits, check_name, check_range, is_traced, strip_traced
-from neuro4d.model._edges import locate, span_of, traced_mask, unit_of
+from neuro4d.model._edges import as_wired, locate, span_of, traced_mask, unit_of
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._layout import ProjectionSpan
 from neuro4d.model._state import State
@@ -131,6 +131,6 @@ def _in_state(state: State, model: ModelFields, projection: str, values: Any) ->
             f"the weights of projection {projection!r} live in the model: `n4.set_weights(model, {projection!r}, ...)`. They live in the "
             "state if the projection is made with `plasticity=n4.Free()` or a rule."
         )
-    held = state.edges[span.pathway]
+    held, model = state.edges[span.pathway], as_wired(model, state)
     weight = _put(model, span, held.weight, _bare(model, projection, values, held.weight.dtype))
     return eqx.tree_at(lambda s: s.edges[span.pathway], state, held._replace(weight=weight))

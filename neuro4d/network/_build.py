@@ -11,7 +11,7 @@ from neuro4d.network._dendritic import check_gradients, longest_back
 from neuro4d.network._gap import GapJunctions, make_gap
 from neuro4d.network._lives import make_founders, make_lives
 from neuro4d.network._memory import check_build
-from neuro4d.network._pathways import Members, PathwayKey, collect, make_pathway, span_of
+from neuro4d.network._pathways import Members, PathwayKey, collect, make_pathway, span_of, structure_of
 from neuro4d.network._population import Population
 from neuro4d.network._progress import BuildProgress
 from neuro4d.network._projection import Projection
@@ -70,6 +70,7 @@ def build(
         layout=layout,
         founders=make_founders(populations),
         lives=make_lives(populations, spec, neurons, pathways, rules),
+        structures={group.name: structure_of(group.members[0], spec) for key, group in members.items() if key.structured is not None},
     )
     return ready_for_events(model)
 

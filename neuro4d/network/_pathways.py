@@ -19,20 +19,23 @@ from neuro4d.network._population import Chosen, PopulationView
 from neuro4d.network._projection import Projection
 from neuro4d.network._sort import ResolvedProjection, Shape, pairs_with_synapses, sort_edges, weight_kind
 from neuro4d.network._spec import BuildSpec
+from neuro4d.network._structure import Draw, Sides, allowed_rule, check_structured, make_structure, with_room
 from neuro4d.ops import MAX_XLA_EDGES, Pathway, host_edges
 from neuro4d.plasticity import AbstractPlasticity
+from neuro4d.structure import Structure
 
 
 class PathwayKey(NamedTuple):
     """What projections must share to lie in one pathway: the groups of their ends, whether their spikes arrive at the beginning of a
     step, and the very same plasticity rule, if any. Static synapses are never kept with plastic ones, and a projection whose delays are
-    trained has a pathway of its own."""
+    trained, or whose synapses come and go, has a pathway of its own."""
 
     source: str
     target: str
     early: bool
     plasticity: int | None
     trained: str | None
+    structured: str | None = None
 
 
 class Member(NamedTuple):
@@ -67,6 +70,7 @@ def collect(projections: list[Projection], spec: BuildSpec) -> dict[PathwayKey, 
             high == 0 and receptor.takes_early,
             None if rule is None else id(rule),
             None if projection.trainable is None else projection.name,
+            None if projection.structure is None else projection.name,
         )
         if key not in found:
             found[key] = Members(_name(key, projection, names), rule, [])
@@ -81,6 +85,8 @@ def _name(key: PathwayKey, first: Projection, taken: set[str]) -> str:
     name = f"{key.source}->{key.target}{' (early)' if key.early else ''}{'' if key.plasticity is None else ' (plastic)'}"
     if key.trained is not None:
         name = f"{name} (trained delays)"
+    if key.structured is not None:
+        name = f"{name} (structural)"
     return name if name not in taken else f"{name} {first.name}"
 
 
@@ -174,7 +180,10 @@ def make_pathway(key: PathwayKey, group: Members, spec: BuildSpec, done: Callabl
     n_ports, n_target, n_source = len(spec.ports[key.target]), spec.totals[key.target], spec.totals[key.source]
     width = spec.widths[key.target]
     delays = np.array([1], np.int32) if key.early else distinct_delays([(m.projection.delay, m.low, m.high) for m in group.members])
-    capacity = sum(_capacity(member, spec) if key.trained is None else member.resolved.rows.n_edges for member in group.members)
+    exact = key.trained is not None or key.structured is not None
+    capacity = sum(member.resolved.rows.n_edges if exact else _capacity(member, spec) for member in group.members)
+    for member in group.members if key.structured is not None else ():
+        check_structured(member.resolved.name, delays, member.resolved.n_rows, member.projection.slots or 0)
     _check_addresses(capacity, [member.name for member in resolved], spec)
     shape = Shape(n_source, n_target, n_ports, width, -(-n_target // width), delays, capacity)
     plastic = group.rule is not None
@@ -201,7 +210,24 @@ def make_pathway(key: PathwayKey, group: Members, spec: BuildSpec, done: Callabl
         row_hint=1 << min(max(math.ceil(math.log2(max(1.25 * mean, 1))), 3), 10),
         some=None if some is None else on_device(some),
     )
+    if key.structured is not None:
+        only = group.members[0]
+        return with_room(path, only.resolved.name, only.resolved.source_ids(0, only.resolved.n_rows), only.projection.slots or 0)
     return path if key.trained is None else _with_trained_delays(path, group.members[0], shape, spec)
+
+
+def structure_of(member: Member, spec: BuildSpec) -> Structure:
+    """What events of a projection need whose synapses come and go."""
+    projection, resolved = member.projection, member.resolved
+    rule, pre, post = projection.structure, projection.source, projection.target
+    if rule is None:
+        raise TypeError(f"the synapses of projection {projection.name!r} stay.")
+    chosen = [view.resolve(spec.spans[view.population.name].size) for view in (pre, post)]
+    places = [_positions(view, spec, some.selection) for view, some in zip((pre, post), chosen, strict=True)]
+    sides = Sides(resolved.source_ids(0, resolved.n_rows), resolved.target_ids(np.arange(chosen[1].n, dtype=np.int32)), *places, _wrap(pre))
+    allowed = allowed_rule(rule, sides, projection.name)
+    rows = None if allowed is None else draw_rows(Draw(projection.name, pre, post, allowed), "structure", spec)[2]
+    return make_structure(projection, sides, rows, resolved.port, spec)
 
 
 def _with_trained_delays(path: Pathway, member: Member, shape: Shape, spec: BuildSpec) -> Pathway:

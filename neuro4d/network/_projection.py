@@ -5,11 +5,12 @@ from typing import Any
 
 import brainunit as u
 
-from neuro4d._base import AbstractValue, Constant, Given, UnknownNameError, as_value, attach, check_name, did_you_mean, example
+from neuro4d._base import AbstractValue, Constant, Given, UnknownNameError, as_value, attach, check_count, check_name, did_you_mean, example
 from neuro4d.connect import AbstractRule
 from neuro4d.network._population import PopulationView, view_of
 from neuro4d.network._trainable_delays import TrainableDelays
 from neuro4d.plasticity import AbstractPlasticity, Free
+from neuro4d.structure import StructuralPlasticity
 
 
 class Projection:
@@ -27,6 +28,8 @@ class Projection:
       trained. [time]
     - `plasticity`: a rule such as `n4.Hebbian(...)`, by which its weights change, or `n4.Free()` if only the user changes them; they
       then live in the `State`, one per edge. `None` (the default): the weights are part of the model and cost the least.
+    - `structure`: `n4.StructuralPlasticity(...)`, by which synapses form and vanish, and `slots`: for how many of them every source has room. The first
+      ones, those of `rule`, have to fit, one delay holds for all, and two neurons have one synapse at most. By default they stay.
 
     **Raises:** `UnitError` for a weight in another unit than the receptor's, `UnknownNameError` for a port that the target does not
     have, `ValueError` for a negative delay, for a weight that is not finite, and for a negative conductance (a `UserWarning` for a
@@ -41,7 +44,7 @@ class Projection:
         Projection('e', cells[0:80] -> cells[0:].exc, FixedProb)
     """
 
-    __slots__ = ("name", "source", "target", "port", "rule", "weight", "delay", "trainable", "plasticity")
+    __slots__ = ("name", "source", "target", "port", "rule", "weight", "delay", "trainable", "plasticity", "structure", "slots")
     name: str
     source: PopulationView
     target: PopulationView
@@ -51,8 +54,12 @@ class Projection:
     delay: AbstractValue
     trainable: TrainableDelays | None
     plasticity: AbstractPlasticity | None
+    structure: StructuralPlasticity | None
+    slots: int | None
 
-    def __init__(self, name, source, target, port, rule, *, weight, delay=0 * u.ms, plasticity=None, plastic=None):
+    def __init__(
+        self, name, source, target, port, rule, *, weight, delay=0 * u.ms, plasticity=None, plastic=None, structure=None, slots=None
+    ):
         put = object.__setattr__
         put(self, "name", check_name(name, "projection"))
         put(self, "source", view_of(source, f"projection {name!r}: source"))
@@ -65,7 +72,12 @@ class Projection:
         label = f"projection {name!r}: receptor {port!r} of {self.target.population.name!r} takes weights in {receptor.weight_unit}; weight"
         put(self, "weight", as_value(weight, receptor.weight_unit, label))
         check_sign(receptor, self.weight, f"projection {name!r}: weight")
+        put(self, "structure", _check_structure(name, structure, slots))
+        put(self, "slots", None if slots is None else check_count(slots, f"projection {name!r}: slots"))
+        plasticity = Free() if structure is not None and plasticity is None else plasticity
         put(self, "plasticity", _check_plasticity(name, plasticity, plastic, receptor, self.weight))
+        if self.structure is not None and self.plasticity is not None:
+            self.structure.check(receptor.weight_unit, receptor.signed, self.plasticity.limits(), f"projection {name!r}: structure")
         _check_reads(name, self.plasticity, self.target)
         put(self, "trainable", _check_trainable(name, delay, self.plasticity))
         given = self.trainable.init if self.trainable is not None else as_value(delay, u.ms, f"projection {name!r}: delay")
@@ -76,6 +88,17 @@ class Projection:
 
     def __repr__(self):
         return f"Projection({self.name!r}, {self.source} -> {self.target}.{self.port}, {type(self.rule).__name__})"
+
+
+def _check_structure(name: str, structure: Any, slots: Any) -> StructuralPlasticity | None:
+    if structure is not None and not isinstance(structure, StructuralPlasticity):
+        raise TypeError(f"projection {name!r}: structure is None or `n4.StructuralPlasticity(...)`; got {structure!r}.")
+    if (structure is None) != (slots is None):
+        raise ValueError(
+            f"projection {name!r}: structure and slots go together, for example `structure=n4.StructuralPlasticity(...), slots=100`: room for 100 synapses "
+            f"of every source; got {'slots' if structure is None else 'structure'} alone."
+        )
+    return structure
 
 
 def _check_plasticity(name: str, rule: Any, plastic: Any, receptor: Any, weight: AbstractValue) -> AbstractPlasticity | None:
@@ -122,7 +145,7 @@ def _check_trainable(name: str, delay: Any, rule: AbstractPlasticity | None) -> 
     if not isinstance(delay, TrainableDelays):
         return None
     if rule is not None:
-        raise ValueError(f"projection {name!r}: delays are trained where weights are part of the model: leave out `plasticity`.")
+        raise ValueError(f"projection {name!r}: delays are trained where weights are part of the model: leave out `plasticity` and `structure`.")
     return delay
 
 

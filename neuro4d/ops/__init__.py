@@ -3,6 +3,7 @@
 from neuro4d.ops._backend import MAX_XLA_EDGES as MAX_XLA_EDGES
 from neuro4d.ops._backend import Backend as Backend
 from neuro4d.ops._bits import ids_of as ids_of
+from neuro4d.ops._bits import n_up_to as n_up_to
 from neuro4d.ops._bits import n_words as n_words
 from neuro4d.ops._bits import pack as pack
 from neuro4d.ops._bits import unpack as unpack
@@ -10,6 +11,7 @@ from neuro4d.ops._delayed import deliver as deliver
 from neuro4d.ops._edges import edge_table as edge_table
 from neuro4d.ops._edges import host_edges as host_edges
 from neuro4d.ops._edges import host_targets as host_targets
+from neuro4d.ops._edges import some_places as some_places
 from neuro4d.ops._edges import with_columns as with_columns
 from neuro4d.ops._free_delays import FreeDelays as FreeDelays
 from neuro4d.ops._order import after as after
@@ -24,6 +26,8 @@ from neuro4d.ops._ring import depth_for as depth_for
 from neuro4d.ops._ring import empty as empty
 from neuro4d.ops._ring import put_row as put_row
 from neuro4d.ops._ring import row_of as row_of
+from neuro4d.ops._room import neurons_in_rows as neurons_in_rows
+from neuro4d.ops._room import rows_of_neurons as rows_of_neurons
 from neuro4d.ops._rows import Pairs as Pairs
 from neuro4d.ops._rows import Rows as Rows
 from neuro4d.ops._rows import Visit as Visit

@@ -3,9 +3,10 @@
 import dataclasses
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, Int32
+from jaxtyping import Array, Bool, Int, Int32
 
 from neuro4d.ops._bits import n_up_to
 from neuro4d.ops._columns import Columns
@@ -17,6 +18,8 @@ def edge_table(path: Pathway) -> tuple[Int32[Array, " nnz"], Int32[Array, " nnz"
 
     For pathways that XLA can address; on the host, and for any number of edges, there is `host_edges`.
     """
+    if path.room:
+        return _table_with_room(path)
     n_edges, n_source = path.targets.shape[0], path.n_source
     n_pieces = path.bounds.shape[-1] - 1
     length = jnp.diff(path.bounds.astype(jnp.int32), axis=-1).reshape(-1)
@@ -30,7 +33,23 @@ def edge_table(path: Pathway) -> tuple[Int32[Array, " nnz"], Int32[Array, " nnz"
     return source, within // path.n_blocks, jnp.where(real, within % path.n_blocks, 0)
 
 
-def host_edges(path: Pathway, low: int, high: int) -> tuple[slice, Int[np.ndarray, " k"], Int[np.ndarray, " k"], Int[np.ndarray, " k"]]:
+def _table_with_room(path: Pathway) -> tuple[Int32[Array, " nnz"], Int32[Array, " nnz"], Int32[Array, " nnz"]]:
+    """`edge_table` of rows with room behind them."""
+    n_rows, along = path.targets.shape[0] // path.room, jnp.arange(path.room, dtype=jnp.int32)
+    row = (path.start[:, 0] // jnp.uint32(path.room)).astype(jnp.int32)
+    source = jnp.zeros(n_rows, jnp.int32).at[row].set(jnp.arange(path.n_source, dtype=jnp.int32), mode="drop")
+    ends = path.bounds[source].astype(jnp.int32)
+    real = along < ends[:, -1:]
+    block = jax.vmap(lambda ends: n_up_to(ends, along))(ends[:, 1:])
+    found = (jnp.where(real, source[:, None], path.n_source), jnp.where(real, block, 0))
+    return found[0].reshape(-1), jnp.zeros(path.targets.shape[0], jnp.int32), found[1].reshape(-1)
+
+
+Place = slice | Int[np.ndarray, " k"]
+"""Where some edges lie in the arrays of their pathway."""
+
+
+def host_edges(path: Pathway, low: int, high: int) -> tuple[Place, Int[np.ndarray, " k"], Int[np.ndarray, " k"], Int[np.ndarray, " k"]]:
     """The edges of the sources `low` to `high - 1` on the host: their place in the arrays, and source, index of the delay and local
     neuron-and-port of each as NumPy arrays.
 
@@ -57,12 +76,23 @@ def host_targets(path: Pathway, low: int, high: int) -> tuple[Int[np.ndarray, " 
     return lengths.sum(axis=1), inside
 
 
-def _pieces(path: Pathway, low: int, high: int) -> tuple[slice, Int[np.ndarray, "sources pieces"]]:
+def some_places(place: Place, which: Bool[np.ndarray, " k"] | Int[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:
+    """The places of some of these edges: those that a mask marks, or of given numbers."""
+    if isinstance(place, slice):
+        return place.start + (np.flatnonzero(which) if which.dtype == bool else which)
+    return place[which]
+
+
+def _pieces(path: Pathway, low: int, high: int) -> tuple[Place, Int[np.ndarray, "sources pieces"]]:
     """Where the edges of the sources `low` to `high - 1` lie in the arrays, and how many each has by delay and block."""
     # Cut on the host: to slice a JAX array is to compute, which fails inside a compiled function and with numbers beyond 32 bits.
     lengths = np.diff(np.asarray(path.bounds)[low:high].astype(np.int64), axis=1)
     if low >= high:
         return slice(0, 0), lengths
+    if path.room:
+        counts = lengths.sum(axis=1)
+        begin = np.asarray(path.start)[low:high, 0].astype(np.int64) - (np.cumsum(counts) - counts)
+        return np.repeat(begin, counts) + np.arange(counts.sum()), lengths
     start = np.asarray(path.start)[low].astype(np.int64)
     first = int(start[0] | (start[1] << 32))
     return slice(first, first + int(lengths.sum())), lengths
@@ -76,7 +106,7 @@ def with_columns(path: Pathway) -> Pathway:
     counts = np.bincount(neuron, minlength=path.n_target)
     begin = np.cumsum(counts) - counts
     found = Columns(
-        edge=_padded(place.start + order),
+        edge=_padded(some_places(place, order)),
         source=_padded(source[order]),
         which=_padded(which[order]),
         start=jnp.asarray(np.stack([begin & 0xFFFFFFFF, begin >> 32], axis=1).astype(np.uint32)),

@@ -34,6 +34,8 @@ class Pathway(eqx.Module):
     - `plastic`: whether the weights that count are those of the state.
     - `free`: delays that are trained, one per edge, in place of those on the grid; then no edge is padding. `None` where there are none.
     - `columns`: the same synapses by their targets, where a rule of plasticity looks for them so; `None` elsewhere.
+    - `room`: how many synapses a row has room for, where they come and go, behind those that there are: rows of some sources then lie `room` apart, and
+      `start` of the others is `nnz`. 0 where rows follow each other.
     """
 
     targets: UInt[Array, " nnz"]
@@ -54,6 +56,7 @@ class Pathway(eqx.Module):
     some: UInt32[Array, "D words"] | None = None
     free: FreeDelays | None = None
     columns: Columns | None = None
+    room: int = eqx.field(static=True, default=0)
 
     def with_free(self, free: FreeDelays) -> "Pathway":
         """The same edges, with delays that are trained."""
