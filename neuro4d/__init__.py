@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from neuro4d import analysis as analysis
 from neuro4d import integrators as integrators
 from neuro4d import io as io
+from neuro4d import senses as senses
 from neuro4d import zoo as zoo
 from neuro4d._base import Constant as Constant
 from neuro4d._base import Drive as Drive

@@ -21,7 +21,7 @@ LAYERS = (
     ("lattice", "kernels"),
     ("ops", "integrators"),
     ("neurons", "receptors", "connect", "plasticity", "structure", "stimuli", "recorders"),
-    ("model", "analysis"),
+    ("model", "analysis", "senses"),
     ("network",),
     ("results",),
     ("simulate", "hardware"),

@@ -1,6 +1,8 @@
 """From a configuration to a `Network` on a lattice."""
 
 import os
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import brainunit as u
 import numpy as np
@@ -14,10 +16,25 @@ from neuro4d.io._config_schema import BrainConfig, Sense
 from neuro4d.lattice import Box, Lattice
 from neuro4d.network import Network, Population, Projection
 from neuro4d.neurons import LIF
+from neuro4d.senses import AbstractSense, Audition, Digital, Plane, Smell, Taste, Touch, Vestibular, Vision
 from neuro4d.stimuli import Input
 
 RESISTANCE = 1.0
 """mV per pA (GOhm). The configuration writes input in mV; with this resistance the same number is a current in pA."""
+
+
+SENSES: Mapping[str, type[AbstractSense]] = MappingProxyType(
+    {
+        "vision": Vision,
+        "audition": Audition,
+        "somatosensory": Touch,
+        "taste": Taste,
+        "smell": Smell,
+        "vestibular": Vestibular,
+        "digital": Digital,
+    }
+)
+"""What takes in the data of a sense; senses of other names, and rectangles that do not fit, take them as they are."""
 
 
 def load_config(
@@ -30,7 +47,8 @@ def load_config(
 ) -> Network:
     r"""A network from a brain configuration in JSON or TOML.
 
-    Every area becomes a population of the same name on a `Lattice`, every sense an `Input` of its name. Neurons follow
+    Every area becomes a population of the same name on a `Lattice`, every sense a port of its name (`n4.senses`), whose `feed` takes images, sounds, bytes, ...
+    Neurons follow
 
     $$ \tau_m \dot v = -(v - v_\mathrm{rest}) + I $$
 
@@ -70,7 +88,7 @@ def load_config(
         if probability > 0
     ]
     by_name = {population.name: population for population in populations}
-    inputs = [_port(config, name, by_name[sense.areal]) for name, sense in config.senses.items() if sense.enabled]
+    inputs: list[AbstractSense | Input] = [_port(config, name, by_name[sense.areal]) for name, sense in config.senses.items() if sense.enabled]
     inputs += [port for name, population in by_name.items() for port in release_ports(config, name, population)]
     return Network(*populations, *projections, *inputs)
 
@@ -123,9 +141,13 @@ def _reach(config: BrainConfig, sense: Sense) -> tuple[tuple[int, ...], tuple[in
     return shape, origin
 
 
-def _port(config: BrainConfig, name: str, population: Population) -> Input:
+def _port(config: BrainConfig, name: str, population: Population) -> AbstractSense:
     shape, origin = _reach(config, config.senses[name])
-    return Input(name, population, shape=shape, origin=origin)
+    columns, rows = shape[:2]
+    kind = SENSES.get(name, Plane)
+    if (kind is Taste and columns % len(Taste.qualities)) or (kind is Vestibular and (columns != len(Vestibular.organs) or rows < 2)):
+        kind = Plane
+    return kind(name, population, (columns, rows), depth=shape[2:], origin=origin, gain=1 / RESISTANCE * u.pA)
 
 
 def _lattice(config: BrainConfig, spacing: u.Quantity) -> Lattice:

@@ -111,6 +111,18 @@ def test_sense_reaches_its_sites(write):
     np.testing.assert_array_equal(model.coordinates("V1_like")[fired], [[2, 6, 3, 1]])
 
 
+def test_senses_are_fed(write):
+    """A sense of the network makes of a rectangle what `sense_input` does; a rectangle that its kind cannot have makes it a plane."""
+    config = read_config(write(changed(senses__touchy={"areal": "V1_like", "w_index": 1, "input_size": [3, 3]})))
+    found = n4.senses.senses_of(n4.load_config(config))
+    image = np.random.default_rng(0).random((8, 6))
+    np.testing.assert_array_equal(found["vision"].feed(image, layer=2), sense_input(config, "vision", image, z_layer=2))
+    assert [type(each).__name__ for each in found.values()] == ["Vision", "Plane"]
+    taste = {"areal": "V1_like", "w_index": 1, "input_size": [8, 6]}
+    odd = n4.load_config(write(changed(senses={"taste": taste, "vestibular": taste}, areas__0__sense=None)))
+    assert {type(each) for each in n4.senses.senses_of(odd).values()} == {n4.senses.Plane}
+
+
 def test_membrane_follows_the_configuration(write):
     """tau dv/dt = -(v - v_rest) + I with I in mV: a constant input of 10 mV ends 10 mV above rest."""
     config = read_config(write(CALM))
