@@ -144,7 +144,6 @@ from neuro4d.stimuli import Waveform as Waveform
 from neuro4d.stimuli import WhiteNoise as WhiteNoise
 from neuro4d.stimuli import drifting_grating as drifting_grating
 from neuro4d.stimuli import moving_bar as moving_bar
-
 from neuro4d.structure import Formation as Formation
 from neuro4d.structure import GaussianGrowth as GaussianGrowth
 from neuro4d.structure import Growth as Growth
@@ -153,6 +152,7 @@ from neuro4d.structure import LinearGrowth as LinearGrowth
 from neuro4d.structure import Pruning as Pruning
 from neuro4d.structure import SigmoidGrowth as SigmoidGrowth
 from neuro4d.structure import StructuralPlasticity as StructuralPlasticity
+
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
