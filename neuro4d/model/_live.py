@@ -10,8 +10,8 @@ from jaxtyping import Array, Bool, Float, Int32, UInt32
 from neuro4d._base import address, step_address, words_jax
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._layout import Span
-from neuro4d.model._learn_wide import first_of_targets
-from neuro4d.model._state import EdgeState, GroupState, State
+from neuro4d.model._learn_wide import ends, first_of_targets
+from neuro4d.model._state import EdgeState, GroupState, State, in_force
 from neuro4d.ops import pack, unpack
 from neuro4d.structure import LifeState, Living, dividing, dying, kept_valid, normal, older, rounded, settle, varied
 
@@ -183,9 +183,19 @@ def _edges_after(
     if name not in living.wired:
         return held
     wired = living.wired[name]
-    ends = [jnp.append(each, False)[who] for each, who in ((source, wired.source), (target, wired.target)) if each is not None]
-    changed = ends[0] if len(ends) == 1 else ends[0] | ends[1]
+    sources, targets = wired.source, wired.target
+    if held.slots is not None:  # synapses that come and go: those that there are now
+        sources, _, targets, _ = ends(in_force(path, held))
+        targets = jnp.where(sources < path.n_source, targets, path.n_target)
+    born_at = [jnp.append(each, False)[who] for each, who in ((source, sources), (target, targets)) if each is not None]
+    changed = born_at[0] if len(born_at) == 1 else born_at[0] | born_at[1]
     word = words_jax(*at("weight", name), jnp.arange(held.weight.shape[0], dtype=jnp.uint32))
     noise: Float[Array, " nnz"] = rounded(living.mutation_weights * normal(word, model.dtype))
-    weight = jnp.clip(held.weight.astype(model.dtype) + noise, wired.low, wired.high)
-    return held._replace(weight=jnp.where(changed, weight.astype(held.weight.dtype), held.weight))
+    lasting = rule.lasting()
+    old = held.weight if lasting is None else held.variables[lasting]
+    weight = jnp.clip(old.astype(model.dtype) + noise, wired.low, wired.high)
+    inherited = jnp.where(changed, weight.astype(old.dtype), old)
+    if lasting is None:
+        return held._replace(weight=inherited)
+    # What the next spike releases follows in the next step; a strength that the rule alone knows is what its children inherit.
+    return held._replace(variables=held.variables | {lasting: inherited})

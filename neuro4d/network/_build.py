@@ -39,6 +39,7 @@ def build(
         pathways = {group.name: make_pathway(key, group, spec, bar.advance) for key, group in members.items()}
     rules = {group.name: group.rule for group in members.values() if group.rule is not None}
     check_gradients(rules, surrogate)
+    ports = {group.name: group.members[0].projection.port for group in members.values()}
     joined = [make_gap(gap, spec) for gap in gaps]
     placed = [p.size.lattice for p in populations if isinstance(p.size, Placement)]
     spans = {span.name: span for group in members.values() for span in (span_of(m, group.name, spec) for m in group.members)}
@@ -69,7 +70,7 @@ def build(
         seed=jnp.asarray([spec.seed & 0xFFFFFFFF, spec.seed >> 32], jnp.uint32),
         layout=layout,
         founders=make_founders(populations),
-        lives=make_lives(populations, spec, neurons, pathways, rules),
+        lives=make_lives(populations, spec, neurons, pathways, rules, ports),
         structures={group.name: structure_of(group.members[0], spec) for key, group in members.items() if key.structured is not None},
     )
     return ready_for_events(model)

@@ -24,15 +24,20 @@ def make_founders(populations: list[Population]) -> dict[str, Any]:
 
 
 def make_lives(
-    populations: list[Population], spec: BuildSpec, neurons: dict[str, Any], pathways: dict[str, Pathway], rules: dict[str, AbstractPlasticity]
+    populations: list[Population],
+    spec: BuildSpec,
+    neurons: dict[str, Any],
+    pathways: dict[str, Pathway],
+    rules: dict[str, AbstractPlasticity],
+    ports: dict[str, str],
 ) -> dict[str, Living]:
-    """The life cycles of a network by population.
+    """The life cycles of a network by population; `ports`: that of the first projection of each pathway.
 
     **Raises:** `ValueError` for an event off the grid of steps, a radius without a lattice, and parameters that cannot mutate.
     """
     by_name = {population.name: population for population in populations}
     return {
-        name: _make_life(population, population.lifecycle, by_name, spec, neurons[name], pathways, rules)
+        name: _make_life(population, population.lifecycle, by_name, spec, neurons[name], pathways, rules, ports)
         for name, population in by_name.items()
         if population.lifecycle is not None
     }
@@ -46,6 +51,7 @@ def _make_life(
     neuron: Any,
     pathways: dict[str, Pathway],
     rules: dict[str, AbstractPlasticity],
+    ports: dict[str, str],
 ) -> Living:
     where = f"population {population.name!r}: Lifecycle"
     units = field_units(rule)
@@ -54,7 +60,7 @@ def _make_life(
     inherits = _mutable(rule, neuron, where)
     group = spec.spans[population.name].group
     changing = {name: pathways[name] for name in rules if group in (pathways[name].source, pathways[name].target)}
-    wired = {name: _wire(path, rules[name], by_name, spec) for name, path in changing.items()} if rule.mutation_weights > 0 else {}
+    wired = {name: _wire(path, rules[name], by_name, spec, ports[name]) for name, path in changing.items()} if rule.mutation_weights > 0 else {}
     living = Living(
         **given,
         first_age=_first_age(rule, spec.spans[population.name].size, where),
@@ -104,8 +110,8 @@ def _places(population: Population, rule: Lifecycle, spec: BuildSpec, where: str
     return make_places(population.size.lattice, sites, float(rule.radius), f"{where}.radius")
 
 
-def _wire(path: Pathway, rule: AbstractPlasticity, by_name: dict[str, Population], spec: BuildSpec) -> Wired:
-    """The synapses of a pathway one by one, with the bounds of their weights."""
+def _wire(path: Pathway, rule: AbstractPlasticity, by_name: dict[str, Population], spec: BuildSpec, only: str) -> Wired:
+    """The synapses of a pathway one by one, with the bounds of their weights. `only`: the port of its first projection."""
     place, source, _, neuron_and_port = host_edges(path, 0, path.n_source)
     neuron, port = np.divmod(neuron_and_port, path.n_ports)
     size = path.targets.shape[0]
@@ -113,10 +119,12 @@ def _wire(path: Pathway, rule: AbstractPlasticity, by_name: dict[str, Population
     ends[0][place], ends[1][place] = source, neuron
     first = next(by_name[name] for name, span in spec.spans.items() if span.group == path.target)
     least = np.array([-np.inf if first.receptors[name].signed else 0.0 for name in spec.ports[path.target]])
-    low, high = rule.limits() or (-np.inf, np.inf)
+    low, high = rule.bounds() or (-np.inf, np.inf)
     bounds = np.maximum(least, low)
     each = np.full(size, low)
     each[place] = bounds[port]
     lowest = bounds[0] if (bounds == bounds[0]).all() else each
+    if path.room:  # of one projection, whose synapses come and go
+        lowest = bounds[spec.ports[path.target].index(only)]
     return Wired(*(jnp.asarray(x) for x in ends), jnp.asarray(lowest, spec.dtype), jnp.asarray(high, spec.dtype))
 

@@ -223,8 +223,13 @@ def structure_of(member: Member, spec: BuildSpec) -> Structure:
     if rule is None:
         raise TypeError(f"the synapses of projection {projection.name!r} stay.")
     chosen = [view.resolve(spec.spans[view.population.name].size) for view in (pre, post)]
-    places = [_positions(view, spec, some.selection) for view, some in zip((pre, post), chosen, strict=True)]
-    sides = Sides(resolved.source_ids(0, resolved.n_rows), resolved.target_ids(np.arange(chosen[1].n, dtype=np.int32)), *places, _wrap(pre))
+    sides = Sides(
+        sources=resolved.source_ids(0, resolved.n_rows),
+        targets=resolved.target_ids(np.arange(chosen[1].n, dtype=np.int32)),
+        pre_xyz=_positions(pre, spec, chosen[0].selection),
+        post_xyz=_positions(post, spec, chosen[1].selection),
+        wrap=_wrap(pre),
+    )
     allowed = allowed_rule(rule, sides, projection.name)
     rows = None if allowed is None else draw_rows(Draw(projection.name, pre, post, allowed), "structure", spec)[2]
     return make_structure(projection, sides, rows, resolved.port, spec)

@@ -90,6 +90,6 @@ class Formation(AbstractPart):
 
         Of $M$ proposals among $N$ candidates each names a pair with $1/N$, so that $1 - (1 - q/N)^M = p$.
         """
-        p = settled(self.rate * product * share)
+        p = settled(product * self.rate * share)
         q = candidates.astype(p.dtype) * -jnp.expm1(jnp.log1p(-p) / self.proposals)
         return jnp.where(product >= self.threshold, q, 0)

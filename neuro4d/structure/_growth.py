@@ -97,4 +97,4 @@ class Growth(AbstractPart):
 
     def lost(self, vacant: Float[Array, " n"]) -> Float[Array, " n"]:
         """How much of the elements that stayed vacant is lost at an event."""
-        return settled(self.loss * vacant)
+        return settled(vacant * self.loss)

@@ -56,7 +56,6 @@ class StructuralPlasticity(AbstractPart):
         (0, True)
     """
 
-    every: Float[np.ndarray, ""] = quantity(u.ms, low=0, open_low=True)
     growth: Growth | None
     formation: Formation | None
     pruning: Pruning | None
@@ -64,6 +63,7 @@ class StructuralPlasticity(AbstractPart):
     unit: Any = eqx.field(static=True)
     max_in: int | None = eqx.field(static=True)
     autapses: bool = eqx.field(static=True)
+    every: Float[np.ndarray, ""] = quantity(u.ms, low=0, open_low=True)
 
     def __init__(self, *, every=1 * u.second, growth=None, formation=None, pruning=None, weight=None, max_in=None, autapses=False):
         self.every = every
