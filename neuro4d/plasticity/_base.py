@@ -89,6 +89,10 @@ class AbstractPlasticity(AbstractPart):
         """Whether it only says what a spike releases: what lasts is then its variable `strength`, which other rules may change (`n4.Combined`)."""
         return False
 
+    def lasting(self) -> str | None:
+        """The variable of a synapse that lasts in the place of its weight; `None` where the weight itself does."""
+        return "strength" if self.passing() else None
+
     def bounds(self) -> tuple[float, float] | None:
         """Between which it keeps weights that it changes; `None` where it keeps none. First weights may lie outside, other than with `limits`."""
         return self.limits()

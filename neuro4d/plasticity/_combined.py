@@ -58,6 +58,9 @@ class Combined(AbstractPlasticity):
     def passing(self):
         return self.rules[-1].passing()
 
+    def lasting(self):
+        return f"{len(self.rules) - 1}.{self.rules[-1].lasting()}" if self.passing() else None
+
     def bounds(self):
         known = [bounds for bounds in (rule.bounds() for rule in self.rules) if bounds is not None]
         return (max(low for low, _ in known), min(high for _, high in known)) if known else None
@@ -90,7 +93,7 @@ class Combined(AbstractPlasticity):
         after: dict[str, Any] = {}
         used = 0
         # What is learned is the strength, where the last rule makes of it what a spike releases.
-        strength = f"{len(self.rules) - 1}.strength" if self.passing() else None
+        strength = self.lasting()
         learned = weight if strength is None else variables[strength]
         for k, rule in enumerate(self.rules):
             if rule.passing():

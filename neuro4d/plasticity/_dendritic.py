@@ -67,6 +67,9 @@ class Dendritic(AbstractPlasticity):
     def bounds(self):
         return self.rule.bounds()
 
+    def lasting(self):
+        return self.rule.lasting()
+
     def passing(self):
         return self.rule.passing()
 
