@@ -11,13 +11,14 @@ from jaxtyping import Float
 from neuro4d._base import AbstractValue, lookup, strip
 from neuro4d.connect import FixedProb
 from neuro4d.io._config_file import AXES, read_config
-from neuro4d.io._config_parts import PORT, ports_of, release_ports, rule_of, weight_of
+from neuro4d.io._config_parts import PORT, Growth, lifecycle_of, ports_of, release_ports, rule_of, weight_of
 from neuro4d.io._config_schema import BrainConfig, Sense
 from neuro4d.lattice import Box, Lattice
 from neuro4d.network import Network, Population, Projection
 from neuro4d.neurons import LIF
 from neuro4d.senses import AbstractSense, Audition, Digital, Plane, Smell, Taste, Touch, Vestibular, Vision
 from neuro4d.stimuli import Input
+from neuro4d.structure import Lifecycle
 
 RESISTANCE = 1.0
 """mV per pA (GOhm). The configuration writes input in mV; with this resistance the same number is a current in pA."""
@@ -44,6 +45,11 @@ def load_config(
     probability: float = 0.01,
     weight: AbstractValue | u.Quantity | None = None,
     spacing: u.Quantity = 50 * u.um,
+    alive: float | None = None,
+    age: AbstractValue | u.Quantity | None = None,
+    division_rate: u.Quantity | None = None,
+    division_above: u.Quantity | None = None,
+    radius: u.Quantity | None = None,
 ) -> Network:
     r"""A network from a brain configuration in JSON or TOML.
 
@@ -57,7 +63,11 @@ def load_config(
 
     All synapses learn by the block `plasticity`: `n4.Hebbian` with decay, then `n4.BCM` (metaplasticity), `n4.Homeostasis`, and
     `n4.TsodyksMarkram`, which says what a spike releases; of which those are there that are written and enabled. Every area has the ports of
-    the block `neuromodulation` (`release`). What is disabled is not built and costs nothing.
+    the block `neuromodulation` (`release`). Neurons age, die and have children by the block `cell_lifecycle`, `n4.Lifecycle`, unless it has
+    `enable_death` off; who is to die is looked for every 100 steps. What is disabled is not built and costs nothing.
+
+    A file says nothing of growth. With `alive` only a share of the neurons live at the beginning, and with `division_rate` they divide: their
+    children live at free places.
 
     **Arguments:**
 
@@ -66,10 +76,14 @@ def load_config(
     - `probability`: that a pair of neurons is connected; no neuron connects to itself.
     - `weight`: of the synapses; by default normally distributed with 0.1 pA and 0.05 pA, within `weight_min` and `weight_max` where they learn. [current]
     - `spacing`: distance between neighbouring sites. [length]
+    - `alive`: the share of the neurons, above 0 and at most 1, that live at the beginning, drawn with the key of each trial; by default all.
+    - `age`: of the neurons at the beginning; by default 0, so that all reach their last step together. [time]
+    - `division_rate`: of each neuron, by default none; `division_above`: the rate at which it has to fire, by default 0. [frequency] `radius`: how far
+      from its parent a child may live, by default anywhere in its area. [length]
 
     **Returns:** a `Network`. The configuration is meant for `dt = 1 ms`.
 
-    **Raises:** what `read_config` raises; `ValueError` for weights outside the bounds of what learns.
+    **Raises:** what `read_config` raises; `ValueError` for weights outside the bounds of what learns, and for growth where the life cycle is off.
 
     !!! Example
 
@@ -77,8 +91,15 @@ def load_config(
         >>> net = n4.load_config("brain.json", density=0.05)  # doctest: +SKIP
     """
     config = path if isinstance(path, BrainConfig) else read_config(path)
-    lattice = _lattice(config, spacing)
-    populations = [_population(config, lattice, area.name, density) for area in config.areas]
+    return _network(config, density, probability, weight, spacing, Growth(alive, age, division_rate, division_above, radius))
+
+
+def _network(
+    config: BrainConfig, density: float, probability: float, weight: AbstractValue | u.Quantity | None, spacing: u.Quantity, growth: Growth
+) -> Network:
+    lattice, lifecycle = _lattice(config, spacing), lifecycle_of(config, growth)
+    share = None if growth.alive is None else float(growth.alive)
+    populations = [_population(config, lattice, area.name, density, lifecycle, share) for area in config.areas]
     edges, rule = FixedProb(probability, autapses=False), rule_of(config)
     weight = weight_of(config) if weight is None else weight
     projections = [
@@ -154,7 +175,9 @@ def _lattice(config: BrainConfig, spacing: u.Quantity) -> Lattice:
     return Lattice(config.lattice_shape, spacing=spacing, areas={area.name: Box(**area.coord_ranges) for area in config.areas})
 
 
-def _population(config: BrainConfig, lattice: Lattice, area: str, density: float) -> Population:
+def _population(
+    config: BrainConfig, lattice: Lattice, area: str, density: float, lifecycle: Lifecycle | None, alive: float | None
+) -> Population:
     p = config.neuron_model.params_default
     lif = LIF(
         tau=p.tau_m * u.ms,
@@ -164,4 +187,5 @@ def _population(config: BrainConfig, lattice: Lattice, area: str, density: float
         v_reset=p.v_reset * u.mV,
         t_ref=p.refractory_period * u.ms,
     )
-    return Population(area, lattice[area].sample(density), lif, ports_of(config), v0=p.v_rest * u.mV)
+    places, ports = lattice[area].sample(density), ports_of(config)
+    return Population(area, places, lif, ports, v0=p.v_rest * u.mV, alive=alive, lifecycle=lifecycle)

@@ -1,5 +1,7 @@
 """What the blocks of a configuration become: rules of plasticity and ports of neuromodulators."""
 
+from typing import Any, NamedTuple
+
 import brainunit as u
 import jax
 import numpy as np
@@ -10,9 +12,13 @@ from neuro4d.network import Population
 from neuro4d.plasticity import BCM, AbstractPlasticity, Combined, Hebbian, Homeostasis, Mixed, Modulated, TsodyksMarkram
 from neuro4d.receptors import AbstractReceptor, Neuromodulator, PulseCurrent
 from neuro4d.stimuli import Input
+from neuro4d.structure import Lifecycle
 
 STEP = 1.0
 """ms. The configuration counts in steps and is meant for steps of 1 ms."""
+
+EVENT = 100
+"""Steps from one look at who dies to the next."""
 
 PORT = "in"
 SIGNALS = ("dopamine", "serotonin", "norepinephrine")
@@ -81,6 +87,43 @@ def weight_of(config: BrainConfig) -> AbstractValue:
     """The first weights, within the bounds of what learns."""
     block, mean, spread = config.plasticity, 0.1 * u.pA, 0.05 * u.pA
     return Normal(mean, spread, low=block.weight_min * u.pA, high=block.weight_max * u.pA) if block.enabled else Normal(mean, spread)
+
+
+class Growth(NamedTuple):
+    """What a file does not say of how a brain begins and grows; `None` as by default."""
+
+    alive: float | None
+    age: Any
+    division_rate: u.Quantity | None
+    division_above: u.Quantity | None
+    radius: u.Quantity | None
+
+
+def lifecycle_of(config: BrainConfig, growth: Growth) -> Lifecycle | None:
+    """How neurons live, or `None` where they live for ever.
+
+    **Raises:** `ValueError` for growth of neurons that live for ever, and a share that is none.
+    """
+    block, alive = config.cell_lifecycle, growth.alive
+    if alive is not None and (isinstance(alive, bool) or not 0 < alive <= 1):
+        raise ValueError(f"alive is a share above 0 and at most 1, for example `alive=0.5`; got {alive!r}.")
+    if not block.enabled or not block.enable_death:
+        given = [name for name, value in growth._asdict().items() if value is not None]
+        if given:
+            raise ValueError(f'{given[0]} is for neurons that live and die: write `"cell_lifecycle": {{"enable_death": true}}`.')
+        return None
+    return Lifecycle(
+        every=EVENT * STEP * u.ms,
+        max_age=block.max_age * STEP * u.ms,
+        health_decay=block.health_decay_per_step / (STEP * u.ms),
+        reproduction=block.enable_reproduction,
+        mutation_params=block.mutation_std_params,
+        mutation_weights=block.mutation_std_weights,
+        division_rate=growth.division_rate,
+        division_above=0 * u.Hz if growth.division_above is None else growth.division_above,
+        radius=growth.radius,
+        age=0 * u.ms if growth.age is None else growth.age,
+    )
 
 
 def ports_of(config: BrainConfig) -> dict[str, AbstractReceptor]:

@@ -2,7 +2,6 @@
 
 import copy
 import json
-from pathlib import Path
 
 import brainunit as u
 import jax
@@ -300,6 +299,49 @@ def test_what_is_disabled_is_not_built(write):
     assert isinstance(rule_of(write, plasticity=inner), n4.Hebbian)
 
 
+def lived(write, milliseconds, probability=0.0, density=0.3, plasticity=None, growth=None, **cells):
+    """A brain of one area without senses, its state at the beginning, and after a time."""
+    config = changed(senses={}, areas=CALM["areas"][1:], cell_lifecycle=cells, plasticity=plasticity or {"enabled": False})
+    network = n4.load_config(write(config), density=density, probability=probability, **(growth or {}))
+    model = network.build(dt=1 * u.ms, seed=0)
+    start = model.init(jax.random.key(0))
+    return model, start, n4.simulate(model, start, milliseconds * u.ms, progress=False).state
+
+
+def test_neurons_live_and_die(write):
+    """Older than 150 steps, neurons die at the step 200, and their children at 400: the second generation lives, with parameters of its own. Where short-term
+    plasticity says what a spike releases, it is the strength of a synapse that changes from parent to child, within its bounds."""
+    plasticity = {"learning_rate": 0.0, "weight_decay": 1e-9, "weight_min": 0.0, "short_term": {"default_type": "depression"}}
+    cells = {"max_age": 150, "health_decay_per_step": 1e-4, "mutation_std_params": 0.02, "mutation_std_weights": 0.01}
+    model, start, state = lived(write, 420, plasticity=plasticity, probability=0.3, density=0.8, **cells)
+    life, size = state.life["Digital_sensor"], model.n_neurons
+    assert (np.asarray(life.generation) == 2).all() and (np.asarray(life.age) == 0).all() and int(life.deaths) == 2 * size
+    tau = np.asarray(life.parameters["tau"])
+    assert len(np.unique(tau)) == size and tau.std() / 10 == pytest.approx(0.02 * np.sqrt(2), rel=0.5)
+    for name, held in state.edges.items():
+        before, after = (np.asarray(each.edges[name].variables["1.strength"]) for each in (start, state))
+        moved = (after - before)[(before > 0.1) & (after > 0)]
+        assert len(moved) > 100 and moved.std() == pytest.approx(0.01 * np.sqrt(2), rel=0.3) and (after >= 0).all()
+        np.testing.assert_allclose(held.weight, 0.6 * after, rtol=1e-4)  # U of what is there: no spike has used any
+
+
+def test_a_brain_grows(write):
+    """Without reproduction and with division, a third of the neurons become more, and none lives where there is no place."""
+    growth = {"alive": 0.3, "age": n4.Uniform(0 * u.ms, 99 * u.ms), "division_rate": 5 * u.Hz, "radius": 150 * u.um}
+    model, start, state = lived(write, 300, density=0.8, growth=growth, enable_reproduction=False)
+    first, last = (int(np.asarray(each.alive["Digital_sensor"]).sum()) for each in (start, state))
+    assert first == round(0.3 * model.n_neurons) < last <= model.n_neurons
+    assert last - first == int(state.life["Digital_sensor"].births) and int(state.life["Digital_sensor"].deaths) == 0
+
+
+def test_growth_needs_a_life_cycle(write):
+    with pytest.raises(ValueError, match="enable_death"):
+        n4.load_config(write(CALM), alive=0.5)
+    for share in (0, 1.5, True):
+        with pytest.raises(ValueError, match=r"alive=0\.5"):
+            n4.load_config(write(changed(cell_lifecycle={})), alive=share)
+
+
 def test_neuromodulators(write):
     levels = {"serotonin": {"inhibition_strength": 0.7, "decay_rate": 0.05}, "norepinephrine": {"baseline": 0.3, "gain_modulation": 1.5}}
     path = write(changed(neuromodulation=levels))
@@ -313,25 +355,6 @@ def test_neuromodulators(write):
         release(config, "dopamin", 0.2)
     with pytest.raises(ValueError, match="no neuromodulation"):
         release(read_config(write(CALM)), "dopamine", 0.2)
-
-
-SEED = Path(n4.zoo.__file__).parent / "data" / "brain4d.json"
-
-
-def test_the_full_configuration_runs():
-    """All blocks, unchanged: seven senses feed seven areas, synapses learn, neuromodulators act; and nobody is told that anything is missing."""
-    config = read_config(SEED)
-    model = n4.load_config(config, density=0.02, probability=0.05).build(dt=1 * u.ms, seed=0)
-    seen = {name: sense_input(config, name, np.full(sense.input_size, 300.0)) for name, sense in config.senses.items()}
-    inputs = {name: np.broadcast_to(value, (40, *value.shape)) for name, value in seen.items()} | release(config, "dopamine", np.full(40, 0.01))
-    start = model.init(jax.random.key(0))
-    run = n4.simulate(model, start, 40 * u.ms, inputs=inputs, progress=False)
-    assert len(seen) == 7 and all(len(run.spikes(area)) for area in model.populations)
-    level = np.asarray(run.state["V1_like", "dopamine.level"])
-    np.testing.assert_allclose(level, 0.5 + 0.01 * (1 - np.exp(-4)) / (1 - np.exp(-0.1)), rtol=1e-4)
-    for (name, before), after in zip(start.edges.items(), run.state.edges.values(), strict=True):
-        first, last = (np.asarray(held.variables["2.strength"]) for held in (before, after))
-        assert name and (np.abs(last) <= 1).all() and (last != first)[first != 0].mean() > 0.9
 
 
 def test_config_is_immutable(write):
