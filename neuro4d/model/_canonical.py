@@ -13,8 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from neuro4d._base import UnknownNameError, did_you_mean, field_units
-from neuro4d.model._canonical_wide import coming_tree, wide_from, wide_tree
-from neuro4d.model._edges import Located, locate, span_of, unit_of
+from neuro4d.model._canonical_slots import slots_from, slots_tree
+from neuro4d.model._canonical_wide import coming_tree, later_from, wide_from, wide_tree
+from neuro4d.model._edges import Located, as_wired, locate, span_of, unit_of
 from neuro4d.model._initial import first_state
 from neuro4d.model._layout import Group, Span
 from neuro4d.model._learn_wide import split_of
@@ -40,7 +41,7 @@ def to_user(model: Model, state: State | None = None) -> Tree:
       step first; `"spikes"` by population, booleans `(depth, n)`, the last step first (`"soft"`: the same as
       floats, `"near"`: who has a slope, in a model with a surrogate); `"stimuli"`: what those with a memory hold; `"edges"` by projection: weights that live in the
       state, variables of the rule, and the traces that each edge sees (`"pre.plus"`, `"post.minus"`), each as its last spike left it, with
-      the steps of these spikes (`"heard"`, `"fired"`).
+      the steps of these spikes (`"heard"`, `"fired"`), and where synapses come and go their ends (`"pre"`, `"post"`) and all of their slots.
 
     !!! Example
 
@@ -76,6 +77,7 @@ def _parameters(model: Model, population: str) -> dict[str, np.ndarray]:
 
 
 def _state_tree(model: Model, state: State) -> Tree:
+    model = as_wired(model, state)
     tree: Tree = {name: np.asarray(getattr(state, name)) for name in ("step", "start", "key", "fault")}
     tree["variables"], tree["spikes"], tree["alive"], tree["soft"], tree["near"] = {}, {}, {}, {}, {}
     for name, span in model.populations.items():
@@ -118,7 +120,8 @@ def _edge_tree(model: Model, state: State, projection: str) -> Tree:
     tree |= {f"pre.{name}": np.asarray(x)[pre] for name, x in held.pre.items()}
     tree |= {f"post.{name}": np.asarray(x)[post] for name, x in held.post.items()}
     steps = {"heard": (held.heard, pre), "fired": (held.fired, post)}
-    return tree | {name: np.asarray(x)[place] for name, (x, place) in steps.items() if x is not None}
+    tree |= {name: np.asarray(x)[place] for name, (x, place) in steps.items() if x is not None}
+    return tree | slots_tree(model, state, projection, found)
 
 
 def _trace_places(model: Model, pathway: str, found: Located) -> tuple[tuple[np.ndarray, np.ndarray], Any]:
@@ -207,9 +210,9 @@ def _state_from(model: Model, tree: Mapping[str, Any]) -> State:
     step = jnp.asarray(tree["step"], jnp.uint32)
     groups = {group.name: _group_from(model, group, fresh, tree) for group in model.layout.groups}
     history = {group.name: _history_from(group, fresh.history[group.name], int(tree["step"]), tree) for group in model.layout.groups}
-    edges = {
-        name: _edges_from(model, name, held, tree)._replace(wide=wide_from(model, name, held, tree)) for name, held in fresh.edges.items()
-    }
+    wide = {name: wide_from(model, name, held, tree) for name, held in fresh.edges.items() if name not in model.structures}
+    edges = {name: _edges_from(model, name, fresh.edges[name], tree)._replace(wide=x) for name, x in wide.items()}
+    edges |= {name: slots_from(model, name, fresh.edges[name], later_from(model, name, fresh.edges[name], tree), tree) for name in model.structures}
     return State(groups, edges, history, fresh.key, step, fresh.start, jnp.asarray(tree["fault"], jnp.uint32), fresh.spans)
 
 

@@ -41,8 +41,14 @@ def wide_from(model: Model, pathway: str, fresh: EdgeState, tree: Mapping[str, A
             place = locate(model, name).target
             for variable, values in targets.items():
                 values[place] = tree["edges"][name][f"target.{variable}"]
-    later = None if fresh.wide.later is None else jnp.asarray(_later_from(model, pathway, np.array(fresh.wide.later), tree))
-    return Wide({name: jnp.asarray(x) for name, x in targets.items()}, later)
+    return Wide({name: jnp.asarray(x) for name, x in targets.items()}, later_from(model, pathway, fresh, tree))
+
+
+def later_from(model: Model, pathway: str, fresh: EdgeState, tree: Mapping[str, Any]) -> Any:
+    """What a pathway has on its way along dendrites, if it sends any, from the state of a tree."""
+    if fresh.wide is None or fresh.wide.later is None:
+        return None
+    return jnp.asarray(_later_from(model, pathway, np.array(fresh.wide.later), tree))
 
 
 def _later_from(model: Model, pathway: str, later: np.ndarray, tree: Mapping[str, Any]) -> np.ndarray:
