@@ -50,6 +50,8 @@ def _synapses(projection: Projection, spec: BuildSpec, n_source: int, delays: tu
     """Targets and weights of the edges, and the bounds of the rows."""
     pre, post = projection.source.population, projection.target.population
     n_pre, n_post = projection.source.resolve(spec.spans[pre.name].size).n, projection.target.resolve(spec.spans[post.name].size).n
+    if projection.slots is not None:  # a target, a weight and an event of birth in the model or in the state
+        return n_pre * projection.slots * (2 * (2 + number) + 4) + 4 * n_source * 4
     edges = projection.rule.capacity(n_pre, n_post, pre is post) or 0
     distinct = delays[1] - delays[0] + 1
     if isinstance(projection.delay, Given):

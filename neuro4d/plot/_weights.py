@@ -72,6 +72,11 @@ def _of_projection(run: Run, projection: str, record: str) -> tuple[np.ndarray, 
         raise ValueError(
             f"the weights of projection {projection!r} do not change: give it `plasticity=n4.STDP(w_max=1*u.nS, a_plus=0.01, a_minus=0.0105)`."
         )
+    if pathway in run.model.structures:
+        raise ValueError(
+            f"the synapses of projection {projection!r} come and go, so that no row of weights belongs to one of them: draw the weights of a state, "
+            f"`run.model.weights({projection!r}, run.state)`."
+        )
     if not len(place):
         raise ValueError(f"projection {projection!r} has no synapses whose weights could be drawn.")
     steps, rows = sampled(run, record, pathway, _RECORDER)
