@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from neuro4d._base import NUMBER
 from neuro4d.plasticity._base import Trace
-from neuro4d.plasticity._bounded import AbstractBounded, bound
+from neuro4d.plasticity._bounded import AbstractBounded, bound, check_pairing
 from neuro4d.plasticity._numbers import number
 
 
@@ -67,9 +67,7 @@ class STDP(AbstractBounded):
         self.tau_minus = number(tau_minus, u.ms, "STDP.tau_minus", above=0.0)
         self.a_plus, self.a_minus = number(a_plus, NUMBER, "STDP.a_plus", least=0.0), number(a_minus, NUMBER, "STDP.a_minus", least=0.0)
         self.mu_plus, self.mu_minus = number(mu_plus, NUMBER, "STDP.mu_plus", least=0.0), number(mu_minus, NUMBER, "STDP.mu_minus", least=0.0)
-        if pairing not in ("all", "nearest"):
-            raise ValueError(f'STDP.pairing is "all" or "nearest"; got {pairing!r}.')
-        self.pairing = pairing
+        self.pairing = check_pairing(pairing, "STDP")
 
     def pre_traces(self):
         return {"plus": Trace(self.tau_plus, self.pairing == "nearest")}

@@ -5,6 +5,7 @@ from neuro4d.zoo._brunel_hakim import brunel_hakim as brunel_hakim
 from neuro4d.zoo._coba import coba as coba
 from neuro4d.zoo._cobahh import cobahh as cobahh
 from neuro4d.zoo._cuba import cuba as cuba
+from neuro4d.zoo._diehl_cook import diehl_cook as diehl_cook
 from neuro4d.zoo._entry import Band as Band
 from neuro4d.zoo._entry import Reference as Reference
 from neuro4d.zoo._entry import ZooEntry as ZooEntry
@@ -12,6 +13,8 @@ from neuro4d.zoo._glif import glif_level as glif_level
 from neuro4d.zoo._hpc import hpc_benchmark as hpc_benchmark
 from neuro4d.zoo._izhikevich2003 import izhikevich2003 as izhikevich2003
 from neuro4d.zoo._lattice4d import lattice4d as lattice4d
+from neuro4d.zoo._learn_digits import DigitsRead as DigitsRead
+from neuro4d.zoo._learn_digits import learn_digits as learn_digits
 from neuro4d.zoo._microcircuit import microcircuit as microcircuit
 from neuro4d.zoo._patterns import adex_pattern as adex_pattern
 from neuro4d.zoo._patterns import izhikevich_pattern as izhikevich_pattern

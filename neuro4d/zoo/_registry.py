@@ -6,6 +6,7 @@ from neuro4d.zoo._brunel_hakim import brunel_hakim
 from neuro4d.zoo._coba import coba, coba_alone
 from neuro4d.zoo._cobahh import cobahh
 from neuro4d.zoo._cuba import cuba
+from neuro4d.zoo._diehl_cook import diehl_cook
 from neuro4d.zoo._entry import Band, Reference, ZooEntry
 from neuro4d.zoo._glif import glif_1, glif_2, glif_3, glif_4, glif_5
 from neuro4d.zoo._hpc import hpc_benchmark
@@ -120,6 +121,10 @@ ENTRIES = (
         "hpc-benchmark", hpc_benchmark, "11,250 synapses per neuron, of which most learn by a power law",
         "Morrison, Aertsen and Diesmann (2007), Neural Comput. 19, 1437",
         0.1, 500.0, 11_250, 126_562_500, (), scale=0.1,
+    ),
+    ZooEntry(
+        "diehl-cook", diehl_cook, "neurons that compete for images of digits, shown one of them", "Diehl and Cook (2015), Front. Comput. Neurosci. 9, 99",
+        0.5, 500.0, 264, 16_400, (),
     ),
     ZooEntry(
         "lattice4d", lattice4d, "five areas on a 20 x 20 x 20 x 20 lattice", "an example of neuro4d",

@@ -23,7 +23,10 @@ RULES = {
     "power law": n4.STDP(w_max=-W_MAX * u.pA, mu_plus=0.4, mu_minus=0.7, **STRONG),
     "nearest": n4.STDP(w_max=W_MAX * u.pA, pairing="nearest", **STRONG),
     "triplets": n4.TripletSTDP(w_max=W_MAX * u.pA, **TRIPLETS),
+    "nearest triplets": n4.TripletSTDP(w_max=W_MAX * u.pA, pairing="nearest", **TRIPLETS),
     "without a bound": n4.PowerLawSTDP(w0=W_MAX / 2 * u.pA, rate=0.1, alpha=1.2),
+    "running out": n4.TsodyksMarkram(use=0.3, tau_rec=40 * u.ms, tau_fac=20 * u.ms),
+    "three states": n4.TsodyksMarkram(use=0.5, tau_rec=30 * u.ms, tau_in=6 * u.ms),
     "balance": n4.VogelsInhibitory(w_max=-W_MAX * u.pA, eta=W_MAX / 20 * u.pA, rate=10 * u.Hz),
 }
 STEPS = 400

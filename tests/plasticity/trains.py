@@ -24,7 +24,8 @@ RULES = {
 }
 TRIPLETS = {"a2_plus": 0.02, "a3_plus": 0.08, "a2_minus": 0.06, "a3_minus": 0.03}
 TRIPLETS |= {"tau_plus": 8 * u.ms, "tau_minus": 11 * u.ms, "tau_x": 25 * u.ms, "tau_y": 32 * u.ms}
-NAMES = (*RULES, "triplets")
+KINDS = {"triplets": "all", "nearest triplets": "nearest"}
+NAMES = (*RULES, *KINDS)
 DELAYS = np.random.default_rng(1).integers(1, 31, (PRE, POST)) / 10  # ms
 WEIGHTS = np.random.default_rng(2).uniform(0, 1, (PRE, POST))  # of w_max
 
@@ -38,7 +39,7 @@ def network():
     pre, post = (n4.Population(name, N, membrane, {"in": n4.ExpCurrent(tau=2 * u.ms)}) for name in ("pre", "post"))
     parts = [pre, post, n4.Input("to pre", pre), n4.Input("to post", post)]
     rules = {name: n4.STDP(w_max=w_max_of(name) * u.pA, **values) for name, values in RULES.items()} | {
-        "triplets": n4.TripletSTDP(w_max=W_MAX * u.pA, **TRIPLETS)
+        name: n4.TripletSTDP(w_max=W_MAX * u.pA, pairing=pairing, **TRIPLETS) for name, pairing in KINDS.items()
     }
     one_each = {"weight": W_MAX / 2 * u.pA, "delay": 1 * u.ms, "plasticity": rules["additive"]}
     parts.append(n4.Projection("window", pre, post, "in", n4.OneToOne(), **one_each))
@@ -113,11 +114,13 @@ class Triplets(NamedTuple):
     tau_minus: float
     tau_x: float
     tau_y: float
+    pairing: str = "all"
 
     def over(self, w: float, arrivals: np.ndarray, fired: np.ndarray) -> np.ndarray:
         """As `Pairing.over`."""
         arrive, fire, found = set(arrivals.tolist()), set(fired.tolist()), []
-        heard = lambda step, others, tau: np.exp((others[others < step] - step) * 0.1 / tau).sum()  # noqa: E731
+        counted = slice(-1, None) if self.pairing == "nearest" else slice(None)
+        heard = lambda step, others, tau: np.exp((others[others < step][counted] - step) * 0.1 / tau).sum()  # noqa: E731
         for step in range(2 * STEPS):
             if step in fire:
                 triplets = self.a3_plus * heard(step, fired, self.tau_y)
@@ -158,9 +161,9 @@ class Pairing(NamedTuple):
 
 def definition(name: str) -> Pairing | Triplets:
     """A rule as its definition says it, with bare numbers."""
-    values = TRIPLETS if name == "triplets" else RULES[name]
+    values = TRIPLETS | {"pairing": KINDS[name]} if name in KINDS else RULES[name]
     bare = {key: x.to_decimal(u.ms) if isinstance(x, u.Quantity) else x for key, x in values.items()}
-    return Triplets(**bare) if name == "triplets" else Pairing(**bare)
+    return Triplets(**bare) if name in KINDS else Pairing(**bare)
 
 
 def expected(name: str, pre: np.ndarray, post: np.ndarray) -> np.ndarray:
