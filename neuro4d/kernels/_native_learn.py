@@ -23,14 +23,15 @@ class NativeTrace(NamedTuple):
 
 class NativeLearning(NamedTuple):
     """What is learned in a pathway: the rule's name in the manifest, its parameters, its traces by name, and the steps of the last arrivals
-    and of the last spikes of the targets."""
+    and of the last spikes of the targets, where the rule has traces of those; `strength`: of what a rule releases a share."""
 
     rule: str
     params: Mapping[str, Float[Array, ""]]
     pre: Mapping[str, NativeTrace]
     post: Mapping[str, NativeTrace]
     heard: UInt32[Array, "D n_source"]
-    fired: UInt32[Array, " n_target"]
+    fired: UInt32[Array, " n_target"] | None
+    strength: Float[Array, " e"] | None = None
 
     def numbers(self) -> tuple[int, int, int]:
         """How the handler knows it: its rule, and bits of the traces in which the last spike alone counts."""
@@ -46,8 +47,11 @@ class NativeLearning(NamedTuple):
             f"learn.params:{path}": Operand(jnp.stack([jnp.asarray(self.params[name], jnp.float32) for name in known.params])),
             f"learn.rates:{path}": Operand(jnp.stack([jnp.asarray(trace.rate, jnp.float32) for trace in traces])),
             f"learn.heard:{path}": Operand(self.heard, True, True),
-            f"learn.fired:{path}": Operand(self.fired, True, True),
         }
+        if self.fired is not None:
+            out[f"learn.fired:{path}"] = Operand(self.fired, True, True)
+        if self.strength is not None:
+            out[f"learn.strength:{path}"] = Operand(self.strength)
         out |= {f"learn.pre:{_MOST_TRACES * path + k}": Operand(self.pre[name].value, True, True) for k, name in enumerate(known.pre)}
         return out | {f"learn.post:{_MOST_TRACES * path + k}": Operand(self.post[name].value, True, True) for k, name in enumerate(known.post)}
 
@@ -59,7 +63,7 @@ class NativeLearned(NamedTuple):
     pre: dict[str, Float[Array, "D n_source"]]
     post: dict[str, Float[Array, " n_target"]]
     heard: UInt32[Array, "D n_source"]
-    fired: UInt32[Array, " n_target"]
+    fired: UInt32[Array, " n_target"] | None
 
 
 def learned(out: Mapping[str, Array], path: int, learning: NativeLearning) -> NativeLearned:
@@ -70,5 +74,5 @@ def learned(out: Mapping[str, Array], path: int, learning: NativeLearning) -> Na
         {name: out[f"learn.pre:{_MOST_TRACES * path + k}"] for k, name in enumerate(known.pre)},
         {name: out[f"learn.post:{_MOST_TRACES * path + k}"] for k, name in enumerate(known.post)},
         out[f"learn.heard:{path}"],
-        out[f"learn.fired:{path}"],
+        out.get(f"learn.fired:{path}"),
     )

@@ -65,6 +65,7 @@ def _edge_state(model: ModelFields, name: str, step: Array) -> EdgeState:
     if is_wide(rule, model.dt_ms):
         return first_wide(model, name)
     pre = {trace: jnp.zeros((path.delays.shape[0], path.n_source), model.dtype) for trace in rule.pre_traces()}
+    pre |= {name: jnp.full((path.delays.shape[0], path.n_source), variable.first, model.dtype) for name, variable in rule.pre_variables().items()}
     post = {trace: jnp.zeros(path.n_target, model.dtype) for trace in rule.post_traces()}
     before = step - jnp.uint32(1)
     heard = jnp.full((path.delays.shape[0], path.n_source), before) if pre else None

@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, UInt32
 
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._learn_events import EDGES_AT_ONCE, Ends, each_lane, visited
-from neuro4d.model._learn_wide import ends, fired_before, is_wide
+from neuro4d.model._learn_wide import ends, fired_before, is_wide, where_they_arrive
 from neuro4d.model._state import EdgeState, in_force
 from neuro4d.ops import History, Pathway, Visit, fold_rows, unpack
 from neuro4d.plasticity import AbstractPlasticity, Seen, Trace
@@ -75,13 +75,14 @@ def _by_events(item: Learner, held: EdgeState, history: History, words: UInt32[A
 
 
 class _Step(NamedTuple):
-    """A step as synapses see it: traces that have passed through it, by neuron, who of the targets fired, and whose spikes arrive by delay and source
-    (`None` where nobody asks)."""
+    """A step as synapses see it: traces that have passed through it, by neuron, and variables per source as the next spike finds them; who of the targets
+    fired, and whose spikes arrive by delay and source (`None` where nobody asks); `left`: the variables per source as their last spikes left them."""
 
     pre: dict[str, Array]
     post: dict[str, Array]
     fired: Bool[Array, " n_target"]
     arrived: Bool[Array, "D n_source"] | None
+    left: dict[str, Array]
 
     def seen(self, some: Ends) -> Seen:
         """What synapses with these ends see."""
@@ -101,8 +102,14 @@ def _in_step(
     path, rule = item.path, item.rule
     pre = _faded(held.pre, rule.pre_traces(), item.dt, step, held.heard)
     post = _faded(held.post, rule.post_traces(), item.dt, step, held.fired)
-    arrived = fired_before(history, path.delays, path.n_source, step) if pre or ask else None
-    return _Step(pre, post, unpack(words, path.n_target), arrived)
+    fired, own = unpack(words, path.n_target), {name: held.pre[name] for name in rule.pre_variables()}
+    arrived = fired_before(history, path.delays, path.n_source, step) if pre or own or ask else None
+    if not own or held.heard is None or arrived is None:
+        return _Step(pre, post, fired, arrived, {})
+    since = lambda steps: steps.astype(held.weight.dtype) * jnp.asarray(item.dt, held.weight.dtype)  # noqa: E731
+    left = where_they_arrive(arrived, rule.on_arrival(rule.on_source(since(step - held.heard), own)), own)
+    coming = rule.on_source(since(step + 1 - jnp.where(arrived, step, held.heard)), left)
+    return _Step(pre | coming, post, fired, arrived, left)
 
 
 def _with_spikes(rule: AbstractPlasticity, held: EdgeState, step_of: _Step, after: tuple[Array, dict[str, Array]], step: Array) -> EdgeState:
@@ -110,7 +117,7 @@ def _with_spikes(rule: AbstractPlasticity, held: EdgeState, step_of: _Step, afte
     pre, heard = _taken_in(held.pre, step_of.pre, rule.pre_traces(), held.heard, step_of.arrived, step)
     post, fired = _taken_in(held.post, step_of.post, rule.post_traces(), held.fired, step_of.fired, step)
     weight, variables = after
-    return held._replace(weight=weight, variables=variables, pre=pre, post=post, heard=heard, fired=fired)
+    return held._replace(weight=weight, variables=variables, pre=pre | step_of.left, post=post, heard=heard, fired=fired)
 
 
 def _faded(

@@ -48,6 +48,7 @@ def first_wide(model: ModelFields, name: str) -> EdgeState:
     split = split_of(path, rule, model.dt_ms)
     size = (path.n_target,) if split.dendritic is None else (split.dendritic.shape[0], path.n_target)
     pre = {trace: jnp.zeros((split.axonal.shape[0], path.n_source), dtype) for trace in rule.pre_traces()}
+    pre |= {name: jnp.full((split.axonal.shape[0], path.n_source), variable.first, dtype) for name, variable in rule.pre_variables().items()}
     post = {trace: jnp.zeros(size, dtype) for trace in rule.post_traces()}
     slots = model.layout.group(path.source).depth
     later = None if split.dendritic is None else jnp.zeros((slots, path.n_blocks * path.block_size), dtype)
@@ -77,6 +78,9 @@ def _learn_one(model: ModelFields, name: str, state: State, after: dict[str, Ste
     split, later = split_of(path, rule, dt), held.wide.later
     arrived, landed, fired = _at_synapses(path, split, state, after)
     pre, post = _faded(held.pre, rule.pre_traces(), dt), _faded(held.post, rule.post_traces(), dt)
+    passed = rule.on_source(dt, {name: held.pre[name] for name in rule.pre_variables()})
+    left = where_they_arrive(arrived, rule.on_arrival(passed), passed)
+    shown = pre | rule.on_source(dt, left)  # as a spike of the next step finds them
     own = _of_targets(rule, held.wide.targets, post, Target(fired, *_read(rule, state, after, path.target)), dt)
     steps = state.step - state.start + 1
 
@@ -86,7 +90,7 @@ def _learn_one(model: ModelFields, name: str, state: State, after: dict[str, Ste
         seen = Seen(
             real & _at(arrived, which, source),
             real & _at(landed, which, target),
-            {trace: _at(x, which, source) for trace, x in pre.items()},
+            {name: _at(x, which, source) for name, x in shown.items()},
             {trace: _at(x, which, target) for trace, x in post.items()} | {variable: x[target] for variable, x in own.items()},
             steps,
             _chances(rule, name, state, held.weight),
@@ -103,7 +107,7 @@ def _learn_one(model: ModelFields, name: str, state: State, after: dict[str, Ste
     else:
         weight, variables, later = changed()
     heard, gone = _taken_in(pre, rule.pre_traces(), arrived), _taken_in(post, rule.post_traces(), landed)
-    return held._replace(weight=weight, variables=variables, pre=heard, post=gone, wide=Wide(own, later))
+    return held._replace(weight=weight, variables=variables, pre=heard | left, post=gone, wide=Wide(own, later))
 
 
 def _chances(rule: AbstractPlasticity, name: str, state: State, weight: Float[Array, " nnz"]) -> Float[Array, "draws nnz"] | tuple[()]:
@@ -116,6 +120,11 @@ def _chances(rule: AbstractPlasticity, name: str, state: State, weight: Float[Ar
 def _waits(rule: AbstractPlasticity) -> bool:
     """Whether nothing happens to synapses but in the steps of `on_step`, so that the others need not look at them."""
     return all(getattr(type(rule), name) is getattr(AbstractPlasticity, name) for name in ("on_pre", "on_post", "step"))
+
+
+def where_they_arrive(arrived: Bool[Array, "a n_source"], after: dict[str, Array], held: dict[str, Array]) -> dict[str, Array]:
+    """Variables per source: `after` an arrival where there is one, as `held` elsewhere."""
+    return {name: jnp.where(arrived, after[name], value).astype(value.dtype) for name, value in held.items()}
 
 
 def _at(x: Array, which: Int32[Array, " nnz"], end: Int32[Array, " nnz"]) -> Array:

@@ -35,6 +35,9 @@ from neuro4d.model._stages import BankInput, GroupTask, Stepped, fire, push_own
 from neuro4d.model._state import EdgeState, GroupState, in_force
 from neuro4d.ops import History, Pathway, push, put_row, row_of, unpack
 
+AT_ONCE = 1000.0
+"""By how much a logarithm falls in a step where nothing is left of a number."""
+
 Tasks = dict[str, GroupTask]
 Pasts = dict[str, History]
 Rows = dict[str, UInt32[Array, "length w"]]
@@ -295,9 +298,12 @@ def _learning(work: Work, name: str) -> NativeLearning | None:
     kind = native_name(rule) or ""
     params = {field: getattr(rule, field) for field in native_manifest().rules[kind].params}
     traces = lambda held, rules: {name: NativeTrace(held[name], dt / trace.tau, trace.nearest) for name, trace in rules.items()}  # noqa: E731
-    if held.heard is None or held.fired is None:
-        raise TypeError(f"native rules have traces of both sides; {kind} has not.")
-    return NativeLearning(kind, params, traces(held.pre, rule.pre_traces()), traces(held.post, rule.post_traces()), held.heard, held.fired)
+    if held.heard is None:
+        raise TypeError(f"native rules keep something of arrivals; {kind} does not.")
+    own = {name: NativeTrace(held.pre[name], jnp.float32(dt / x.tau if x.tau else AT_ONCE), False) for name, x in rule.pre_variables().items()}
+    strength = held.variables["strength"] if rule.passing() else None
+    pre, post = traces(held.pre, rule.pre_traces()), traces(held.post, rule.post_traces())
+    return NativeLearning(kind, params, pre | own, post, held.heard, held.fired, strength)
 
 
 def _poisson(item: BankInput) -> NativePoisson:

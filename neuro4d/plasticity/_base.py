@@ -24,12 +24,20 @@ class Trace(NamedTuple):
     nearest: bool = False
 
 
+class SourceVariable(NamedTuple):
+    """A number that a rule keeps per source and delay: `first`, its value at the beginning; `tau`: the time constant with which it changes
+    between spikes, in ms, 0 where it does so at once. The native form of a rule needs that."""
+
+    first: float
+    tau: float = 0.0
+
+
 class Seen(NamedTuple):
     """What synapses see of a step; each array has one entry per synapse.
 
     **Fields:** `arrives`: whether a spike arrives; `fires`: whether the target fires; `pre`, `post`: the traces by name, at the end of the
     step and without the spikes of this step. Those of `pre` have heard the source after the delay of the synapse. `post` has the variables
-    of the rule per target as well, as `on_target` left them. `steps`: one number for all synapses, the steps since the beginning of the run, with this one.
+    of the rule per target as well, as `on_target` left them, and `pre` those per source, as a spike that arrives in the next step finds them. `steps`: one number for all synapses, the steps since the beginning of the run, with this one.
     `chance`: uniform numbers between 0 and 1, as many for each synapse as the rule `draws`.
     """
 
@@ -105,6 +113,10 @@ class AbstractPlasticity(AbstractPart):
         """Memories of the spikes of the target, by name."""
         return {}
 
+    def pre_variables(self) -> dict[str, SourceVariable]:
+        """What the rule keeps per source and delay besides traces, by name."""
+        return {}
+
     def reads(self) -> tuple[str, ...]:
         """Variables of the target neurons that `on_target` needs, as in `state["cells", name]`: `"v"`, or `"dopamine.level"` of a port."""
         return ()
@@ -126,6 +138,15 @@ class AbstractPlasticity(AbstractPart):
         """The variables of the synapses before the first step, from their weights."""
         del weight
         return {}
+
+    def on_source(self, ms: Any, pre: dict[str, Array]) -> dict[str, Array]:
+        """The variables per source and delay after some time without a spike, more than 0 ms."""
+        del ms
+        return pre
+
+    def on_arrival(self, pre: dict[str, Array]) -> dict[str, Array]:
+        """The variables per source and delay after a spike of theirs."""
+        return pre
 
     def on_target(self, dt: float, post: dict[str, Array], target: Target) -> dict[str, Array]:
         """The variables per target neuron after a step of `dt` ms; `post`: those from before and the traces as synapses see them."""

@@ -1,5 +1,6 @@
 """Several rules on the same synapses."""
 
+from collections.abc import Callable
 from typing import Any
 
 from neuro4d.plasticity._base import AbstractPlasticity, Trace
@@ -71,6 +72,9 @@ class Combined(AbstractPlasticity):
     def pre_traces(self) -> dict[str, Trace]:
         return {f"{k}.{name}": trace for k, rule in enumerate(self.rules) for name, trace in rule.pre_traces().items()}
 
+    def pre_variables(self):
+        return {f"{k}.{name}": variable for k, rule in enumerate(self.rules) for name, variable in rule.pre_variables().items()}
+
     def post_traces(self) -> dict[str, Trace]:
         return {f"{k}.{name}": trace for k, rule in enumerate(self.rules) for name, trace in rule.post_traces().items()}
 
@@ -83,10 +87,16 @@ class Combined(AbstractPlasticity):
     def init(self, weight):
         return {f"{k}.{name}": first for k, rule in enumerate(self.rules) for name, first in rule.init(weight).items()}
 
+    def on_source(self, ms, pre):
+        return each_own(self.rules, lambda rule, own: rule.on_source(ms, own), pre)
+
+    def on_arrival(self, pre):
+        return each_own(self.rules, lambda rule, own: rule.on_arrival(own), pre)
+
     def on_target(self, dt, post, target):
         moved = {}
         for k, rule in enumerate(self.rules):
-            moved |= {f"{k}.{name}": value for name, value in rule.on_target(dt, _own(post, k), target).items()}
+            moved |= {f"{k}.{name}": value for name, value in rule.on_target(dt, own_of(post, k), target).items()}
         return moved
 
     def step(self, dt, weight, variables, seen):
@@ -99,12 +109,17 @@ class Combined(AbstractPlasticity):
             if rule.passing():
                 variables = {**variables, strength: learned}
             drawn, used = used, used + rule.draws()
-            part = seen._replace(pre=_own(seen.pre, k), post=_own(seen.post, k), chance=seen.chance[drawn:used])
-            learned, own = rule.step(dt, learned, _own(variables, k), part)
+            part = seen._replace(pre=own_of(seen.pre, k), post=own_of(seen.post, k), chance=seen.chance[drawn:used])
+            learned, own = rule.step(dt, learned, own_of(variables, k), part)
             after |= {f"{k}.{name}": value for name, value in own.items()}
         return learned.astype(weight.dtype), after
 
 
-def _own(held: dict[str, Any], k: int) -> dict[str, Any]:
+def own_of(held: dict[str, Any], k: int) -> dict[str, Any]:
     """What belongs to rule number `k`, by its own names."""
     return {name.removeprefix(f"{k}."): value for name, value in held.items() if name.startswith(f"{k}.")}
+
+
+def each_own(rules: tuple[AbstractPlasticity, ...], change: Callable[[AbstractPlasticity, dict[str, Any]], dict[str, Any]], held: dict[str, Any]) -> dict[str, Any]:
+    """What each of the rules makes of what belongs to it."""
+    return {f"{k}.{name}": value for k, rule in enumerate(rules) for name, value in change(rule, own_of(held, k)).items()}

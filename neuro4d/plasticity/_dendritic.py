@@ -76,6 +76,15 @@ class Dendritic(AbstractPlasticity):
     def pre_traces(self):
         return self.rule.pre_traces()
 
+    def pre_variables(self):
+        return self.rule.pre_variables()
+
+    def on_source(self, ms, pre):
+        return self.rule.on_source(ms, pre)
+
+    def on_arrival(self, pre):
+        return self.rule.on_arrival(pre)
+
     def post_traces(self):
         return self.rule.post_traces()
 

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from neuro4d._base import NUMBER, address, uniform_jax, words_jax
 from neuro4d.plasticity._base import AbstractPlasticity
+from neuro4d.plasticity._combined import each_own, own_of
 from neuro4d.plasticity._numbers import number
 
 KIND = "kind"
@@ -73,6 +74,15 @@ class Mixed(AbstractPlasticity):
     def pre_traces(self):
         return self.rules[0].pre_traces()
 
+    def pre_variables(self):
+        return {f"{k}.{name}": variable for k, rule in enumerate(self.rules) for name, variable in rule.pre_variables().items()}
+
+    def on_source(self, ms, pre):
+        return each_own(self.rules, lambda rule, own: rule.on_source(ms, own), pre)
+
+    def on_arrival(self, pre):
+        return each_own(self.rules, lambda rule, own: rule.on_arrival(own), pre)
+
     def post_traces(self):
         return self.rules[0].post_traces()
 
@@ -93,12 +103,18 @@ class Mixed(AbstractPlasticity):
 
     def step(self, dt, weight, variables, seen):
         own = {name: value for name, value in variables.items() if name != KIND}
-        found, after = self.rules[0].step(dt, weight, own, seen)
+        shown = [seen._replace(pre=self._shown(seen.pre, k)) for k in range(len(self.rules))]
+        found, after = self.rules[0].step(dt, weight, own, shown[0])
         for k, rule in enumerate(self.rules[1:], 1):
-            here, (other, later) = variables[KIND] == k, rule.step(dt, weight, own, seen)
+            here, (other, later) = variables[KIND] == k, rule.step(dt, weight, own, shown[k])
             found = jnp.where(here, other, found)
             after = {name: jnp.where(here, later[name], value) for name, value in after.items()}
         return found, {**after, KIND: variables[KIND]}
+
+    def _shown(self, pre: dict[str, Any], k: int) -> dict[str, Any]:
+        """What rule number `k` sees: the traces of all, and its own variables per source."""
+        theirs = self.pre_variables()
+        return {name: value for name, value in pre.items() if name not in theirs} | own_of(pre, k)
 
     def _kinds(self, weight: Float[Array, " nnz"]) -> Float[Array, " nnz"]:
         a, b = (jnp.uint32(word) for word in address(0, "plasticity", "Mixed"))

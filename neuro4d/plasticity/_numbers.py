@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from neuro4d._base import attach, example, strip
@@ -22,6 +23,8 @@ def number(x: Any, unit: Any, where: str, least: float | None = None, above: flo
     return float(value)
 
 
-def kept(time: float, tau: float) -> float:
-    """What a time leaves of something that decays with a time constant; nothing where that is 0."""
-    return math.exp(-time / tau) if tau > 0 else 0.0
+def kept(time: Any, tau: float) -> Any:
+    """What a time, a number or an array, leaves of something that decays with a time constant; nothing where that is 0."""
+    if tau == 0:
+        return 0.0
+    return math.exp(-time / tau) if isinstance(time, int | float) else jnp.exp(-time / tau)

@@ -4,10 +4,9 @@ from typing import Any, ClassVar
 
 import brainunit as u
 import equinox as eqx
-import jax.numpy as jnp
 
 from neuro4d._base import NUMBER
-from neuro4d.plasticity._base import AbstractPlasticity
+from neuro4d.plasticity._base import AbstractPlasticity, SourceVariable
 from neuro4d.plasticity._numbers import kept, number
 
 
@@ -23,8 +22,9 @@ class TsodyksMarkram(AbstractPlasticity):
 
     and the receptor is moved by $A\, u x$. $A$, the absolute strength, is the weight that the projection begins with; `model.weights` tells what the next spike would release.
     Other rules learn the strength: `n4.Combined(n4.STDP(...), n4.TsodyksMarkram(...))`. Synapses of several kinds: `n4.Mixed`; that release by chance: `n4.QuantalRelease`.
-    Without `tau_in` what is used is inactive at once, which leaves the two variables $x$ and $u$; without `tau_fac` each spike uses $U$. Solved exactly over a step. Each step looks at every
-    synapse of the projection.
+    Without `tau_in` what is used is inactive at once, which leaves the two variables $x$ and $u$; without `tau_fac` each spike uses $U$. Solved exactly from spike to spike.
+    All synapses of a source with the same delay hold the same, so it is kept once for them. Natively the cost follows spikes; in plain XLA each step looks at every synapse of the
+    projection.
 
     **Arguments:**
 
@@ -33,7 +33,7 @@ class TsodyksMarkram(AbstractPlasticity):
     - `tau_fac` $\tau_\mathrm{fac}$: 0 or more, by default 0. [time]
     - `tau_in` $\tau_\mathrm{in}$: 0 or more and not `tau_rec`, by default 0. It does not set the time course of the receptor; where $y$ is its current, give both the same. [time]
 
-    **Variables:** of each synapse: `strength`, the absolute strength in the unit of the weights; `u`, `x`, `y`.
+    **Variables:** of each synapse: `strength`, the absolute strength in the unit of the weights; of each source and delay: `u`, `x`, `y`, as the last spike left them.
 
     **Raises:** `UnitError` for a missing or different unit, `ValueError` for a value out of range.
 
@@ -48,7 +48,8 @@ class TsodyksMarkram(AbstractPlasticity):
         0.057
     """
 
-    edge_variables: ClassVar = {"strength": NUMBER, "u": NUMBER, "x": NUMBER, "y": NUMBER}
+    native: ClassVar = "TsodyksMarkram"
+    edge_variables: ClassVar = {"strength": NUMBER}
 
     use: float = eqx.field(static=True)
     tau_rec: float = eqx.field(static=True)
@@ -83,25 +84,26 @@ class TsodyksMarkram(AbstractPlasticity):
         return True
 
     def init(self, weight):
-        nothing = jnp.zeros_like(weight)
-        return {"strength": weight, "u": nothing, "x": nothing + 1, "y": nothing}
+        return {"strength": weight}
 
-    def step(self, dt, weight, variables, seen):
-        held = self._rested(dt, variables)
-        used, released = self._release(held)
-        spent = {"u": used, "x": held["x"] - released, "y": held["y"] + released}
-        held |= {name: jnp.where(seen.arrives, value, held[name]).astype(variables[name].dtype) for name, value in spent.items()}
-        coming = self._release(self._rested(dt, held))[1]  # of a spike that arrives in the next step
-        return (held["strength"] * coming).astype(weight.dtype), held
+    def pre_variables(self):
+        return {"u": SourceVariable(0.0, self.tau_fac), "x": SourceVariable(1.0, self.tau_rec), "y": SourceVariable(0.0, self.tau_in)}
 
-    def _rested(self, dt: float, held: dict[str, Any]) -> dict[str, Any]:
-        facilitated, recovered, active = (kept(dt, tau) for tau in (self.tau_fac, self.tau_rec, self.tau_in))
-        x, y = held["x"], held["y"]
+    def on_source(self, ms, pre):
+        facilitated, recovered, active = (kept(ms, tau) for tau in (self.tau_fac, self.tau_rec, self.tau_in))
+        x, y = pre["x"], pre["y"]
         inactive = (1 - x - y) * recovered + y * (recovered if self.tau_in == 0 else self._inactive(active, recovered))
         y = y * active
-        return held | {"u": held["u"] * facilitated, "x": 1 - y - inactive, "y": y}
+        return {"u": pre["u"] * facilitated, "x": 1 - y - inactive, "y": y}
 
-    def _inactive(self, active: float, recovered: float) -> float:
+    def on_arrival(self, pre):
+        used, released = self._release(pre)
+        return {"u": used, "x": pre["x"] - released, "y": pre["y"] + released}
+
+    def step(self, dt, weight, variables, seen):
+        return (variables["strength"] * self._release(seen.pre)[1]).astype(weight.dtype), variables
+
+    def _inactive(self, active: Any, recovered: Any) -> Any:
         """What share of the active resources is inactive after a time."""
         return self.tau_rec * (active - recovered) / (self.tau_in - self.tau_rec)
 

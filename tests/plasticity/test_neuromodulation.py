@@ -88,6 +88,18 @@ SYNAPSES = 64
 SEEN = Seen(jnp.arange(SYNAPSES) % 2 == 0, jnp.arange(SYNAPSES) % 4 == 0, {}, {})
 
 
+def first_of(rule):
+    """What a rule keeps per source at the beginning, of as many sources as synapses."""
+    return {name: jnp.full(SYNAPSES, x.first) for name, x in rule.pre_variables().items()}
+
+
+def shown(rule, held):
+    """What synapses see of a step, and what is kept after it."""
+    passed = rule.on_source(DT, held)
+    left = {name: jnp.where(SEEN.arrives, x, passed[name]) for name, x in rule.on_arrival(passed).items()}
+    return SEEN._replace(pre=rule.on_source(DT, left)), left
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.floats(0, 3), st.floats(-30, 30))
 def test_changes_are_multiplied_and_bounded(factor, weight):
@@ -106,11 +118,12 @@ def test_what_is_learned_is_the_strength():
     released = n4.TsodyksMarkram(use=0.5, tau_rec=100 * u.ms)
     both = n4.Combined(hebbian, released)
     weight = alone = share = jnp.full(SYNAPSES, 8.0)
-    variables, own = both.init(weight), released.init(jnp.ones(SYNAPSES))
+    variables, own, held = both.init(weight), released.init(jnp.ones(SYNAPSES)), first_of(both)
     for _ in range(5):
-        weight, variables = both.step(DT, weight, variables, SEEN)
+        seen, held = shown(both, held)
+        weight, variables = both.step(DT, weight, variables, seen)
         alone, _ = hebbian.step(DT, alone, {}, SEEN)
-        share, own = released.step(DT, share, own, SEEN)
+        share, own = released.step(DT, share, own, seen._replace(pre={name[2:]: x for name, x in seen.pre.items()}))
         np.testing.assert_allclose(variables["1.strength"], alone, rtol=1e-6)
         np.testing.assert_allclose(weight, alone * share, rtol=1e-6)
     assert both.passing() and float(np.std(alone)) > 0.5
@@ -123,8 +136,8 @@ def test_kinds_of_synapses():
     kind = np.asarray(mixed.init(jnp.ones(20_000))["kind"])
     assert abs((kind == 0).mean() - 0.3) < 6 * np.sqrt(0.21 / 20_000)
     start = jnp.ones(SYNAPSES)
-    weight, variables = mixed.step(DT, start, mixed.init(start), SEEN)
-    each = np.stack([rule.step(DT, start, rule.init(start), SEEN)[0] for rule in rules])
+    weight, variables = mixed.step(DT, start, mixed.init(start), shown(mixed, first_of(mixed))[0])
+    each = np.stack([rule.step(DT, start, rule.init(start), shown(rule, first_of(rule))[0])[0] for rule in rules])
     np.testing.assert_array_equal(weight, each[kind[:SYNAPSES].astype(int), np.arange(SYNAPSES)])
     np.testing.assert_array_equal(variables["kind"], kind[:SYNAPSES])
 

@@ -30,12 +30,14 @@ def _run(arrives):
         start = jnp.full(SYNAPSES, 2.0)
 
         def step(held, arrives, rule=rule):
-            weight, variables = held
-            seen = Seen(arrives, jnp.zeros(SYNAPSES, bool), {}, {})
-            after = rule.step(DT, weight, variables, seen)
-            return after, (weight, after[1])
+            (weight, variables), own = held
+            passed = rule.on_source(DT, own)
+            left = jax.tree.map(lambda spent, before: jnp.where(arrives, spent, before), rule.on_arrival(passed), passed)
+            seen = Seen(arrives, jnp.zeros(SYNAPSES, bool), rule.on_source(DT, left), {})
+            return (rule.step(DT, weight, variables, seen), left), (weight, left)
 
-        found[name] = jax.lax.scan(step, (start, rule.init(start)), arrives)[1]
+        own = {variable: jnp.full(SYNAPSES, x.first) for variable, x in rule.pre_variables().items()}
+        found[name] = jax.lax.scan(step, ((start, rule.init(start)), own), arrives)[1]
     return found
 
 

@@ -38,7 +38,7 @@ const Manifest& manifest() {
   static const Part receptors[] = {N4_RECEPTORS(N4_RECEPTOR)};
 #define N4_RULE(name, type) \
   {name, type::kParams, sizeof(type::kParams) / sizeof(Field), type::kPre, sizeof(type::kPre) / sizeof(Field), \
-   type::kPost, sizeof(type::kPost) / sizeof(Field), type::kPostSeesPost},
+   first_of(type::kPost), count_of(type::kPost), type::kPostSeesPost, type::kPassing},
   static const RulePart rules[] = {N4_RULES(N4_RULE)};
 #undef N4_CELL
 #undef N4_RECEPTOR

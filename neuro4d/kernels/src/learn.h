@@ -62,6 +62,7 @@ struct Learning {
   float* post[kMostTraces] = {};     // (n_target,)
   uint32_t* fired = nullptr;         // (n_target,): the step of the last spike
   float* weight = nullptr;           // (n_edges,)
+  const float* strength = nullptr;   // (n_edges,): of what a rule releases a share, or none
   int64_t n_target = 0, width = 0, n_ports = 0;
   uint32_t first_step = 0, start = 0;  // of the call, and of the trial: periods count from its beginning
   int64_t n_past = kRecent;               // kRecent to kMostPast

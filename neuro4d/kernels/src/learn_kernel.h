@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "learn_rows.h"
+#include "pass_kernel.h"
 #include "rules.h"
 
 namespace neuro4d {
@@ -13,7 +14,7 @@ namespace N4_ISA {
 // How many traces a rule has.
 template <class Rule>
 struct Traces {
-  static constexpr int64_t kPre = sizeof(Rule::kPre) / sizeof(Field), kPost = sizeof(Rule::kPost) / sizeof(Field);
+  static constexpr int64_t kPre = sizeof(Rule::kPre) / sizeof(Field), kPost = count_of(Rule::kPost);
 };
 
 template <class Rule, int kVariant>
@@ -323,13 +324,17 @@ void learn_hear(const Delivery& x, const Learning& l, int32_t step) {
 
 template <class Rule, int kWanted>
 constexpr LearnEntry learn_entry() {
-  constexpr int kVariant = kWanted < Rule::kVariants ? kWanted : 0;
-  return {{learn_sweep<Rule, kVariant, uint16_t>, learn_sweep<Rule, kVariant, uint32_t>},
-          {learn_deliver<Rule, kVariant, uint16_t>, learn_deliver<Rule, kVariant, uint32_t>},
-          {learn_arrive<Rule, kVariant, uint16_t>, learn_arrive<Rule, kVariant, uint32_t>},
-          learn_fire<Rule>,
-          learn_enter<Rule>,
-          learn_hear<Rule>};
+  if constexpr (Rule::kPassing) {
+    return pass_entry<Rule>();
+  } else {
+    constexpr int kVariant = kWanted < Rule::kVariants ? kWanted : 0;
+    return {{learn_sweep<Rule, kVariant, uint16_t>, learn_sweep<Rule, kVariant, uint32_t>},
+            {learn_deliver<Rule, kVariant, uint16_t>, learn_deliver<Rule, kVariant, uint32_t>},
+            {learn_arrive<Rule, kVariant, uint16_t>, learn_arrive<Rule, kVariant, uint32_t>},
+            learn_fire<Rule>,
+            learn_enter<Rule>,
+            learn_hear<Rule>};
+  }
 }
 
 #define N4_ENTRY(name, type) {type::variant, {learn_entry<type, 0>(), learn_entry<type, 1>(), learn_entry<type, 2>()}},

@@ -63,9 +63,15 @@ ffi::Error read_learning(CallBuffers* buffers, int64_t number, int64_t n_target,
   if (!has(out->params, D::F32, 1) || out->params.dims[0] != rule.n_params) return bad(say("parameters of a rule are float32,", rule.n_params));
   if (!has(out->rates, D::F32, 1) || out->rates.dims[0] != rule.n_pre + rule.n_post) return bad("rates of traces are float32, one for each");
   N4_TRY(buffers->carry(N4_NAMES("learn.heard", number), true, &out->heard));
-  N4_TRY(buffers->carry(N4_NAMES("learn.fired", number), true, &out->fired));
   if (!has(out->heard, D::U32, 2) || out->heard.dims[0] != n_delays || out->heard.dims[1] != n_source) return bad("expected heard uint32 (D, n_source)");
-  if (!has(out->fired, D::U32, 1) || out->fired.dims[0] != n_target) return bad("expected fired uint32 (n_target,)");
+  if (rule.n_post > 0) {
+    N4_TRY(buffers->carry(N4_NAMES("learn.fired", number), true, &out->fired));
+    if (!has(out->fired, D::U32, 1) || out->fired.dims[0] != n_target) return bad("expected fired uint32 (n_target,)");
+  }
+  if (rule.passing) {
+    N4_TRY(buffers->read(N4_NAMES("learn.strength", number), &out->strength));
+    if (!has(out->strength, D::F32, 1) || out->strength.dims[0] != synapses->weight.dims[0]) return bad("expected strength float32 (n_edges,)");
+  }
   out->pre.resize(static_cast<size_t>(rule.n_pre));
   out->post.resize(static_cast<size_t>(rule.n_post));
   for (int64_t k = 0; k < rule.n_pre; ++k) {
@@ -89,7 +95,8 @@ void describe_learning(const LearnOperands& operands, const Delivery& x, const B
   l.rule = kernels(isa).learn[operands.rule].entry(l.params);
   const float* const rates = operands.rates.at<float>(batch, b);
   l.heard = const_cast<uint32_t*>(operands.heard.at<uint32_t>(batch, b));
-  l.fired = const_cast<uint32_t*>(operands.fired.at<uint32_t>(batch, b));
+  if (rule.n_post > 0) l.fired = const_cast<uint32_t*>(operands.fired.at<uint32_t>(batch, b));
+  if (rule.passing) l.strength = operands.strength.at<float>(batch, b);
   l.weight = const_cast<float*>(static_cast<const float*>(x.weight));
   l.n_target = n_target;
   l.n_ports = n_ports;

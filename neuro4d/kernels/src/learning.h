@@ -13,7 +13,7 @@ namespace neuro4d {
 struct LearnOperands {
   int64_t rule = -1;
   int64_t nearest_pre = 0, nearest_post = 0;
-  Operand params, rates, heard, fired;
+  Operand params, rates, heard, fired, strength;
   std::vector<Operand> pre, post;
 
   bool learns() const { return rule >= 0; }

@@ -26,6 +26,17 @@ struct Field {
   Name of(int64_t number) const { return {text, hash, number}; }
 };
 
+// In the place of an array of fields where there are none.
+struct NoFields {};
+
+template <int64_t kN>
+constexpr int64_t count_of(const Field (&)[kN]) { return kN; }
+constexpr int64_t count_of(NoFields) { return 0; }
+
+template <int64_t kN>
+constexpr const Field* first_of(const Field (&all)[kN]) { return all; }
+constexpr const Field* first_of(NoFields) { return nullptr; }
+
 #define N4_FIELD(text) \
   ::neuro4d::Field { text, ::std::integral_constant<::std::uint64_t, ::neuro4d::name_hash(text)>::value }
 
@@ -183,6 +194,7 @@ struct RulePart {
   const Field* post;
   int64_t n_post;
   bool post_sees_post;  // whether a spike of the target sees the traces of earlier ones
+  bool passing;         // whether it says what a spike releases, of a strength that it does not change
 };
 
 // Every cell, receptor and rule, in the order of their numbers.

@@ -14,7 +14,7 @@ struct PowerLaw {
   static constexpr int kVariants = 1;
   static constexpr bool costly(int) { return true; }
   static int variant(const float*) { return 0; }
-  static constexpr bool kPostSeesPost = false;
+  static constexpr bool kPostSeesPost = false, kPassing = false;
   enum P { kW0, kRate, kAlpha, kMu };
 
   // w0 (w / w0)^mu = w0^(1 - mu) w^mu; the first factor is the same for all synapses.

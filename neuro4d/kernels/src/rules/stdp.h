@@ -12,7 +12,7 @@ struct Stdp {
                                       N4_FIELD("rule.mu_minus")};
   static constexpr Field kPre[] = {N4_FIELD("pre.plus")};
   static constexpr Field kPost[] = {N4_FIELD("post.minus")};
-  static constexpr bool kPostSeesPost = false;
+  static constexpr bool kPostSeesPost = false, kPassing = false;
   enum P { kWMax, kAPlus, kAMinus, kMuPlus, kMuMinus };
 
   // How changes depend on the weight, which decides what they cost.

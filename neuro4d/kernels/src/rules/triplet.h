@@ -14,7 +14,7 @@ struct Triplet {
   static constexpr int kVariants = 1;
   static constexpr bool costly(int) { return true; }
   static int variant(const float*) { return 0; }
-  static constexpr bool kPostSeesPost = true;
+  static constexpr bool kPostSeesPost = true, kPassing = false;
   enum P { kWMax, kA2Plus, kA3Plus, kA2Minus, kA3Minus };
 
   template <int>

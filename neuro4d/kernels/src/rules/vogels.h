@@ -13,7 +13,7 @@ struct Vogels {
   static constexpr int kVariants = 1;
   static constexpr bool costly(int) { return false; }
   static int variant(const float*) { return 0; }
-  static constexpr bool kPostSeesPost = false;
+  static constexpr bool kPostSeesPost = false, kPassing = false;
   enum P { kWMax, kEta, kAlone };
 
   template <int>
