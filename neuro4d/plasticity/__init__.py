@@ -2,6 +2,7 @@
 
 from neuro4d.plasticity._base import AbstractPlasticity as AbstractPlasticity
 from neuro4d.plasticity._base import Seen as Seen
+from neuro4d.plasticity._base import SourceVariable as SourceVariable
 from neuro4d.plasticity._base import Target as Target
 from neuro4d.plasticity._base import Trace as Trace
 from neuro4d.plasticity._bcm import BCM as BCM
