@@ -4,6 +4,7 @@ from neuro4d.model._canonical import from_user as from_user
 from neuro4d.model._canonical import to_user as to_user
 from neuro4d.model._census import Census as Census
 from neuro4d.model._change import after_step as after_step
+from neuro4d.model._change import check_unchanging as check_unchanging
 from neuro4d.model._change import count_spikes as count_spikes
 from neuro4d.model._change import periods as periods
 from neuro4d.model._change import until_event as until_event

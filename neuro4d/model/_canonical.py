@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from neuro4d._base import UnknownNameError, did_you_mean, field_units
+from neuro4d.model._canonical_life import life_from, life_tree
 from neuro4d.model._canonical_slots import slots_from, slots_tree
 from neuro4d.model._canonical_wide import coming_tree, later_from, wide_from, wide_tree
 from neuro4d.model._edges import Located, as_wired, locate, span_of, unit_of
@@ -41,7 +42,8 @@ def to_user(model: Model, state: State | None = None) -> Tree:
       step first; `"spikes"` by population, booleans `(depth, n)`, the last step first (`"soft"`: the same as
       floats, `"near"`: who has a slope, in a model with a surrogate); `"stimuli"`: what those with a memory hold; `"edges"` by projection: weights that live in the
       state, variables of the rule, and the traces that each edge sees (`"pre.plus"`, `"post.minus"`), each as its last spike left it, with
-      the steps of these spikes (`"heard"`, `"fired"`), and where synapses come and go their ends (`"pre"`, `"post"`) and all of their slots.
+      the steps of these spikes (`"heard"`, `"fired"`), and where synapses come and go their ends (`"pre"`, `"post"`) and all of their slots; `"life"` by population: what is known of neurons with a life cycle, inherited
+      parameters as `"parameter.v_th"`; `"counted"`: spikes by population, where an event asks for them.
 
     !!! Example
 
@@ -95,7 +97,7 @@ def _state_tree(model: Model, state: State) -> Tree:
     coming = coming_tree(model, state)
     if coming:
         tree["coming"] = coming
-    return tree
+    return tree | life_tree(model, state)
 
 
 def _past(history: History, step: int) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
@@ -213,7 +215,8 @@ def _state_from(model: Model, tree: Mapping[str, Any]) -> State:
     wide = {name: wide_from(model, name, held, tree) for name, held in fresh.edges.items() if name not in model.structures}
     edges = {name: _edges_from(model, name, fresh.edges[name], tree)._replace(wide=x) for name, x in wide.items()}
     edges |= {name: slots_from(model, name, fresh.edges[name], later_from(model, name, fresh.edges[name], tree), tree) for name in model.structures}
-    return State(groups, edges, history, fresh.key, step, fresh.start, jnp.asarray(tree["fault"], jnp.uint32), fresh.spans)
+    lives, counted = life_from(model, fresh, tree)
+    return State(groups, edges, history, fresh.key, step, fresh.start, jnp.asarray(tree["fault"], jnp.uint32), fresh.spans, lives, counted)
 
 
 def _group_from(model: Model, group: Group, fresh: State, tree: Mapping[str, Any]) -> GroupState:

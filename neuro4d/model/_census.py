@@ -171,4 +171,6 @@ def fingerprint(model: ModelFields) -> str:
     }
     if layout.gaps:
         structure["gaps"] = [[g.name, *g.a[:2], g.a.n, *g.b[:2], g.b.n, len(model.gaps[g.name].a)] for g in layout.gaps]
+    if model.lives:
+        structure["lives"] = [[name, living.every, *living.inherits, living.counts] for name, living in sorted(model.lives.items())]
     return hashlib.blake2b(json.dumps(structure, sort_keys=True).encode(), digest_size=16).hexdigest()

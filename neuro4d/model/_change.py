@@ -6,7 +6,7 @@ as it always does, and a model without any has no part in this.
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
@@ -19,6 +19,8 @@ from neuro4d.model._live import live
 from neuro4d.model._rewire import rewire
 from neuro4d.model._state import State
 from neuro4d.ops import unpack
+
+M = TypeVar("M", bound=ModelFields)
 
 
 class Event(NamedTuple):
@@ -52,6 +54,15 @@ def counted_groups(model: ModelFields) -> tuple[str, ...]:
     return tuple(sorted({group for event in events(model) for group in event.counts}))
 
 
+def check_unchanging(model: ModelFields, what: str) -> None:
+    """Raises `ValueError` for a model whose structure changes while it runs, where that is not followed."""
+    if periods(model):
+        raise ValueError(
+            f"{what} does not follow neurons that are born and synapses that form: make the populations without `lifecycle` and the "
+            "projections without `structure`, or use `n4.train.Differences`."
+        )
+
+
 def until_event(model: ModelFields, elapsed: UInt32[Array, ""], most: Int32[Array, ""]) -> Int32[Array, ""]:
     """Steps from `elapsed`, the number of those done in this trial, up to the end of the next with an event; `most` at the most."""
     left = jnp.asarray(most, jnp.int32)
@@ -60,14 +71,18 @@ def until_event(model: ModelFields, elapsed: UInt32[Array, ""], most: Int32[Arra
     return left
 
 
-def with_changes(model: ModelFields, state: State) -> ModelFields:
+def with_changes(model: M, state: State) -> M:
     """The model with those of its parameters that live in the state: what `prepare` has to see."""
     for name, life in state.life.items():
         if life.parameters:
             fields = tuple(life.parameters)
             own = [life.parameters[field] for field in fields]
-            model = eqx.tree_at(lambda m, name=name, fields=fields: [getattr(m.neurons[name], field) for field in fields], model, own)
+            model = eqx.tree_at(functools.partial(_fields_of, name, fields), model, own)
     return model
+
+
+def _fields_of(population: str, fields: tuple[str, ...], model: ModelFields) -> list[Array]:
+    return [getattr(model.neurons[population], field) for field in fields]
 
 
 def count_spikes(model: ModelFields, state: State, rows: dict[str, UInt32[Array, "length w"]], count: Int32[Array, ""] | int) -> State:

@@ -1,5 +1,6 @@
 """The event of a life cycle: neurons of a population grow older, die, have children and divide."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -14,6 +15,9 @@ from neuro4d.model._learn_wide import ends, first_of_targets
 from neuro4d.model._state import EdgeState, GroupState, State, in_force
 from neuro4d.ops import pack, unpack
 from neuro4d.structure import LifeState, Living, dividing, dying, kept_valid, normal, older, rounded, settle, varied
+
+At = Callable[..., tuple[Array, Array]]
+"""The address of random words of an event, by what they decide."""
 
 
 class Births(NamedTuple):
@@ -68,7 +72,7 @@ def live(model: ModelFields, name: str, state: State) -> State:
     """The state after an event of the life cycle of a population."""
     living, span, elapsed = model.lives[name], model.layout.spans[name], state.step - state.start
     here = slice(span.start, span.start + span.size)
-    alive = unpack(state.groups[span.group].alive, model.layout.group(span.group).n)
+    alive = state.alive_in(span.group)
     heard = state.counted[span.group][here] if living.counts else None
 
     def at(*what: str) -> tuple[Array, Array]:
@@ -94,7 +98,7 @@ def _with_life(state: State, name: str, life: LifeState) -> State:
 
 
 def _births(
-    living: Living, life: LifeState, alive: Bool[Array, " n"], dead: Bool[Array, " n"], heard: Any, at: Any, dt: float
+    living: Living, life: LifeState, alive: Bool[Array, " n"], dead: Bool[Array, " n"], heard: Any, at: At, dt: float
 ) -> tuple[Births, UInt32[Array, ""]]:
     """Children in the places of those who died, and of those who divide, and how many of the latter found no place."""
     n = alive.shape[0]
@@ -112,7 +116,7 @@ def _births(
     return Births(replaced | (owner >= 0), jnp.where(owner >= 0, owner, me)), refused
 
 
-def _born(model: ModelFields, name: str, state: State, births: Births, at: Any) -> State:
+def _born(model: ModelFields, name: str, state: State, births: Births, at: At) -> State:
     """The state in which children begin: what they inherit, and all else as at the beginning."""
     living, span, life = model.lives[name], model.layout.spans[name], state.life[name]
     elapsed, index = state.step - state.start, jnp.arange(span.size, dtype=jnp.uint32)
@@ -167,7 +171,7 @@ def _at_rest(model: ModelFields, span: Span, held: GroupState, life: LifeState, 
 
 
 def _edges_after(
-    model: ModelFields, name: str, held: EdgeState, born: dict[str, Bool[Array, " n"]], living: Living, at: Any
+    model: ModelFields, name: str, held: EdgeState, born: dict[str, Bool[Array, " n"]], living: Living, at: At
 ) -> EdgeState:
     """Synapses that live in the state, after births in a group: their weights are inherited, what traces say of the dead is forgotten."""
     path, rule = model.pathways[name], model.plasticity[name]

@@ -83,7 +83,8 @@ def bare_of(value: Any, unit: Any, name: str, optional: bool = False) -> Any:
 def _validate(part: Any, name: str, value: Any, unit: Any) -> None:
     """Runs the checks of construction on the changed part."""
     units = field_units(part)
-    fields = {key: np.asarray(getattr(part, key)) * units[key] for key in units if getattr(part, key) is not None}
+    held = {key: getattr(part, key) for key in units}
+    fields = {key: None if x is None else np.asarray(x) * units[key] for key, x in held.items()}
     static = {f.name: getattr(part, f.name) for f in dataclasses.fields(part) if f.name not in units}
     type(part)(**fields | static | {name: value})
 
@@ -101,6 +102,10 @@ def _owner(model: Model, where: Callable[[Model], Any]) -> tuple[str, Any, int |
             for name, unit in field_units(part).items():
                 if getattr(part, name) is sentinel:
                     return name, unit, model.populations[population].size, original
+    for population, living in marked.lives.items():
+        for name, unit in field_units(living).items():
+            if getattr(living, name) is sentinel:
+                return name, unit, None, model.lives[population]
     for pathway, path in marked.pathways.items():
         if path.weight is sentinel:
             return "weight", _unit_of_pathway(model, pathway), None, None

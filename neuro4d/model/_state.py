@@ -121,7 +121,7 @@ class State(eqx.Module):
     @property
     def alive(self) -> dict[str, Bool[Array, " n"]]:
         """Who is alive, by population, for those whose neurons may die."""
-        return {span.name: self._alive_of(span.group)[span.start : span.start + span.size] for span in self.spans if span.alive is not None}
+        return {span.name: self.alive_in(span.group)[span.start : span.start + span.size] for span in self.spans if span.alive is not None}
 
     def with_alive(self, population: str, alive: Bool[Array, " n"]) -> "State":
         """A state in which the neurons of a population live as `alive` says, `(n,)`. The dead fire nothing.
@@ -144,10 +144,11 @@ class State(eqx.Module):
         alive = jnp.asarray(alive)
         if alive.shape != (span.size,) or alive.dtype != bool:
             raise ValueError(f"alive has one boolean per neuron, shape ({span.size},); got shape {alive.shape} of {alive.dtype}.")
-        whole = self._alive_of(span.group).at[span.start : span.start + span.size].set(alive)
+        whole = self.alive_in(span.group).at[span.start : span.start + span.size].set(alive)
         return eqx.tree_at(lambda s: s.groups[span.group].alive, self, pack(whole))
 
-    def _alive_of(self, group: str) -> Bool[Array, " n"]:
+    def alive_in(self, group: str) -> Bool[Array, " n"]:
+        """Who of a group is alive."""
         n = max(span.start + span.size for span in self.spans if span.group == group)
         words = self.groups[group].alive
         return jnp.ones(n, bool) if words is None else unpack(words, n)

@@ -126,5 +126,5 @@ def _wire(path: Pathway, rule: AbstractPlasticity, by_name: dict[str, Population
     lowest = bounds[0] if (bounds == bounds[0]).all() else each
     if path.room:  # of one projection, whose synapses come and go
         lowest = bounds[spec.ports[path.target].index(only)]
-    return Wired(*(jnp.asarray(x) for x in ends), jnp.asarray(lowest, spec.dtype), jnp.asarray(high, spec.dtype))
+    return Wired(jnp.asarray(ends[0]), jnp.asarray(ends[1]), jnp.asarray(lowest, spec.dtype), jnp.asarray(high, spec.dtype))
 

@@ -61,7 +61,7 @@ def kept_valid(
     `ordered`: pairs of which the first lies above the second. Of a pair out of order both are those of the parent, and then of every pair
     with one of them.
     """
-    kept = {name: _inside(drawn[name], *rest) for name, *rest in ranges}
+    kept = {name: _inside(drawn[name], low, high, more) for name, low, high, more in ranges}
     for _ in ordered:  # a chain of pairs falls back one after the other
         for high, low in ordered:
             above = jnp.where(kept[high], drawn[high], parents[high]) > jnp.where(kept[low], drawn[low], parents[low])

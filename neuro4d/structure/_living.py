@@ -29,13 +29,6 @@ class Living(AbstractPart):
     are `ordered`.
     """
 
-    max_age: Any = quantity(u.ms, low=0, optional=True)
-    health_decay: Any = quantity(u.kHz, low=0, optional=True)
-    death_below: Any = quantity(NUMBER, low=0, high=1)
-    mutation_params: Any = quantity(NUMBER, low=0)
-    mutation_weights: Any = quantity(NUMBER, low=0)
-    division_rate: Any = quantity(u.kHz, low=0, optional=True)
-    division_above: Any = quantity(u.kHz, low=0)
     first_age: AbstractValue
     places: Places | None
     wired: dict[str, Wired]
@@ -45,3 +38,10 @@ class Living(AbstractPart):
     ranges: tuple[Range, ...] = eqx.field(static=True)
     ordered: tuple[tuple[str, str], ...] = eqx.field(static=True)
     counts: bool = eqx.field(static=True)
+    max_age: Any = quantity(u.ms, low=0, optional=True)
+    health_decay: Any = quantity(u.kHz, low=0, optional=True)
+    death_below: Any = quantity(NUMBER, low=0, high=1)
+    mutation_params: Any = quantity(NUMBER, low=0)
+    mutation_weights: Any = quantity(NUMBER, low=0)
+    division_rate: Any = quantity(u.kHz, low=0, optional=True)
+    division_above: Any = quantity(u.kHz, low=0)

@@ -53,8 +53,8 @@ def make_places(lattice: Lattice, sites: Int[np.ndarray, "n axes"], radius: floa
     place_at = np.full(math.prod(shape) + 1, len(sites), np.int32)
     place_at[np.ravel_multi_index(tuple(own.T), shape, order="F")] = np.arange(len(sites))
     shell = np.unique(np.round(length / spacing.min(), 6), return_inverse=True)[1]
-    arrays = (own, place_at, steps, shell)
-    return Places(*(jnp.asarray(x, jnp.int32) for x in arrays), shape, tuple(lattice.wrap))
+    arrays = [jnp.asarray(x, jnp.int32) for x in (own, place_at, steps, shell)]
+    return Places(arrays[0], arrays[1], arrays[2], arrays[3], shape, tuple(lattice.wrap))
 
 
 def _ways(shape: tuple[int, ...], wrap: tuple[bool, ...], spacing: Any, radius: float) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from neuro4d.model import Model, State, advance, prepare
+from neuro4d.model import Model, State, advance, check_unchanging, prepare
 from neuro4d.ops import row_of
 from neuro4d.train._loop import AbstractLoop, add, nothing
 
@@ -30,6 +30,7 @@ class Backward(AbstractLoop):
     checkpoint: bool = eqx.field(static=True, default=True)
 
     def total(self, model, state, steps, observe, *, discard=0):
+        check_unchanging(model, "backpropagation with a choice of its own")
         constants = prepare(model)
         resets = reset_levels(model) if self.reset else {}
         all_steps = discard + steps

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from neuro4d.model import Model, State, StepSpikes, advance, prepare
+from neuro4d.model import Model, State, StepSpikes, advance, check_unchanging, prepare
 from neuro4d.ops import arriving_rows, put_row
 from neuro4d.train._aims import Aim
 from neuro4d.train._loop import AbstractLoop, Observe
@@ -61,6 +61,7 @@ class Follow:
     def __init__(
         self, model: Model, soft: Model, where: Places, aims: dict[str, Aim], values: dict[str, Array], key: Any, typical: bool = False
     ):
+        check_unchanging(model, "a gradient by eligibilities")
         self.model, self.soft, self.typical = model, soft, typical
         self.constants, self.soft_constants = prepare(model), prepare(soft)
         self.synapses = {name: aim.synapses for name, aim in aims.items() if aim.synapses is not None}

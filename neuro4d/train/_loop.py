@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from neuro4d.model import Model, State, StepSpikes, advance, prepare
+from neuro4d.model import Model, State, StepSpikes, advance, periods, prepare
 from neuro4d.simulate import scan
 
 Observe = Callable[[State, StepSpikes], Any]
@@ -36,7 +36,7 @@ class Plain(AbstractLoop):
 
         def body(carry: Any, _: None) -> Any:
             state, total = carry
-            state, spikes = advance(model, constants, state, None)
+            state, spikes = model.step(state) if periods(model) else advance(model, constants, state, None)
             return (state, add(total, observe(state, spikes))), None
 
         (_, total), _ = jax.lax.scan(body, (state, nothing(model, state, observe)), None, length=steps)
