@@ -19,13 +19,15 @@ from neuro4d.ops import FreeDelays, Pathway, edge_table, host_edges, some_places
 class Edges(eqx.Module):
     """The edges of a projection as host arrays: `pre` and `post` are indices into the populations, `weight` and `delay` quantities.
 
-    Their order is (source, delay, target, definition), on every machine and backend.
+    Their order is (source, delay, target, definition), on every machine and backend. `alive`: whether neurons live at both ends in the state
+    that was asked about; `None` where all live for ever, or no state was given.
     """
 
     pre: np.ndarray
     post: np.ndarray
     weight: Any
     delay: Any
+    alive: np.ndarray | None = None
 
     def __len__(self):
         return len(self.pre)
@@ -107,7 +109,14 @@ def edges(model: ModelFields, projection: str, state: State | None) -> Edges:
     weight = _weights_at(model.pathways[span_of(model, projection).pathway], found, _held(model, projection, state))
     free = model.pathways[span_of(model, projection).pathway].free
     delay = found.delay * model.dt_ms if free is None else _free_delays(free, found.place)
-    return Edges(found.pre, found.post, weight * unit_of(model, projection), delay * u.ms)
+    return Edges(found.pre, found.post, weight * unit_of(model, projection), delay * u.ms, _alive_at(model, projection, found, state))
+
+
+def _alive_at(model: ModelFields, projection: str, found: Located, state: State | None) -> np.ndarray | None:
+    """Whether neurons live at both ends of each edge, where they may die."""
+    span, alive = span_of(model, projection), {} if state is None else state.alive
+    ends = [np.asarray(alive[end.population])[who] for end, who in ((span.pre, found.pre), (span.post, found.post)) if end.population in alive]
+    return np.logical_and.reduce(ends) if ends else None
 
 
 def weights(model: ModelFields, projection: str, state: State | None) -> Any:

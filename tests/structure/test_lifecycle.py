@@ -204,6 +204,13 @@ def test_every_colony_is_conserved(grown, key):
     fates(model, n4.simulate(model, jr.key(key), 150 * u.ms, LIVES, chunk=500))
 
 
+def test_edges_say_which_of_them_count(grown):
+    model, run = grown
+    edges, alive = model.edges("e", run.state), np.asarray(run.state.alive["cells"])
+    np.testing.assert_array_equal(edges.alive, alive[edges.pre] & alive[edges.post])
+    assert 0 < edges.alive.sum() < len(edges) and model.edges("e").alive is None
+
+
 def same(a, b):
     for (path, x), y in zip(jax.tree_util.tree_leaves_with_path(a), jax.tree.leaves(b), strict=True):
         np.testing.assert_array_equal(np.asarray(x), np.asarray(y), err_msg=jax.tree_util.keystr(path))
