@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32, UInt32
 
-from neuro4d._base import address, step_address, words_jax
+from neuro4d._base import address, alike, step_address, words_jax
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._layout import Span
 from neuro4d.model._learn_wide import ends, first_of_targets
 from neuro4d.model._state import EdgeState, GroupState, State, in_force
-from neuro4d.ops import pack, unpack
-from neuro4d.structure import LifeState, Living, dividing, dying, kept_valid, normal, older, rounded, settle, varied
+from neuro4d.ops import ids_of, pack, unpack
+from neuro4d.structure import LifeState, Living, Wired, dividing, dying, kept_valid, normal, older, rounded, settle, varied
 
 At = Callable[..., tuple[Array, Array]]
 """The address of random words of an event, by what they decide."""
@@ -177,12 +177,13 @@ def _edges_after(
     path, rule = model.pathways[name], model.plasticity[name]
     source, target = born.get(path.source), born.get(path.target)
     if source is not None:
-        held = held._replace(pre={trace: jnp.where(source, 0, x) for trace, x in held.pre.items()})
+        first = {variable: each.first for variable, each in rule.pre_variables().items()}
+        held = held._replace(pre={trace: jnp.where(source, first.get(trace, 0), x).astype(x.dtype) for trace, x in held.pre.items()})
     if target is not None:
         held = held._replace(post={trace: jnp.where(target, 0, x) for trace, x in held.post.items()})
         if held.wide is not None:
-            first = first_of_targets(path, rule, model)
-            fresh = {v: jnp.where(target.reshape(-1, *(1,) * (x.ndim - 1)), first[v], x) for v, x in held.wide.targets.items()}
+            own = first_of_targets(path, rule, model)
+            fresh = {v: jnp.where(target.reshape(-1, *(1,) * (x.ndim - 1)), own[v], x) for v, x in held.wide.targets.items()}
             held = held._replace(wide=held.wide._replace(targets=fresh))
     if name not in living.wired:
         return held
@@ -193,13 +194,35 @@ def _edges_after(
         targets = jnp.where(sources < path.n_source, targets, path.n_target)
     born_at = [jnp.append(each, False)[who] for each, who in ((source, sources), (target, targets)) if each is not None]
     changed = born_at[0] if len(born_at) == 1 else born_at[0] | born_at[1]
-    word = words_jax(*at("weight", name), jnp.arange(held.weight.shape[0], dtype=jnp.uint32))
-    noise: Float[Array, " nnz"] = rounded(living.mutation_weights * normal(word, model.dtype))
     lasting = rule.lasting()
     old = held.weight if lasting is None else held.variables[lasting]
-    weight = jnp.clip(old.astype(model.dtype) + noise, wired.low, wired.high)
-    inherited = jnp.where(changed, weight.astype(old.dtype), old)
+    inherited = _moved(old, changed, wired, living.mutation_weights, at("weight", name))
     if lasting is None:
         return held._replace(weight=inherited)
     # What the next spike releases follows in the next step; a strength that the rule alone knows is what its children inherit.
     return held._replace(variables=held.variables | {lasting: inherited})
+
+
+AT_ONCE = 1 << 12
+"""Synapses that inherit at a time."""
+
+
+def _moved(
+    old: Float[Array, " nnz"], changed: Bool[Array, " nnz"], wired: Wired, sigma: Float[Array, ""], address: tuple[Array, Array]
+) -> Float[Array, " nnz"]:
+    """Weights of which some have moved by a normally distributed number, within their bounds. Costs what moves."""
+    n = old.shape[0]
+    ids, number = ids_of(changed, pack(changed))
+    rank = jnp.arange(min(AT_ONCE, n), dtype=jnp.int32)
+
+    def body(carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        first, weight = carry
+        who = jnp.where(first + rank < number, ids[jnp.minimum(first + rank, n - 1)], n)
+        here = jnp.minimum(who, n - 1)
+        noise = rounded(sigma * normal(words_jax(*address, who.astype(jnp.uint32)), sigma.dtype))
+        low = wired.low[here] if wired.low.ndim else wired.low
+        after = jnp.clip(weight[here].astype(sigma.dtype) + noise, low, wired.high)
+        return first + rank.shape[0], weight.at[who].set(after.astype(weight.dtype), mode="drop")
+
+    begin = alike((jnp.int32(0), old), ids, number, wired, sigma, address)
+    return jax.lax.while_loop(lambda carry: carry[0] < number, body, begin)[1] if n else old
