@@ -85,6 +85,7 @@ from neuro4d.ops import Scaled as Scaled
 from neuro4d.ops import Sigmoid as Sigmoid
 from neuro4d.ops import SuperSpike as SuperSpike
 from neuro4d.ops import Triangle as Triangle
+from neuro4d.plasticity import AccumulatedSTDP as AccumulatedSTDP
 from neuro4d.plasticity import BCM as BCM
 from neuro4d.plasticity import STDP as STDP
 from neuro4d.plasticity import ClopathSTDP as ClopathSTDP
@@ -113,6 +114,7 @@ from neuro4d.receptors import ExpConductance as ExpConductance
 from neuro4d.receptors import ExpCurrent as ExpCurrent
 from neuro4d.receptors import Modulator as Modulator
 from neuro4d.receptors import Neuromodulator as Neuromodulator
+from neuro4d.receptors import PromptCurrent as PromptCurrent
 from neuro4d.receptors import PulseCurrent as PulseCurrent
 from neuro4d.receptors import SpiNNakerCurrent as SpiNNakerCurrent
 from neuro4d.recorders import Counts as Counts

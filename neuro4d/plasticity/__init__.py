@@ -1,5 +1,6 @@
 """L3: plasticity rules."""
 
+from neuro4d.plasticity._accumulated import AccumulatedSTDP as AccumulatedSTDP
 from neuro4d.plasticity._base import AbstractPlasticity as AbstractPlasticity
 from neuro4d.plasticity._base import Seen as Seen
 from neuro4d.plasticity._base import SourceVariable as SourceVariable

@@ -9,6 +9,7 @@ from neuro4d.receptors._exponential import ExpConductance as ExpConductance
 from neuro4d.receptors._exponential import ExpCurrent as ExpCurrent
 from neuro4d.receptors._gabab import GABAB as GABAB
 from neuro4d.receptors._instant import Delta as Delta
+from neuro4d.receptors._instant import PromptCurrent as PromptCurrent
 from neuro4d.receptors._instant import PulseCurrent as PulseCurrent
 from neuro4d.receptors._modulator import Modulator as Modulator
 from neuro4d.receptors._neuromodulator import Neuromodulator as Neuromodulator

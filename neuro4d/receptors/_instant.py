@@ -76,3 +76,35 @@ class PulseCurrent(AbstractReceptor):
 
     def step(self, constants, state, arrivals):
         return PulseState(jnp.zeros_like(state.i) if arrivals is None else arrivals), Drive(i=state.i)
+
+
+class PromptCurrent(AbstractReceptor):
+    """A current held during the very step in which a spike arrives: the weight (pA) acts for exactly one time step.
+
+    The coupling of the published program of Izhikevich (2006), where a spike of delay `d` is part of the input of the `d`-th millisecond after it, and may make its target
+    fire at the end of that. `PulseCurrent` acts one step later. A delay of 0 is served in the next step, like a delay of one step. Has no native pass.
+
+    !!! Example
+
+        >>> import neuro4d as n4
+        >>> syn = n4.PromptCurrent()
+    """
+
+    weight_unit: ClassVar = u.pA
+    exerts: ClassVar = frozenset({"i"})
+    takes_early: ClassVar = False
+    variables: ClassVar = {}
+
+    def constants(self, dt, membrane):
+        del dt, membrane
+        return ()
+
+    def init(self, values):
+        del values
+        return ()
+
+    def early(self, state, constants, arrivals):
+        raise TypeError("PromptCurrent has no state that could receive arrivals at the beginning of a step.")
+
+    def step(self, constants, state, arrivals):
+        return (), Drive(i=arrivals)

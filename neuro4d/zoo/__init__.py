@@ -18,6 +18,7 @@ from neuro4d.zoo._learn_digits import learn_digits as learn_digits
 from neuro4d.zoo._microcircuit import microcircuit as microcircuit
 from neuro4d.zoo._patterns import adex_pattern as adex_pattern
 from neuro4d.zoo._patterns import izhikevich_pattern as izhikevich_pattern
+from neuro4d.zoo._polychronous import polychronous as polychronous
 from neuro4d.zoo._potjans import Background as Background
 from neuro4d.zoo._potjans import current_for_psp as current_for_psp
 from neuro4d.zoo._registry import get as get

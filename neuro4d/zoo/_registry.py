@@ -13,6 +13,7 @@ from neuro4d.zoo._hpc import hpc_benchmark
 from neuro4d.zoo._izhikevich2003 import izhikevich2003
 from neuro4d.zoo._lattice4d import AREAS, lattice4d
 from neuro4d.zoo._microcircuit import microcircuit, microcircuit_dc
+from neuro4d.zoo._polychronous import polychronous
 from neuro4d.zoo._potjans import FULL_RATES, POPULATIONS
 from neuro4d.zoo._song import song_miller_abbott
 from neuro4d.zoo._tsodyks2000 import tsodyks2000
@@ -125,6 +126,10 @@ ENTRIES = (
     ZooEntry(
         "diehl-cook", diehl_cook, "neurons that compete for images of digits, shown one of them", "Diehl and Cook (2015), Front. Comput. Neurosci. 9, 99",
         0.5, 500.0, 264, 16_400, (),
+    ),
+    ZooEntry(
+        "polychronous", polychronous, "delays and spike timing, rhythms that change while it learns", "Izhikevich (2006), Neural Comput. 18, 245",
+        1.0, 10_000.0, 1000, 100_000, (), scale=None,
     ),
     ZooEntry(
         "lattice4d", lattice4d, "five areas on a 20 x 20 x 20 x 20 lattice", "an example of neuro4d",

@@ -151,7 +151,9 @@ LEARNING = {
     "Combined": lambda: n4.Combined(n4.Oja(norm=200 * u.pA, eta=0.01), n4.Homeostasis(w_max=400 * u.pA, rate=5 * u.Hz, every=10)),
     "QuantalRelease": lambda: n4.QuantalRelease(sites=3, use=0.3, tau_rec=50 * u.ms, tau_fac=20 * u.ms),
     "TsodyksMarkram": lambda: n4.TsodyksMarkram(use=0.3, tau_rec=50 * u.ms, tau_fac=20 * u.ms, tau_in=2 * u.ms),
+    "AccumulatedSTDP": lambda: n4.AccumulatedSTDP(w_max=400 * u.pA, a_plus=0.01, a_minus=0.012, every=10),  # tests/plasticity/test_accumulated.py
     "Modulator": lambda: n4.Modulator(),
+    "PromptCurrent": lambda: n4.PromptCurrent(),  # tests/zoo/test_polychronous.py has every spike of a network of it
     "Neuromodulator": lambda: n4.Neuromodulator(),
     "Modulated": lambda: n4.Modulated(n4.STDP(w_max=400 * u.pA, a_plus=0.1, a_minus=0.08)),
     "Mixed": lambda: n4.Mixed(
