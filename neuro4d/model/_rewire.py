@@ -206,7 +206,7 @@ def _remake(event: _Event, decided: _Decided) -> _Table:
         changed |= decided.found.axonal > 0
     width = room * (1 if decided.found is None else 2) + decided.wanted.shape[1]
     some = min(max(SLOTS_AT_ONCE // width, 1), n_rows)
-    ids = jnp.nonzero(changed, size=n_rows, fill_value=n_rows)[0].astype(jnp.int32)
+    ids = jnp.sort(jnp.where(changed, jnp.arange(n_rows, dtype=jnp.int32), n_rows))  # those that change first
     ids = jnp.concatenate([ids, jnp.full(some, n_rows, jnp.int32)])
     address, fresh = event.address("pair"), _fresh(event, some)
 

@@ -25,5 +25,5 @@ def rows_of_neurons(
     real = neurons < nobody
     local = jnp.where(real, port * width + neurons % width, 0).astype(dtype)
     below = jnp.arange(n_blocks + 1, dtype=jnp.int32) * width - 1
-    bounds = jax.vmap(lambda row: n_up_to(row, jnp.minimum(below, nobody - 1)))(neurons)
+    bounds = jnp.sum(neurons[:, None, :] <= jnp.minimum(below, nobody - 1)[:, None], axis=2)
     return local, bounds.astype(jnp.uint32)

@@ -43,16 +43,17 @@ def shuffled(x: UInt32[Array, " k"], n: UInt32[Array, ""], a: UInt32[Array, ""],
     half = jnp.maximum((bits + 1) // 2, 3)  # halves of two bits do not generate all orders
     mask = (jnp.uint32(1) << half) - 1
 
-    def once(x: Array) -> Array:
-        left, right = x >> half, x & mask
-        for number in range(ROUNDS):
-            left, right = right, left ^ (words_jax(a, b + jnp.uint32(number * 0x9E3779B9 & LAST), right) & mask)
-        return left << half | right
+    def turn(number: Array, halves: tuple[Array, Array]) -> tuple[Array, Array]:
+        left, right = halves
+        return right, left ^ (words_jax(a, b + number.astype(jnp.uint32) * jnp.uint32(0x9E3779B9), right) & mask)
 
-    inside = x < n
-    begin = alike(jnp.where(inside, once(x), 0), x, n, a, b)
-    out = jax.lax.while_loop(lambda y: jnp.any(y >= jnp.maximum(n, 1)), lambda y: jnp.where(y >= n, once(y), y), begin)
-    return jnp.where(inside, out, x)
+    def put(carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        y, outside = carry
+        left, right = jax.lax.fori_loop(0, ROUNDS, turn, (y >> half, y & mask))
+        y = jnp.where(outside, left << half | right, y)
+        return y, outside & (y >= n)
+
+    return jax.lax.while_loop(lambda carry: jnp.any(carry[1]), put, alike((x, x < n), x, n, a, b))[0]
 
 
 def some_of(

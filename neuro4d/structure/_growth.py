@@ -89,11 +89,9 @@ class Growth(AbstractPart):
         """The elements after `ms` milliseconds that began with some calcium and had `spikes`: the curve integrated along the calcium by
         Gauss and Legendre's rule, exact to rounding as long as `ms` is short against `tau`."""
         dtype = calcium.dtype
-        per_ms, total = spikes.astype(dtype) / jnp.asarray(ms, dtype), jnp.zeros_like(elements)
-        for node, weight in zip(_NODES, _WEIGHTS, strict=True):
-            there = self._along(calcium, per_ms, jnp.asarray(ms * (node + 1) / 2, dtype))
-            total = total + settled(curve.speed(there) * jnp.asarray(ms * weight / 2, dtype))
-        return jnp.maximum(elements + total, 0)
+        when, weight = (jnp.asarray(ms / 2 * x, dtype)[:, None] for x in (1 + _NODES, _WEIGHTS))
+        there = self._along(calcium, spikes.astype(dtype) / jnp.asarray(ms, dtype), when)
+        return jnp.maximum(elements + jnp.sum(settled(curve.speed(there) * weight), axis=0), 0)
 
     def lost(self, vacant: Float[Array, " n"]) -> Float[Array, " n"]:
         """How much of the elements that stayed vacant is lost at an event."""

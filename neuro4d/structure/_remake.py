@@ -6,8 +6,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int32
 
-from neuro4d.ops import n_up_to
-
 
 class Remade(NamedTuple):
     """Some rows of synapses.
@@ -32,17 +30,11 @@ def remade(neurons: Int32[Array, "some room"], gone: Bool[Array, "some room"], m
     origin = jnp.broadcast_to(jnp.arange(key.shape[1], dtype=jnp.int32), key.shape)
     key, origin = jax.lax.sort((key, origin), dimension=1, num_keys=2)
     target = key >> 1
-    first = jnp.concatenate([jnp.ones_like(target[:, :1], bool), target[:, 1:] != target[:, :-1]], axis=1)
-    kept = jnp.cumsum(first & (target < nobody), axis=1, dtype=jnp.int32)
-    along = jnp.arange(room, dtype=jnp.int32)
-    at = jnp.minimum(jax.vmap(lambda row: n_up_to(row, along))(kept), key.shape[1] - 1)
-    number = kept[:, -1]
-    real = along < number[:, None]
-    return Remade(
-        jnp.where(real, jnp.take_along_axis(target, at, axis=1), nobody),
-        number,
-        jnp.where(real, jnp.take_along_axis(origin, at, axis=1), 0),
-    )
+    again = jnp.concatenate([jnp.zeros_like(target[:, :1], bool), target[:, 1:] == target[:, :-1]], axis=1)
+    target, origin = jax.lax.sort((jnp.where(again, nobody, target), origin), dimension=1, num_keys=1)
+    target = target[:, :room]
+    real = target < nobody
+    return Remade(target, jnp.sum(real, axis=1, dtype=jnp.int32), jnp.where(real, origin[:, :room], 0))
 
 
 def moved(values: Any, origin: Int32[Array, "some room"], new: Any) -> Any:
