@@ -1,6 +1,7 @@
 """The table of all entries."""
 
 from neuro4d._base import lookup
+from neuro4d.zoo._brain4d import brain4d
 from neuro4d.zoo._brunel import brunel_a, brunel_b, brunel_c, brunel_d
 from neuro4d.zoo._brunel_hakim import brunel_hakim
 from neuro4d.zoo._coba import coba, coba_alone
@@ -126,6 +127,10 @@ ENTRIES = (
     ZooEntry(
         "diehl-cook", diehl_cook, "neurons that compete for images of digits, shown one of them", "Diehl and Cook (2015), Front. Comput. Neurosci. 9, 99",
         0.5, 500.0, 264, 16_400, (),
+    ),
+    ZooEntry(
+        "brain4d", brain4d, "seven areas that sense, learn and grow on a 20 x 20 x 20 x 20 lattice", "4D-Neural-Cognition (T. Heisig, 2025)",
+        1.0, 60_000.0, 1_825, 66_600, (), scale=None,
     ),
     ZooEntry(
         "polychronous", polychronous, "delays and spike timing, rhythms that change while it learns", "Izhikevich (2006), Neural Comput. 18, 245",
