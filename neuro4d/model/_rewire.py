@@ -32,8 +32,11 @@ from neuro4d.structure import (
     without_weak,
 )
 
-SLOTS_AT_ONCE = 1 << 15
+SLOTS_AT_ONCE = 1 << 14
 """About as many slots are made anew together."""
+
+MOST_NEW = 8
+"""Synapses of a row, of each kind, that are made anew together; a row with more is gone through again."""
 
 
 def first_slots(path: Pathway, structure: Structure, dtype: Any) -> Slots:
@@ -198,29 +201,34 @@ def _wanted(event: _Event, left: Left, found: Vacant | None) -> tuple[Int32[Arra
 
 
 def _remake(event: _Event, decided: _Decided) -> _Table:
-    """The rows that change, some at a time: the work follows their number."""
+    """The rows that change, some at a time: the work follows their number. Rows with many new synapses are gone through several times."""
     structure, path, left = event.structure, event.path, decided.left
     n_rows, room = left.gone.shape
     changed = jnp.any(left.gone, axis=1) | jnp.any(decided.wanted < event.nobody, axis=1)
     if decided.found is not None:
         changed |= decided.found.axonal > 0
-    width = room * (1 if decided.found is None else 2) + decided.wanted.shape[1]
-    some = min(max(SLOTS_AT_ONCE // width, 1), n_rows)
+    some = min(max(SLOTS_AT_ONCE // room, 1), n_rows)
     ids = jnp.sort(jnp.where(changed, jnp.arange(n_rows, dtype=jnp.int32), n_rows))  # those that change first
     ids = jnp.concatenate([ids, jnp.full(some, n_rows, jnp.int32)])
     address, fresh = event.address("pair"), _fresh(event, some)
 
-    def body(carry: tuple[Array, _Table]) -> tuple[Array, _Table]:
-        i, table = carry
+    wanted = jnp.sort(decided.wanted, axis=1)
+    wanted = jnp.pad(wanted, ((0, 0), (0, -wanted.shape[1] % MOST_NEW)), constant_values=event.nobody)
+
+    def body(carry: tuple[Array, Array, _Table]) -> tuple[Array, Array, _Table]:
+        i, first, table = carry
         rows = jax.lax.dynamic_slice_in_dim(ids, i, some)
         at = jnp.minimum(rows, n_rows - 1)
         neurons = neurons_in_rows(table.targets[at], table.bounds[structure.sources[at]], path.width, event.nobody)
-        more = [] if decided.found is None else [partners(structure, decided.found, at, event.nobody, address)]
-        after = remade(neurons, left.gone[at], jnp.concatenate([*more, decided.wanted[at]], axis=1), event.nobody)
+        which = first + jnp.arange(MOST_NEW, dtype=jnp.int32)
+        more = [] if decided.found is None else [partners(structure, decided.found, at, which, event.nobody, address)]
+        more += [wanted[at[:, None], which]] if wanted.shape[1] else [jnp.full((some, 0), event.nobody, jnp.int32)]
+        after = remade(neurons, left.gone[at] & (first == 0), jnp.concatenate(more, axis=1), event.nobody)
         formed = (after.origin >= room) & (rows < n_rows)[:, None]
         local, bounds = rows_of_neurons(after.neurons, structure.port, path.width, path.n_blocks, event.nobody, table.targets.dtype)
         values = moved(jax.tree.map(lambda x: x[at], table.values), after.origin, fresh)
-        return i + some, _Table(
+        again = i + some >= total
+        return jnp.where(again, 0, i + some), jnp.where(again, first + MOST_NEW, first), _Table(
             table.targets.at[rows].set(local, mode="drop"),
             table.bounds.at[jnp.where(rows < n_rows, structure.sources[at], path.n_source)].set(bounds, mode="drop"),
             table.fan_in.at[jnp.where(formed, after.neurons, event.nobody)].add(1, mode="drop"),
@@ -230,9 +238,11 @@ def _remake(event: _Event, decided: _Decided) -> _Table:
 
     values = jax.tree.map(event.in_rows, (event.held.weight, event.held.variables, event.slots.born))
     table = _Table(event.in_rows(event.slots.targets), event.slots.bounds, left.fan_in, jnp.uint32(0), values)
-    total = jnp.sum(changed, dtype=jnp.int32)
-    begin = alike((jnp.int32(0), table), ids, total, decided)
-    return jax.lax.while_loop(lambda carry: carry[0] < total, body, begin)[1]
+    total, most = jnp.sum(changed, dtype=jnp.int32), jnp.max(jnp.sum(wanted < event.nobody, axis=1, dtype=jnp.int32), initial=0)
+    most = most if decided.found is None else jnp.maximum(most, jnp.max(decided.found.axonal))
+    begin = alike((jnp.int32(0), jnp.int32(0), table), ids, total, decided)
+    unfinished = lambda carry: (total > 0) & ((carry[1] == 0) | (carry[1] < most))  # noqa: E731
+    return jax.lax.while_loop(unfinished, body, begin)[2]
 
 
 def _fresh(event: _Event, some: int) -> Any:

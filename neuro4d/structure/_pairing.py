@@ -30,17 +30,18 @@ def vacant(structure: Structure, left: Left, axonal: Float[Array, " rows"], dend
     return Vacant(held, there, jnp.sum(here - held, dtype=jnp.uint32))
 
 
-def partners(structure: Structure, found: Vacant, rows: Int32[Array, " some"], nobody: int, address: tuple[Array, Array]) -> Int32[Array, "some room"]:
-    """The targets with which the vacant elements of some sources are paired, `nobody` where there are none.
+def partners(
+    structure: Structure, found: Vacant, rows: Int32[Array, " some"], which: Int32[Array, " m"], nobody: int, address: tuple[Array, Array]
+) -> Int32[Array, "some m"]:
+    """The targets with which vacant elements of some sources are paired, those of the numbers `which`; `nobody` where there are none.
 
     The longer list of elements is put into a random order, and the first of it are paired with those of the other.
     """
     ends_here, ends_there = jnp.cumsum(found.axonal), jnp.cumsum(found.dendritic)
     number, last = found.axonal[rows], found.dendritic.shape[0] - 1
-    along = jnp.arange(structure.room, dtype=jnp.int32)
-    element = jnp.where(along < number[:, None], (ends_here[rows] - number)[:, None] + along, 0)
+    element = jnp.where(which < number[:, None], (ends_here[rows] - number)[:, None] + which, 0)
     longer = jnp.maximum(jnp.maximum(ends_here[-1], ends_there[-1]), 1)
     place = shuffled(element.reshape(-1).astype(jnp.uint32), longer.astype(jnp.uint32), *address).astype(jnp.int32).reshape(element.shape)
     target = structure.targets[jnp.minimum(n_up_to(ends_there, place), last)]
-    paired = (along < number[:, None]) & (place < ends_there[-1])
+    paired = (which < number[:, None]) & (place < ends_there[-1])
     return jnp.where(paired & ~is_self(structure, rows, target), target, nobody)

@@ -24,17 +24,22 @@ def remade(neurons: Int32[Array, "some room"], gone: Bool[Array, "some room"], m
 
     There has to be room for all that remain.
     """
-    room = neurons.shape[1]
-    old = 2 * jnp.where(gone, nobody, neurons)
-    key = jnp.concatenate([old, 2 * more + 1], axis=1)
-    origin = jnp.broadcast_to(jnp.arange(key.shape[1], dtype=jnp.int32), key.shape)
-    key, origin = jax.lax.sort((key, origin), dimension=1, num_keys=2)
-    target = key >> 1
-    again = jnp.concatenate([jnp.zeros_like(target[:, :1], bool), target[:, 1:] == target[:, :-1]], axis=1)
-    target, origin = jax.lax.sort((jnp.where(again, nobody, target), origin), dimension=1, num_keys=1)
-    target = target[:, :room]
-    real = target < nobody
-    return Remade(target, jnp.sum(real, axis=1, dtype=jnp.int32), jnp.where(real, origin[:, :room], 0))
+    (n, room), m = neurons.shape, more.shape[1]
+    kept = ~gone & (neurons < nobody)
+    index = jnp.arange(m, dtype=jnp.int32)
+    twice = (more[:, :, None] == more[:, None, :]) & (index < index[:, None])
+    fresh = (more < nobody) & ~jnp.any(twice, axis=2) & ~jnp.any((more[:, :, None] == neurons[:, None, :]) & kept[:, None, :], axis=2)
+    wanted = jnp.where(fresh, more, nobody)
+    # Both are merged: a synapse lies behind those of either kind that reach smaller neurons.
+    of_old = jnp.cumsum(kept, axis=1, dtype=jnp.int32) - 1 + jnp.sum(wanted[:, None, :] < neurons[:, :, None], axis=2, dtype=jnp.int32)
+    of_new = jnp.sum((neurons[:, None, :] < wanted[:, :, None]) & kept[:, None, :], axis=2, dtype=jnp.int32)
+    of_new = of_new + jnp.sum(wanted[:, None, :] < wanted[:, :, None], axis=2, dtype=jnp.int32)
+    place = jnp.where(jnp.concatenate([kept, fresh], axis=1), jnp.concatenate([of_old, of_new], axis=1), room)
+    row, source = jnp.arange(n, dtype=jnp.int32)[:, None], jnp.broadcast_to(jnp.arange(room + m, dtype=jnp.int32), place.shape)
+    origin = jnp.zeros((n, room), jnp.int32).at[row, place].set(source, mode="drop")
+    number = jnp.sum(kept, axis=1, dtype=jnp.int32) + jnp.sum(fresh, axis=1, dtype=jnp.int32)
+    there = jnp.take_along_axis(jnp.concatenate([neurons, more], axis=1), origin, axis=1)
+    return Remade(jnp.where(jnp.arange(room) < number[:, None], there, nobody), number, origin)
 
 
 def moved(values: Any, origin: Int32[Array, "some room"], new: Any) -> Any:
