@@ -85,9 +85,9 @@ from neuro4d.ops import Scaled as Scaled
 from neuro4d.ops import Sigmoid as Sigmoid
 from neuro4d.ops import SuperSpike as SuperSpike
 from neuro4d.ops import Triangle as Triangle
-from neuro4d.plasticity import AccumulatedSTDP as AccumulatedSTDP
 from neuro4d.plasticity import BCM as BCM
 from neuro4d.plasticity import STDP as STDP
+from neuro4d.plasticity import AccumulatedSTDP as AccumulatedSTDP
 from neuro4d.plasticity import ClopathSTDP as ClopathSTDP
 from neuro4d.plasticity import Combined as Combined
 from neuro4d.plasticity import Dendritic as Dendritic

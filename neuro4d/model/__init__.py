@@ -13,6 +13,7 @@ from neuro4d.model._constants import Constants as Constants
 from neuro4d.model._constants import prepare as prepare
 from neuro4d.model._draw import cast as cast
 from neuro4d.model._draw import realise as realise
+from neuro4d.model._draw import with_leaves as with_leaves
 from neuro4d.model._edges import Edges as Edges
 from neuro4d.model._edges import Located as Located
 from neuro4d.model._edges import locate as locate

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -36,6 +37,11 @@ def cast(part: Any, dtype: Any) -> Any:
     for name, value in values.items():
         check_fits(value, dtype, f"{type(part).__name__}.{name}", positive=True)
     return with_fields(part, {name: jnp.asarray(value, dtype) for name, value in values.items()})
+
+
+def with_leaves(rule: Any, dtype: Any) -> Any:
+    """A rule of plasticity with those of its numbers that are leaves as JAX arrays in the precision of the model, so that they can be set and trained."""
+    return jax.tree.map(lambda x: jnp.asarray(x, dtype) if isinstance(x, float) else x, rule)
 
 
 def with_fields(part: Any, changes: dict[str, Any]) -> Any:

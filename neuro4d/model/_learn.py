@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, UInt32
 
@@ -34,55 +35,70 @@ def learn(
     edges: dict[str, EdgeState],
     history: dict[str, History],
     words: dict[str, UInt32[Array, " w"]],
-    step: UInt32[Array, ""],
+    clock: tuple[UInt32[Array, ""], UInt32[Array, ""]],
 ) -> dict[str, EdgeState]:
     """The plastic synapses after a step; `edges` where nothing learns.
 
-    `history`: the spikes that arrive, by group, with or without those of this step; `words`: those of this step, packed.
+    `history`: the spikes that arrive, by group, with or without those of this step; `words`: those of this step, packed; `clock`: its number, and that of the
+    first step of the trial.
     """
-    learned = {name: _learn_one(item, edges[name], history[item.path.source], words[item.path.target], step) for name, item in learners.items()}
+    learned = {name: _learn_one(item, edges[name], history[item.path.source], words[item.path.target], clock) for name, item in learners.items()}
     return edges | learned
 
 
-def _learn_one(item: Learner, held: EdgeState, history: History, words: UInt32[Array, " w"], step: UInt32[Array, ""]) -> EdgeState:
+def _learn_one(item: Learner, held: EdgeState, history: History, words: UInt32[Array, " w"], clock: tuple[Array, Array]) -> EdgeState:
     """Rules see traces that have passed through the step; the spikes of the step enter them afterwards."""
     if held.slots is not None:
         item = dataclasses.replace(item, path=in_force(item.path, held))
     if item.path.columns is None:
-        return _everywhere(item, held, history, words, step)
-    arrays, rest = eqx.partition((item, held, history, words, step), eqx.is_array)
+        return _everywhere(item, held, history, words, clock)
+    arrays, rest = eqx.partition((item, held, history, words, clock), eqx.is_array)
     learned = each_lane(lambda x: _by_events(*eqx.combine(x, rest)), lambda x: _everywhere(*eqx.combine(x, rest)))
     return learned(arrays)
 
 
-def _everywhere(item: Learner, held: EdgeState, history: History, words: UInt32[Array, " w"], step: UInt32[Array, ""]) -> EdgeState:
+def _everywhere(item: Learner, held: EdgeState, history: History, words: UInt32[Array, " w"], clock: tuple[Array, Array]) -> EdgeState:
     """All synapses are looked at."""
-    path, step_of = item.path, _in_step(item, held, history, words, step)
+    step_of = _in_step(item, held, history, words, clock)
+    after = item.rule.step(item.dt, held.weight, held.variables, _seen_by_all(item.path, step_of, history, clock[0]))
+    return _with_spikes(item.rule, held, step_of, after, clock[0])
+
+
+def _seen_by_all(path: Pathway, step_of: "_Step", history: History, step: UInt32[Array, ""]) -> Seen:
     source, which, target, _ = ends(path)
     real, heard = source < path.n_source, jnp.minimum(source, path.n_source - 1)
     seen = step_of.seen((which, heard, target))
     arrives = _arrivals(path, history, step) if step_of.arrived is None else real & seen.arrives
-    weight, variables = item.rule.step(item.dt, held.weight, held.variables, seen._replace(arrives=arrives, fires=real & seen.fires))
-    return _with_spikes(item.rule, held, step_of, (weight, variables), step)
+    return seen._replace(arrives=arrives, fires=real & seen.fires)
 
 
-def _by_events(item: Learner, held: EdgeState, history: History, words: UInt32[Array, " w"], step: UInt32[Array, ""]) -> EdgeState:
-    """Synapses are looked at through which a spike arrives, or whose target fires."""
-    step_of = _in_step(item, held, history, words, step, True)
-    spikes = (step_of.fired, words, history, step)
-    after = visited(item.path, item.rule, (held.weight, held.variables), spikes, step_of.seen)
-    return _with_spikes(item.rule, held, step_of, after, step)
+def _by_events(item: Learner, held: EdgeState, history: History, words: UInt32[Array, " w"], clock: tuple[Array, Array]) -> EdgeState:
+    """Synapses are looked at through which a spike arrives, or whose target fires; all of them where `on_step` is due."""
+    path, rule, step = item.path, item.rule, clock[0]
+    step_of = _in_step(item, held, history, words, clock, True)
+
+    def passed(some: tuple[Array, dict[str, Array]]) -> tuple[Array, dict[str, Array]]:
+        later = rule.on_step(item.dt * rule.every, *some, _seen_by_all(path, step_of, history, step))
+        return jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), later, some)
+
+    some = (held.weight, held.variables)
+    if type(rule).on_step is not AbstractPlasticity.on_step:
+        some = jax.lax.cond(step_of.steps % rule.every == 0, passed, lambda some: some, some)
+    after = visited(path, rule, some, (step_of.fired, words, history, step), step_of.seen)
+    return _with_spikes(rule, held, step_of, after, step)
 
 
 class _Step(NamedTuple):
     """A step as synapses see it: traces that have passed through it, by neuron, and variables per source as the next spike finds them; who of the targets
-    fired, and whose spikes arrive by delay and source (`None` where nobody asks); `left`: the variables per source as their last spikes left them."""
+    fired, and whose spikes arrive by delay and source (`None` where nobody asks); `left`: the variables per source as their last spikes left them; `steps`: since
+    the beginning of the trial, with this one."""
 
     pre: dict[str, Array]
     post: dict[str, Array]
     fired: Bool[Array, " n_target"]
     arrived: Bool[Array, "D n_source"] | None
     left: dict[str, Array]
+    steps: UInt32[Array, ""]
 
     def seen(self, some: Ends) -> Seen:
         """What synapses with these ends see."""
@@ -93,23 +109,25 @@ class _Step(NamedTuple):
             fires,
             {trace: x[which, source] for trace, x in self.pre.items()},
             {trace: x[target] for trace, x in self.post.items()},
+            self.steps,
         )
 
 
 def _in_step(
-    item: Learner, held: EdgeState, history: History, words: UInt32[Array, " w"], step: UInt32[Array, ""], ask: bool = False
+    item: Learner, held: EdgeState, history: History, words: UInt32[Array, " w"], clock: tuple[Array, Array], ask: bool = False
 ) -> _Step:
-    path, rule = item.path, item.rule
+    path, rule, step = item.path, item.rule, clock[0]
+    steps = step - clock[1] + 1
     pre = _faded(held.pre, rule.pre_traces(), item.dt, step, held.heard)
     post = _faded(held.post, rule.post_traces(), item.dt, step, held.fired)
     fired, own = unpack(words, path.n_target), {name: held.pre[name] for name in rule.pre_variables()}
     arrived = fired_before(history, path.delays, path.n_source, step) if pre or own or ask else None
     if not own or held.heard is None or arrived is None:
-        return _Step(pre, post, fired, arrived, {})
+        return _Step(pre, post, fired, arrived, {}, steps)
     since = lambda steps: steps.astype(held.weight.dtype) * jnp.asarray(item.dt, held.weight.dtype)  # noqa: E731
     left = where_they_arrive(arrived, rule.on_arrival(rule.on_source(since(step - held.heard), own)), own)
     coming = rule.on_source(since(step + 1 - jnp.where(arrived, step, held.heard)), left)
-    return _Step(pre | coming, post, fired, arrived, left)
+    return _Step(pre | coming, post, fired, arrived, left, steps)
 
 
 def _with_spikes(rule: AbstractPlasticity, held: EdgeState, step_of: _Step, after: tuple[Array, dict[str, Array]], step: Array) -> EdgeState:

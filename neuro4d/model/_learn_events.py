@@ -25,9 +25,11 @@ Held = tuple[Array, dict[str, Array]]
 
 
 def goes_by_events(rule: AbstractPlasticity, dt: float) -> bool:
-    """Whether nothing happens to a synapse but when a spike arrives or its target fires; not so where a number of the rule belongs to single synapses."""
+    """Whether nothing happens to a synapse but when a spike arrives or its target fires, and once in several steps; not so where a number of the rule belongs to
+    single synapses."""
     kind, scalars = type(rule), all(jnp.ndim(leaf) == 0 for leaf in jax.tree.leaves(rule))
-    return rule.learns and scalars and not is_wide(rule, dt) and all(getattr(kind, f) is getattr(AbstractPlasticity, f) for f in ("step", "on_step"))
+    seldom = rule.every > 1 or kind.on_step is AbstractPlasticity.on_step
+    return rule.learns and scalars and not is_wide(rule, dt) and kind.step is AbstractPlasticity.step and seldom
 
 
 def ready_for_events(model: Any) -> Any:

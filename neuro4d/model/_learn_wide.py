@@ -20,7 +20,14 @@ from neuro4d.plasticity import AbstractPlasticity, Seen, Target, Trace
 
 def is_wide(rule: AbstractPlasticity, dt: float) -> bool:
     """Whether a rule needs more than the spikes of a step."""
-    return rule.learns and bool(rule.every > 1 or rule.draws() or rule.reads() or rule.post_variables(dt) or rule.dendritic())
+    more = rule.draws() or rule.reads() or rule.post_variables(dt) or rule.dendritic()
+    return rule.learns and bool(more or (rule.every > 1 and not _meets_spikes(rule)))
+
+
+def _meets_spikes(rule: AbstractPlasticity) -> bool:
+    """Whether a rule says what a spike does, and leaves the order in a step as it is."""
+    base, kind = AbstractPlasticity, type(rule)
+    return kind.step is base.step and not (kind.on_pre is base.on_pre and kind.on_post is base.on_post)
 
 
 class Split(NamedTuple):

@@ -119,10 +119,10 @@ def _plain_and_push(work: Work, history: Pasts) -> tuple[dict[str, Stepped], Pas
     for name, task in work.tasks.items():
         out[name] = plain_step_once(task, history)
         history |= out[name].history
-    words, step = {}, next(iter(work.tasks.values())).clock.step
+    words, clock = {}, next(iter(work.tasks.values())).clock
     for name, task in work.tasks.items():
-        words[name], history[name] = push_own(out[name], step, history[name], task.backend)
-    edges = learn(work.learners, work.edges, history, words, step)
+        words[name], history[name] = push_own(out[name], clock.step, history[name], task.backend)
+    edges = learn(work.learners, work.edges, history, words, (clock.step, clock.start))
     return {name: Stepped(x.state, words[name], x.soft, None, {}) for name, x in out.items()}, history, edges
 
 

@@ -39,7 +39,7 @@ def advance(model: ModelFields, constants: Constants, state: State, inputs: dict
         after[name] = plain_step_once(tasks[name], history)
         history |= after[name].history
     words = {name: out.words for name, out in after.items()}
-    edges = learn(learners, edges, history, words, state.step)
+    edges = learn(learners, edges, history, words, (state.step, state.start))
     return remember(model, state, after, history, edges | learn_wide(model, state, after))
 
 

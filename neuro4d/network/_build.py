@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from neuro4d._base import Given
 from neuro4d.lattice import Placement
-from neuro4d.model import BankSpan, Group, Layout, Model, Port, StimulusSpan, cast, ready_for_events, realise
+from neuro4d.model import BankSpan, Group, Layout, Model, Port, StimulusSpan, cast, ready_for_events, realise, with_leaves
 from neuro4d.network._dendritic import check_gradients, longest_back
 from neuro4d.network._gap import GapJunctions, make_gap
 from neuro4d.network._lives import make_founders, make_lives
@@ -61,7 +61,7 @@ def build(
         receptors=receptors,
         initial={p.name: dict(p.initial) for p in populations},
         pathways=pathways,
-        plasticity=rules,
+        plasticity={name: with_leaves(rule, spec.dtype) for name, rule in rules.items()},
         gaps={span.name: gap for gap, span in joined},
         sources={name: source for name, (*_, source) in sources.items()},
         banks={name: bank for name, (_, _, bank) in banks.items()},

@@ -105,16 +105,17 @@ def with_columns(path: Pathway) -> Pathway:
     order = np.argsort(neuron, kind="stable")
     counts = np.bincount(neuron, minlength=path.n_target)
     begin = np.cumsum(counts) - counts
+    room = path.targets.shape[0]  # the same for all seeds, so that they share a program
     found = Columns(
-        edge=_padded(some_places(place, order)),
-        source=_padded(source[order]),
-        which=_padded(which[order]),
+        edge=_padded(some_places(place, order), room),
+        source=_padded(source[order], room),
+        which=_padded(which[order], room),
         start=jnp.asarray(np.stack([begin & 0xFFFFFFFF, begin >> 32], axis=1).astype(np.uint32)),
         bounds=jnp.asarray(np.stack([np.zeros_like(counts), counts], axis=1).astype(np.uint32)),
-        hint=1 << min(max(math.ceil(math.log2(max(1.25 * counts.mean(), 1))), 3), 10),
+        hint=1 << min(max(math.ceil(math.log2(max(1.25 * room / path.n_target, 1))), 3), 10),
     )
     return dataclasses.replace(path, columns=found)
 
 
-def _padded(values: np.ndarray) -> Int32[Array, " k"]:
-    return jnp.asarray(values if len(values) else np.zeros(1), jnp.int32)
+def _padded(values: np.ndarray, room: int) -> Int32[Array, " k"]:
+    return jnp.asarray(np.pad(values, (0, max(room, 1) - len(values))), jnp.int32)

@@ -4,7 +4,6 @@ from typing import Any, ClassVar
 
 import brainunit as u
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 
 from neuro4d._base import NUMBER
@@ -81,14 +80,16 @@ class AccumulatedSTDP(AbstractBounded):
     def post_traces(self):
         return {"minus": Trace(self.tau_minus, nearest=True)}
 
-    def step(self, dt, weight, variables, seen):
+    def on_step(self, dt, weight, variables, seen):
         del dt
-        slope = variables["slope"]
-        slope = slope - jnp.where(seen.arrives, self.a_minus * seen.post["minus"], 0).astype(slope.dtype)
-        weight, slope = jax.lax.cond(seen.steps % self.every == 0, self._moved, lambda weight, slope: (weight, slope), weight, slope)
-        heard = jnp.where(seen.arrives, 1, seen.pre["plus"])
-        return weight, {"slope": slope + jnp.where(seen.fires, self.a_plus * heard, 0).astype(slope.dtype)}
-
-    def _moved(self, weight, slope):
+        taken = jnp.where(seen.arrives, self.a_minus * seen.post["minus"], 0)  # by arrivals of this step, which `on_pre` counts later
+        slope = variables["slope"] - taken
         share = jnp.clip(weight / self.w_max + self.drift + slope, 0, 1)
-        return (share * self.w_max).astype(weight.dtype), self.keep * slope
+        return share * self.w_max, {"slope": self.keep * slope + taken}
+
+    def on_post(self, weight, variables, seen):
+        heard = jnp.where(seen.arrives, 1, seen.pre["plus"])
+        return weight, {"slope": variables["slope"] + self.a_plus * heard}
+
+    def on_pre(self, weight, variables, seen):
+        return weight, {"slope": variables["slope"] - self.a_minus * seen.post["minus"]}

@@ -31,7 +31,8 @@ class STDP(AbstractBounded):
     - `w_max` $w_{\max}$: the bound, in the unit of the receptor's weights; if negative, weights lie between it and 0. The weights of the
       projection have to lie inside from the beginning; those that are set outside later are taken to the bound when they next change.
     - `tau_plus`, `tau_minus`: the time constants of the window, [time], more than 0; by default 20 ms.
-    - `a_plus`, `a_minus`: the largest change by one pair, as a share of `w_max`, 0 or more.
+    - `a_plus`, `a_minus`: the largest change by one pair, as a share of `w_max`, 0 or more. Leaves of a model, which can be set and trained:
+      `lambda m: m.plasticity[pathway].a_plus`.
     - `mu_plus`, `mu_minus`: how the change depends on the weight, 0 or more; by default 0.
     - `pairing`: `"all"`: every spike pairs with all earlier ones of the other side; `"nearest"`: with the last one only, from both
       sides (the symmetric scheme).
@@ -54,8 +55,8 @@ class STDP(AbstractBounded):
     w_max: float = eqx.field(static=True)
     tau_plus: float = eqx.field(static=True)
     tau_minus: float = eqx.field(static=True)
-    a_plus: float = eqx.field(static=True)
-    a_minus: float = eqx.field(static=True)
+    a_plus: float
+    a_minus: float
     mu_plus: float = eqx.field(static=True)
     mu_minus: float = eqx.field(static=True)
     pairing: Literal["all", "nearest"] = eqx.field(static=True)

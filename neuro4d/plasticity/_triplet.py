@@ -27,7 +27,7 @@ class TripletSTDP(AbstractBounded):
     **Arguments:**
 
     - `w_max` $w_{\max}$: the bound, as in `n4.STDP`.
-    - `a2_plus`, `a3_plus`, `a2_minus`, `a3_minus`: amplitudes of pairs and triplets, as shares of `w_max`, 0 or more.
+    - `a2_plus`, `a3_plus`, `a2_minus`, `a3_minus`: amplitudes of pairs and triplets, as shares of `w_max`, 0 or more. Leaves of a model, as in `n4.STDP`.
     - `tau_plus`, `tau_minus`, `tau_x`, `tau_y`: [time], more than 0.
     - `pairing`: `"all"`: every spike adds 1 to its traces; `"nearest"`: it sets them to 1, so that the last one alone counts.
 
@@ -48,10 +48,10 @@ class TripletSTDP(AbstractBounded):
     native: ClassVar = "TripletSTDP"
 
     w_max: float = eqx.field(static=True)
-    a2_plus: float = eqx.field(static=True)
-    a3_plus: float = eqx.field(static=True)
-    a2_minus: float = eqx.field(static=True)
-    a3_minus: float = eqx.field(static=True)
+    a2_plus: float
+    a3_plus: float
+    a2_minus: float
+    a3_minus: float
     tau_plus: float = eqx.field(static=True)
     tau_minus: float = eqx.field(static=True)
     tau_x: float = eqx.field(static=True)

@@ -3,6 +3,7 @@
 import math
 
 import brainunit as u
+import equinox as eqx
 import jax
 import jax.random as jr
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from core.networks import DT, lif, same
 
 import neuro4d as n4
+from neuro4d.plasticity import AbstractPlasticity
 
 EVERY, TAU_PLUS, TAU_MINUS, LAG = 70, 8.0, 11.0, 5
 RULE = {"w_max": 1 * u.nS, "a_plus": 0.02, "a_minus": 0.03, "drift": 0.004, "keep": 0.8, "every": EVERY, "tau_plus": TAU_PLUS * u.ms, "tau_minus": TAU_MINUS * u.ms}
@@ -83,6 +85,38 @@ def test_chunks_and_saved_states():
         ends = [n4.to_user(model, each)["state"]["edges"]["e"] for each in (run(state, 9), whole)]  # without the room for more synapses
         assert same(*ends)
     assert np.ptp(ends[1]["weight"]) > 0 and np.ptp(ends[1]["slope"]) > 0
+
+
+class Forgets(AbstractPlasticity):
+    """A rule of one's own that passes through time once in seven steps and sees spikes in between."""
+
+    gain: float = 0.05
+
+    def on_step(self, dt, weight, variables, seen):
+        return weight + dt / 20 * (0.5 - weight) + 0.01 * seen.arrives - 0.02 * seen.fires, variables
+
+    def on_post(self, weight, variables, seen):
+        return weight + self.gain * (1 + seen.arrives), variables
+
+    def on_pre(self, weight, variables, seen):
+        return weight - self.gain * (1 + seen.fires), variables
+
+
+def test_spikes_are_followed_between_looks_at_all_synapses():
+    """A network whose synapses are found by source and target has the weights of one that looks at all in each step."""
+    cells = n4.Population("cells", 20, lif(), {"exc": n4.ExpConductance(tau=2 * u.ms, e_rev=0 * u.mV)}, v0=n4.Normal(-58 * u.mV, 5 * u.mV))
+    drawn = {"weight": 0.5 * u.nS, "delay": n4.Uniform(0.2 * u.ms, 2 * u.ms)}
+    rules = {"slopes": n4.AccumulatedSTDP(**RULE), "own": Forgets(every=7)}
+    parts = [n4.Projection(name, cells, cells, "exc", n4.FixedProb(0.3), plasticity=rule, **drawn) for name, rule in rules.items()]
+    model = n4.Network(cells, *parts, n4.Clamp("drive", cells, 500 * u.pA)).build(dt=DT, seed=0, backend=n4.Backend.REFERENCE)
+    assert all(path.columns is not None for path in model.pathways.values())
+    dense = eqx.tree_at(lambda m: [path.columns for path in m.pathways.values()], model, [None, None])
+    go = jax.jit(lambda m, s: n4.scan(m, s, 300)[0])
+    found, expected = (n4.to_user(model, go(m, m.init(jr.key(0))))["state"]["edges"] for m in (model, dense))
+    for name in rules:
+        assert np.ptp(found[name]["weight"]) > 0.01
+        for what, value in expected[name].items():
+            np.testing.assert_allclose(found[name][what], value, rtol=0, atol=2e-6, err_msg=f"{name} {what}")
 
 
 @pytest.mark.parametrize(
