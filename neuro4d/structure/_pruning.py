@@ -11,13 +11,13 @@ from neuro4d._base import NUMBER, AbstractPart, attach, check_quantity, internal
 
 
 class Pruning(AbstractPart):
-    """At every event a synapse that is weaker than `below` and has carried no spike for longer than `idle` vanishes with some probability.
+    """At every event a synapse that is weaker than `below` vanishes with some probability, with `idle` only if it has carried no spike for longer than that.
 
     **Arguments:**
 
     - `below`: of the size of the weight, in the unit of the receptor's weights, more than 0.
-    - `idle`: [time], 0 or more; by default 0. What counts is the time without a spike of the source, or since the synapse was formed where that
-      is shorter, in whole intervals between events.
+    - `idle`: [time], 0 or more; by default `None`: weakness alone counts. Otherwise the time without a spike of the source, or since the synapse was
+      formed where that is shorter, in whole intervals between events.
     - `probability`: at each event, 0 to 1; by default 1.
 
     **Raises:** `UnitError` for a missing or different unit, `ValueError` for a value out of range.
@@ -31,16 +31,17 @@ class Pruning(AbstractPart):
 
     below: float = eqx.field(static=True)
     unit: Any = eqx.field(static=True)
-    idle: Float[np.ndarray, ""] = quantity(u.ms, low=0)
+    idle: Float[np.ndarray, ""] | None = quantity(u.ms, low=0, optional=True)
     probability: Float[np.ndarray, ""] = quantity(NUMBER, low=0, high=1)
 
-    def __init__(self, *, below, idle=0 * u.ms, probability=1.0):
+    def __init__(self, *, below, idle=None, probability=1.0):
         self.unit = internal_unit(below, "Pruning.below")
         self.below = one_number(check_quantity(below, self.unit, "Pruning.below", low=0, open_low=True), self.unit, "Pruning.below")
         self.idle, self.probability = idle, probability
 
     def __check_init__(self):
-        one_number(self.idle, u.ms, "Pruning.idle")
+        if self.idle is not None:
+            one_number(self.idle, u.ms, "Pruning.idle")
         one_number(self.probability, NUMBER, "Pruning.probability")
 
 

@@ -49,7 +49,9 @@ def without_weak(
     left: Left, rows: Rows, rule: Pruning, weight: Float[Array, "rows room"], idle: tuple[UInt32[Array, "rows room"], float], address: tuple[Array, Array]
 ) -> Left:
     """Weak and idle synapses vanish with a probability; `idle`: intervals without a spike, and how many ms one takes."""
-    due = (jnp.abs(weight) < rule.below) & (idle[0].astype(weight.dtype) * idle[1] > rule.idle)
+    due = jnp.abs(weight) < rule.below
+    if rule.idle is not None:
+        due &= idle[0].astype(weight.dtype) * idle[1] > rule.idle
     luck = uniform_jax(words_jax(*address, jnp.arange(due.size, dtype=jnp.uint32)).reshape(due.shape), weight.dtype)
     due &= luck < rule.probability
     return without(left, jnp.any(due), rows, lambda neurons, _: due)
