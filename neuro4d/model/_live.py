@@ -40,7 +40,7 @@ def _first_life(model: ModelFields, name: str, words: UInt32[Array, "2"]) -> Lif
     lost = jnp.zeros((), dtype) if living.health_decay is None else living.health_decay
     neuron, nothing = model.neurons[name], jnp.uint32(0)
     return LifeState(
-        age=jnp.round(jnp.broadcast_to(age, (n,)) / model.dt_ms).astype(jnp.uint32),
+        age=_whole(jnp.broadcast_to(age, (n,)) / model.dt_ms),
         health=jnp.broadcast_to(jnp.maximum(1 - rounded(lost * age), 0).astype(dtype), (n,)),
         generation=jnp.zeros(n, jnp.uint32),
         identity=index.astype(jnp.int32),
@@ -80,17 +80,27 @@ def live(model: ModelFields, name: str, state: State) -> State:
 
     lost = None if living.health_decay is None else rounded(living.health_decay * (living.every * model.dt_ms))
     life = older(state.life[name], alive[here], living.every, lost)
-    oldest = None if living.max_age is None else jnp.round(living.max_age / model.dt_ms).astype(jnp.uint32)
+    oldest = None if living.max_age is None else _whole(living.max_age / model.dt_ms)
     dead = dying(life, alive[here], living.death_below, oldest)
     births, refused = _births(living, life, alive[here] & ~dead, dead, heard, at, model.dt_ms)
     living_now = (alive[here] & ~dead) | births.here
-    state = eqx.tree_at(lambda s: s.groups[span.group].alive, state, pack(alive.at[here].set(living_now)))
+    state = eqx.tree_at(lambda s: s.groups[span.group].alive, state, pack(_put(alive, living_now, span.start)))
     count = lambda x: jnp.sum(x, dtype=jnp.uint32)  # noqa: E731
     life = life._replace(
         births=life.births + count(births.here), deaths=life.deaths + count(dead), refused=life.refused + refused, heard=heard
     )
     state = _with_life(state, name, life)
     return jax.lax.cond(jnp.any(births.here), lambda state: _born(model, name, state, births, at), lambda state: state, state)
+
+
+def _whole(steps: Float[Array, "*n"]) -> UInt32[Array, "*n"]:
+    """The nearest number of steps that can be counted; no clock goes further than 2^32."""
+    return jnp.minimum(jnp.round(steps), 2.0**32 - 2.0**8).astype(jnp.uint32)
+
+
+def _put(old: Array, new: Array, start: int) -> Array:
+    """An array with some entries replaced. Not `at`: its empty index has no place on several devices below a choice and `vmap`."""
+    return jax.lax.dynamic_update_slice_in_dim(old, new, start, 0)
 
 
 def _with_life(state: State, name: str, life: LifeState) -> State:
@@ -121,7 +131,8 @@ def _born(model: ModelFields, name: str, state: State, births: Births, at: At) -
     living, span, life = model.lives[name], model.layout.spans[name], state.life[name]
     elapsed, index = state.step - state.start, jnp.arange(span.size, dtype=jnp.uint32)
     before = {field: life.parameters[field][births.parent] for field in living.inherits}
-    drawn = {field: varied(x, words_jax(*at("parameter", field), index), living.mutation_params) for field, x in before.items()}
+    draw = lambda field: normal(words_jax(*at("parameter", field), index), living.quantiles, model.dtype)  # noqa: E731
+    drawn = {field: varied(x, draw(field), living.mutation_params) for field, x in before.items()}
     inherited = kept_valid(drawn, before, living.ranges, living.ordered)
 
     def new(value: Any, old: Array) -> Array:
@@ -139,7 +150,7 @@ def _born(model: ModelFields, name: str, state: State, births: Births, at: At) -
         parameters={field: new(value, life.parameters[field]) for field, value in inherited.items()},
     )
     group = model.layout.group(span.group)
-    whole = jnp.zeros(group.n, bool).at[span.start : span.start + span.size].set(births.here)
+    whole = _put(jnp.zeros(group.n, bool), births.here, span.start)
     held = _at_rest(model, span, state.groups[span.group], life, births.here)
     edges = {path: _edges_after(model, path, each, {span.group: whole}, living, at) for path, each in state.edges.items()}
     state = eqx.tree_at(lambda s: (s.groups[span.group], s.edges), state, (held, edges))
@@ -162,7 +173,7 @@ def _at_rest(model: ModelFields, span: Span, held: GroupState, life: LifeState, 
     here = slice(span.start, span.start + span.size)
 
     def put(old: Array, new: Array) -> Array:
-        return old.at[here].set(jnp.where(born, new.astype(old.dtype), old[here]))
+        return _put(old, jnp.where(born, new.astype(old.dtype), old[here]), span.start)
 
     return held._replace(
         neurons=jax.tree.map(put, held.neurons, neurons),
@@ -196,7 +207,7 @@ def _edges_after(
     changed = born_at[0] if len(born_at) == 1 else born_at[0] | born_at[1]
     lasting = rule.lasting()
     old = held.weight if lasting is None else held.variables[lasting]
-    inherited = _moved(old, changed, wired, living.mutation_weights, at("weight", name))
+    inherited = _moved(old, changed, wired, living, at("weight", name))
     if lasting is None:
         return held._replace(weight=inherited)
     # What the next spike releases follows in the next step; a strength that the rule alone knows is what its children inherit.
@@ -208,10 +219,10 @@ AT_ONCE = 1 << 12
 
 
 def _moved(
-    old: Float[Array, " nnz"], changed: Bool[Array, " nnz"], wired: Wired, sigma: Float[Array, ""], address: tuple[Array, Array]
+    old: Float[Array, " nnz"], changed: Bool[Array, " nnz"], wired: Wired, living: Living, address: tuple[Array, Array]
 ) -> Float[Array, " nnz"]:
     """Weights of which some have moved by a normally distributed number, within their bounds. Costs what moves."""
-    n = old.shape[0]
+    n, sigma = old.shape[0], living.mutation_weights
     ids, number = ids_of(changed, pack(changed))
     rank = jnp.arange(min(AT_ONCE, n), dtype=jnp.int32)
 
@@ -219,7 +230,7 @@ def _moved(
         first, weight = carry
         who = jnp.where(first + rank < number, ids[jnp.minimum(first + rank, n - 1)], n)
         here = jnp.minimum(who, n - 1)
-        noise = rounded(sigma * normal(words_jax(*address, who.astype(jnp.uint32)), sigma.dtype))
+        noise = rounded(sigma * normal(words_jax(*address, who.astype(jnp.uint32)), living.quantiles, sigma.dtype))
         low = wired.low[here] if wired.low.ndim else wired.low
         after = jnp.clip(weight[here].astype(sigma.dtype) + noise, low, wired.high)
         return first + rank.shape[0], weight.at[who].set(after.astype(weight.dtype), mode="drop")

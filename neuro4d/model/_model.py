@@ -9,7 +9,7 @@ from jaxtyping import Int
 
 from neuro4d._base import alike, lookup, placed_by_compiler
 from neuro4d.model._census import Census, census, describe, fingerprint, n_synapses, storage
-from neuro4d.model._change import after_step, with_changes
+from neuro4d.model._change import after_step, periods, with_changes
 from neuro4d.model._constants import prepare
 from neuro4d.model._edges import Edges, as_wired, edges, fan_in, fan_out, span_of, weights
 from neuro4d.model._fields import ModelFields
@@ -82,6 +82,7 @@ class Model(ModelFields):
 
         def one(state: State, model: Model, inputs: dict[str, Any] | None) -> tuple[State, StepSpikes]:
             state = alike(state, model, inputs)
+            model = alike(model, state) if periods(model) else model
             now = with_changes(model, state)
             after, spikes = advance(now, prepare(now), state, inputs)
             return after_step(model, after, spikes.words), spikes

@@ -13,7 +13,7 @@ from neuro4d.network._population import Population
 from neuro4d.network._spec import BuildSpec
 from neuro4d.ops import Pathway, host_edges, pack
 from neuro4d.plasticity import AbstractPlasticity
-from neuro4d.structure import Lifecycle, Living, Places, Wired, make_places
+from neuro4d.structure import Lifecycle, Living, Places, Wired, make_places, quantiles
 
 _NUMBERS = ("max_age", "health_decay", "death_below", "mutation_params", "mutation_weights", "division_rate", "division_above")
 
@@ -66,6 +66,7 @@ def _make_life(
         first_age=_first_age(rule, spec.spans[population.name].size, where),
         places=_places(population, rule, spec, where),
         wired=wired,
+        quantiles=jnp.asarray(quantiles()),
         every=int(steps_of(rule.every, spec.dt, f"{where}.every")),
         reproduction=rule.reproduction,
         inherits=inherits,

@@ -64,7 +64,8 @@ def scan(
 
     def loop(state: State, model: Model, inputs: dict[str, Any] | None) -> tuple[State, Any]:
         if periods(model):
-            return _scan_changing(model, alike(state, model, inputs), keep, inputs, steps)
+            state = alike(state, model, inputs)
+            return _scan_changing(alike(model, state), state, keep, inputs, steps)
         constants = prepare(model)
         block = 1 if keep is not None else _even(min(_block(model, constants, {}, steps), max(SERIES_NUMBERS // _words(model), 1)), steps)
         if block > 1:
@@ -239,7 +240,8 @@ def _with_events(piece: _Piece, state: State, buffers: dict, n: Array, block: in
         state = after_step(model, state, spikes.words, done + count.astype(jnp.uint32))
         return last + 1, state, _seen(own, last, state, spikes, buffers)
 
-    return jax.lax.while_loop(lambda carry: carry[0] < n, body, (jnp.int32(0), state, buffers))[1:]
+    begin = alike((jnp.int32(0), state, buffers), state)
+    return jax.lax.while_loop(lambda carry: carry[0] < n, body, begin)[1:]
 
 
 def _chunk(

@@ -18,19 +18,18 @@ _BITS = 24
 
 
 @functools.cache
-def _quantiles() -> Int32[np.ndarray, " cells"]:
+def quantiles() -> Int32[np.ndarray, " cells"]:
     """Quantiles of the normal distribution, times 2^24, at the probabilities (1 + c / 256) 2^(e - 33)."""
     inverse = NormalDist().inv_cdf
     edges = [inverse((1 + c / _CELLS) * 2.0 ** (e - 33)) for e in range(32) for c in range(_CELLS)]
     return np.round(np.array([*edges, 0.0]) * 2**_BITS).astype(np.int32)
 
 
-def normal(word: UInt32[Array, " n"], dtype: Any) -> Float[Array, " n"]:
-    """Standard normal numbers from random words, within 6.3 standard deviations.
+def normal(word: UInt32[Array, " n"], table: Int32[Array, " cells"], dtype: Any) -> Float[Array, " n"]:
+    """Standard normal numbers from random words and `quantiles`, within 6.3 standard deviations.
 
-    By the table and in the cells of `standard_normal` on the host, in whole numbers: bits do not depend on what else a program computes.
+    In the cells of `standard_normal` on the host, in whole numbers: bits do not depend on what else a program computes.
     """
-    table = jnp.asarray(_quantiles())
     upper = word >> 31 == 1
     tail = (jnp.where(upper, ~word, word) << 1) | jnp.uint32(1)  # odd, so never 0
     zeros = jax.lax.clz(tail)
@@ -48,9 +47,9 @@ def rounded(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
     return jax.lax.reduce_precision(x, info.nexp, info.nmant - 1)
 
 
-def varied(value: Float[Array, " n"], word: UInt32[Array, " n"], sigma: Float[Array, ""]) -> Float[Array, " n"]:
-    r"""A parameter of children, $p\,(1 + \mathcal N(0, \sigma))$ with the value `p` of the parent of each."""
-    return value * (1 + rounded(sigma * normal(word, value.dtype)))
+def varied(value: Float[Array, " n"], normal: Float[Array, " n"], sigma: Float[Array, ""]) -> Float[Array, " n"]:
+    r"""A parameter of children, $p\,(1 + \mathcal N(0, \sigma))$ with the value `p` of the parent of each; `normal`: what is drawn."""
+    return value * (1 + rounded(sigma * normal))
 
 
 def kept_valid(

@@ -25,13 +25,14 @@ class Living(AbstractPart):
     """The life cycle of a population in a model, `model.lives["cells"]`. Its numbers can be changed with `n4.set`.
 
     **Fields:** as those of `Lifecycle`; and `first_age`: that of the first neurons; `places`, where children live near their parents;
-    `wired`: synapses that inherit, by pathway; `every`: steps; `inherits`: parameters that mutate, with their `ranges` and the pairs that
+    `wired`: synapses that inherit, by pathway; `quantiles` of the normal distribution; `every`: steps; `inherits`: parameters that mutate, with their `ranges` and the pairs that
     are `ordered`.
     """
 
     first_age: AbstractValue
     places: Places | None
     wired: dict[str, Wired]
+    quantiles: Int32[Array, " cells"]
     every: int = eqx.field(static=True)
     reproduction: bool = eqx.field(static=True)
     inherits: tuple[str, ...] = eqx.field(static=True)

@@ -11,7 +11,7 @@ from scipy import stats
 import neuro4d as n4
 from neuro4d._base import address, step_address
 from neuro4d.model._change import count_bits
-from neuro4d.structure import kept_valid, make_places, normal, settle
+from neuro4d.structure import kept_valid, make_places, normal, quantiles, settle
 
 FALSE_ALARM = 1e-6
 """Of each statistical test below, were the draws new in each run; they are always the same."""
@@ -70,7 +70,7 @@ _count = jax.jit(lambda words, count: count_bits(words, count, 50))
 
 def test_numbers_are_normal():
     words = np.random.default_rng(0).integers(0, 2**32, 20_000, dtype=np.uint32)
-    z = np.asarray(normal(jnp.asarray(words), jnp.float32))
+    z = np.asarray(normal(jnp.asarray(words), jnp.asarray(quantiles()), jnp.float32))
     assert stats.kstest(z, "norm").pvalue > FALSE_ALARM
     # Against the quantile of each word.
     np.testing.assert_allclose(z[:1000], stats.norm.ppf((words[:1000].astype(float) + 0.5) / 2**32), atol=3e-6)
