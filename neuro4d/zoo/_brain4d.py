@@ -46,6 +46,9 @@ def brain4d(density: float = 0.05, probability: float = 0.02, *, senses: Sequenc
 
     **Raises:** `KeyError` for a sense that there is not, `ValueError` for a density or a probability out of range.
 
+    **Reference:** measured with neuro4d itself, by `benchmarks/brain4d.py`: in a minute the brain grows from half of its 1,880 places to 98 % of them, up to the tenth generation, and its
+    rate from 7 to 20 Hz, since neurons whose threshold lies near rest have more children.
+
     **Source:** the base model of 4D-Neural-Cognition (T. Heisig, 2025).
 
     !!! Example

@@ -79,9 +79,30 @@ def test_at_the_baseline_nothing_changes():
 
 def test_without_dopamine_nothing_is_learned():
     """Where the strength is one over the baseline."""
-    run, weights = after(brain(n4.Neuromodulator(tau=1e9 * u.ms), n4.Modulated(n4.STDP(w_max=300 * u.pA, a_plus=0.1, a_minus=0.08)), {"dopamine.level": 0.0}))
+    run, weights = after(
+        brain(n4.Neuromodulator(tau=1e9 * u.ms), n4.Modulated(n4.STDP(w_max=300 * u.pA, a_plus=0.1, a_minus=0.08)), {"dopamine.level": 0.0})
+    )
     assert len(run.spikes("cells")) > 50
     np.testing.assert_array_equal(weights, run.model.weights("e", run.model.init(jax.random.key(1))).to_decimal(u.pA))
+
+
+def test_chunks_are_equal_bit_for_bit():
+    """All of it together: a level that is released by chance, a paced rule, scaling once in seven steps, and release of two kinds; also carried to the user's form and back."""
+    kinds = n4.Mixed(*(n4.TsodyksMarkram(use=use, tau_rec=100 * u.ms, tau_fac=30 * u.ms) for use in (0.2, 0.6)), shares=(0.3, 0.7))
+    learns = n4.Modulated(n4.STDP(w_max=300 * u.pA, a_plus=0.1, a_minus=0.08))
+    rule = n4.Combined(learns, n4.Homeostasis(w_max=300 * u.pA, rate=5 * u.Hz, tau=1 * u.second, every=7), kinds)
+    network = brain(n4.Neuromodulator(tau=5 * u.ms, gain={"exc": 1.0}), rule)
+    reward = n4.Poisson("reward", network.populations[0], "dopamine", rate=100 * u.Hz, weight=u.Quantity(0.2))
+    model = network.add(reward).build(dt=0.5 * u.ms, seed=1)
+    go = lambda state, ms: n4.simulate(model, state, ms * u.ms, chunk=60, progress=False)  # noqa: E731
+    start = model.init(jax.random.key(1))
+    whole, half = go(start, 60), go(start, 25).state
+    carried = n4.from_user(model, n4.to_user(model, half))[1]
+    assert len(whole.spikes("cells")) > 30 and 0.5 < float(np.asarray(whole.state["cells", "dopamine.level"]).max()) <= 1
+    for state in (half, carried):
+        later = go(state, 35).state
+        for one, other in zip(jax.tree.leaves(whole.state), jax.tree.leaves(later), strict=True):
+            np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
 
 
 SYNAPSES = 64
@@ -159,7 +180,9 @@ def test_a_lower_bound(rule):
 
 def test_level_stays_between_0_and_1():
     receptor = n4.Neuromodulator()
-    state, _ = receptor.step(NeuromodulatorConstants(0.5, 0.5), NeuromodulatorState(jnp.asarray([0.5, 0.1, 0.9])), jnp.asarray([9.0, -9.0, 0.0]))
+    state, _ = receptor.step(
+        NeuromodulatorConstants(0.5, 0.5), NeuromodulatorState(jnp.asarray([0.5, 0.1, 0.9])), jnp.asarray([9.0, -9.0, 0.0])
+    )
     np.testing.assert_allclose(state.level, [1, 0, 0.7])
 
 
@@ -177,7 +200,12 @@ def test_level_stays_between_0_and_1():
         (lambda: n4.Combined(n4.TsodyksMarkram(use=0.5, tau_rec=9 * u.ms), n4.Oja(norm=1 * u.pA, eta=0.1)), "comes last"),
         (lambda: n4.Mixed(n4.Free(), shares=(1.0,)), "two rules or more"),
         (lambda: n4.Mixed(n4.Free(), n4.Free(), shares=(0.3, 0.3)), "sum 1"),
-        (lambda: n4.Mixed(*(n4.BCM(w_max=1 * u.pA, eta=e, rate=r * u.Hz, tau_rate=r * u.ms) for e, r in ((0.1, 1), (0.2, 2))), shares=(0.5, 0.5)), "same traces"),
+        (
+            lambda: n4.Mixed(
+                *(n4.BCM(w_max=1 * u.pA, eta=e, rate=r * u.Hz, tau_rate=r * u.ms) for e, r in ((0.1, 1), (0.2, 2))), shares=(0.5, 0.5)
+            ),
+            "same traces",
+        ),
         (lambda: brain(None, n4.Modulated(n4.STDP(w_max=300 * u.pA, a_plus=0.1, a_minus=0.1))), "dopamine.level"),
     ],
 )
