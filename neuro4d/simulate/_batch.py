@@ -65,8 +65,8 @@ def batch(
     first = fit_recorders(models[0], record, n_steps)
     shared_by_all = not jax.tree.leaves(first)  # probes without arrays are the same for all models
     probes = [first, *(first if shared_by_all else fit_recorders(each, record, n_steps) for each in models[1:])]
-    length = chunk_length(chunk, models[0].n_neurons * lanes, probes[0], n_steps, False)
     given = check_series(models[0], inputs, before + n_steps)
+    length = chunk_length(chunk, models[0].n_neurons * lanes, probes[0], n_steps, False, given)
     check_memory(state, probes[0], n_steps, length, lanes)
     options, dt, compile_s, completed = Options(length, progress), models[0].dt_ms, 0.0, True
     if before:

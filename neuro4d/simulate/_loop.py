@@ -24,7 +24,7 @@ LONG_CHUNK = 10_000
 
 LONG_CHUNK_NEURONS = 5000
 LONG_CHUNK_BYTES = 64 << 20
-"""Up to where a chunk may be long: neurons of all lanes, and what recorders need for it."""
+"""Up to where a chunk may be long: neurons of all lanes, and what recorders and values from outside need for it."""
 
 Probes = dict[str, AbstractProbe]
 
@@ -49,11 +49,13 @@ class Loop(NamedTuple):
     completed: bool
 
 
-def chunk_length(chunk: int | None, n_neurons: int, probes: Probes, n_steps: int, watched: bool) -> int:
-    """Steps of a chunk: as asked for, else long where neurons are few, nobody watches and no recorder needs much room for it."""
+def chunk_length(chunk: int | None, n_neurons: int, probes: Probes, n_steps: int, watched: bool, inputs: dict[str, np.ndarray]) -> int:
+    """Steps of a chunk: as asked for, else long where neurons are few, nobody watches and neither recorders nor values from outside need much
+    room for it."""
     if chunk is not None:
         return check_count(chunk, "chunk")
     room = sum(probe.bytes(n_steps, LONG_CHUNK)[0] for probe in probes.values())
+    room += LONG_CHUNK * sum(values[:1].nbytes for values in inputs.values())
     small = n_neurons <= LONG_CHUNK_NEURONS and room <= LONG_CHUNK_BYTES
     return LONG_CHUNK if small and not watched else CHUNK
 

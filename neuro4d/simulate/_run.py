@@ -74,8 +74,8 @@ def simulate(
     start = first_state(check_model(model), renamed(start, state, "state", "n4.simulate(model, state, duration)"))
     n_steps, before = check_run(model, start, duration, discard=discard)
     probes = fit_recorders(model, record, n_steps)
-    length = chunk_length(chunk, model.n_neurons, probes, n_steps, on_chunk is not None or between is not None)
     given = check_series(model, inputs, before + n_steps)
+    length = chunk_length(chunk, model.n_neurons, probes, n_steps, on_chunk is not None or between is not None, given)
     check_memory(start, probes, n_steps, length, 1)
     run = _run(_Runner(model, probes, length, n_steps, on_chunk, between), start, before, given, Options(length, progress, log_every))
     if throw:

@@ -11,6 +11,7 @@ import pytest
 from core.networks import ring, same, same_spikes
 
 import neuro4d as n4
+from neuro4d.simulate._loop import CHUNK, LONG_CHUNK, chunk_length
 
 RING = ring()
 KEY = jr.key(0)
@@ -155,3 +156,10 @@ def test_between_may_change_synapses_and_the_state():
 def test_what_between_must_not_return(answer, kind, message):
     with pytest.raises(kind, match=message):
         n4.simulate(RING, KEY, 10 * u.ms, chunk=50, between=answer)
+
+
+def test_values_from_outside_make_chunks_short():
+    """A chunk has room for the values of all its steps, also where the run is shorter: 10,000 of them are too many for large ones."""
+    narrow, wide = ({"eye": np.zeros((5, n), np.float32)} for n in (100, 9000))
+    assert chunk_length(None, 100, {}, 5, False, narrow) == LONG_CHUNK > chunk_length(None, 100, {}, 5, False, wide) == CHUNK
+    assert chunk_length(7, 100, {}, 5, False, wide) == 7
