@@ -18,7 +18,7 @@ from finish import add_common, finish, settle
 import neuro4d as n4
 from neuro4d.bench import Check, Column, Outcome
 
-SIZES = {"seeds": (5, 1), "epochs": (2, 1), "images": (1258, 200)}
+SIZES = {"seeds": (5, 1), "epochs": (3, 1), "images": (1258, 200)}
 COLUMNS = (
     Column("seed", "seed"),
     Column("accuracy", "test accuracy %", ".1f"),

@@ -44,6 +44,7 @@ TITLES = {
     "plasticity": "What learning costs",
     "training": "A training step, next to snnTorch, SpikingJelly and Spyx",
     "digits": "Handwritten digits",
+    "diehl_cook": "Handwritten digits without labels",
     "tuners": "What tuners of thresholds and time steps save",
     "tune": "Published networks, tuned",
     "backward": "A backward pass that follows spikes",
@@ -74,6 +75,7 @@ TEXTS = {
     "measure of the ratio. `hpc_benchmark` is that of NEST, 11,250 neurons with as many inputs each, under a power law. In plain XLA rules follow events too.",
     "digits": "A convolution and two full layers of spiking neurons, on images of 8 by 8 pixels: 70 % to learn from, 10 % to choose the best epoch by, 20 % looked at "
     "once. The time is that of the whole training, compilation included.",
+    "diehl_cook": "The network of Diehl and Cook with 100 excitatory neurons, which learn by spike timing and see no label while they do. The time is that of the whole call, compilation included.",
     "tuners": "The classifier of `benchmarks/digits.py`, tuned without touching a weight, on test images that nothing was chosen by. Energy counts synaptic operations.",
     "tune": "`n4.train.tune` from several starting points. Three networks of Vogels and Abbott, 4,000 neurons, to 8 Hz within 0.3 Hz: by one threshold, by the inhibition "
     "of excitatory cells, by both thresholds of two populations. The microcircuit at scale 0.1: by eight external rates to the eight rates of the full circuit, within 4 %. "

@@ -45,7 +45,7 @@ def compared(seconds):
     return ours, spnet.run(wires(model), chosen)
 
 
-@pytest.mark.parametrize("seconds", [1.2, pytest.param(4, marks=pytest.mark.full)])
+@pytest.mark.parametrize("seconds", [1.05, pytest.param(4, marks=pytest.mark.full)])
 def test_spikes_and_weights_are_those_of_the_program(seconds):
     """Every spike, and weights and slopes to 1e-9, over the first movements of all weights."""
     (fired, weight, slope), expected = compared(seconds)
