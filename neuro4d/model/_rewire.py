@@ -20,20 +20,19 @@ from neuro4d.structure import (
     Structure,
     Vacant,
     admitted,
+    in_front,
     moved,
     new_ones,
     partners,
     proposals,
     remade,
+    rows_at_once,
     vacant,
     without_axonal,
     without_dead,
     without_dendritic,
     without_weak,
 )
-
-SLOTS_AT_ONCE = 1 << 14
-"""About as many slots are made anew together."""
 
 MOST_NEW = 8
 """Synapses of a row, of each kind, that are made anew together; a row with more is gone through again."""
@@ -108,10 +107,10 @@ class _Event:
         """Where the randomness of this event lies."""
         return step_address(self.state.key, self.structure.address(purpose), self.number)
 
-    def rows(self) -> Int32[Array, "rows room"]:
-        """The targets of all synapses."""
-        bounds = self.slots.bounds[self.structure.sources]
-        return neurons_in_rows(self.in_rows(self.slots.targets), bounds, self.path.width, self.nobody)
+    def rows(self, at: Any) -> Int32[Array, "some room"]:
+        """The targets of the synapses of some rows, or of all."""
+        bounds = self.slots.bounds[self.structure.sources[at]]
+        return neurons_in_rows(self.in_rows(self.slots.targets)[at], bounds, self.path.width, self.nobody)
 
     def in_rows(self, x: Array) -> Array:
         """What belongs to slots, row by row."""
@@ -152,7 +151,7 @@ def rewire(model: ModelFields, name: str, state: State) -> State:
 def _decide(event: _Event) -> _Decided:
     structure, slots, rule = event.structure, event.slots, event.structure.rule
     number = slots.bounds[structure.sources, -1].astype(jnp.int32)
-    left = Left(jnp.zeros((number.shape[0], structure.room), bool), number, slots.fan_in)
+    left = Left(jnp.zeros((number.shape[0], structure.room), bool), number, slots.fan_in, number)
     if event.lives[0] is not None or event.lives[1] is not None:
         sources, targets = (jnp.zeros(n, bool) if x is None else ~x for n, x in zip((number.shape[0], event.nobody), event.lives, strict=True))
         left = without_dead(left, event.rows, sources, targets)
@@ -191,7 +190,7 @@ def _wanted(event: _Event, left: Left, found: Vacant | None) -> tuple[Int32[Arra
     spikes = (event.heard, event.fired)
     active = Activity(*(event.living(formation.activity(x, event.ms, event.dtype), side) for side, x in enumerate(spikes)))
     wanted = proposals(structure, active, rows, event.nobody, event.address("propose"))
-    wanted = jax.lax.cond(jnp.any(wanted < event.nobody), lambda: new_ones(wanted, event.rows(), event.nobody), lambda: wanted)
+    wanted = new_ones(wanted, event.rows, structure.room, event.nobody)
     free, taken = structure.room - left.number, left.fan_in
     if found is not None:
         free, taken = free - found.axonal, taken.at[structure.targets].add(found.dendritic)
@@ -207,9 +206,8 @@ def _remake(event: _Event, decided: _Decided) -> _Table:
     changed = jnp.any(left.gone, axis=1) | jnp.any(decided.wanted < event.nobody, axis=1)
     if decided.found is not None:
         changed |= decided.found.axonal > 0
-    some = min(max(SLOTS_AT_ONCE // room, 1), n_rows)
-    ids = jnp.sort(jnp.where(changed, jnp.arange(n_rows, dtype=jnp.int32), n_rows))  # those that change first
-    ids = jnp.concatenate([ids, jnp.full(some, n_rows, jnp.int32)])
+    some = rows_at_once(n_rows, room)
+    ids, total = in_front(changed, some)
     address, fresh = event.address("pair"), _fresh(event, some)
 
     wanted = jnp.sort(decided.wanted, axis=1)
@@ -238,7 +236,7 @@ def _remake(event: _Event, decided: _Decided) -> _Table:
 
     values = jax.tree.map(event.in_rows, (event.held.weight, event.held.variables, event.slots.born))
     table = _Table(event.in_rows(event.slots.targets), event.slots.bounds, left.fan_in, jnp.uint32(0), values)
-    total, most = jnp.sum(changed, dtype=jnp.int32), jnp.max(jnp.sum(wanted < event.nobody, axis=1, dtype=jnp.int32), initial=0)
+    most = jnp.max(jnp.sum(wanted < event.nobody, axis=1, dtype=jnp.int32), initial=0)
     most = most if decided.found is None else jnp.maximum(most, jnp.max(decided.found.axonal))
     begin = alike((jnp.int32(0), jnp.int32(0), table), ids, total, decided)
     unfinished = lambda carry: (total > 0) & ((carry[1] == 0) | (carry[1] < most))  # noqa: E731

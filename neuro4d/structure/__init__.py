@@ -38,6 +38,8 @@ from neuro4d.structure._removal import without_dendritic as without_dendritic
 from neuro4d.structure._removal import without_weak as without_weak
 from neuro4d.structure._slots import Elements as Elements
 from neuro4d.structure._slots import Slots as Slots
+from neuro4d.structure._some_rows import in_front as in_front
+from neuro4d.structure._some_rows import rows_at_once as rows_at_once
 from neuro4d.structure._structural import StructuralPlasticity as StructuralPlasticity
 from neuro4d.structure._structure import PURPOSES as PURPOSES
 from neuro4d.structure._structure import Candidates as Candidates

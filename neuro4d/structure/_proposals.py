@@ -9,6 +9,8 @@ from jaxtyping import Array, Float, Int32, UInt32
 from neuro4d._base import uniform_jax, upper_half, words_jax
 from neuro4d.ops import n_up_to
 from neuro4d.structure._draws import some_of
+from neuro4d.structure._removal import Rows
+from neuro4d.structure._some_rows import over_rows
 from neuro4d.structure._structure import Structure, is_self
 
 
@@ -39,11 +41,16 @@ def proposals(structure: Structure, active: Activity, rows: Int32[Array, " some"
     return jnp.where(taken, target, nobody)
 
 
-def new_ones(wanted: Int32[Array, "some m"], neurons: Int32[Array, "some room"], nobody: int) -> Int32[Array, "some m"]:
-    """Those of the wanted targets that a row of ascending neurons does not have yet."""
-    at = jax.vmap(n_up_to)(neurons, wanted)
-    there = jnp.take_along_axis(neurons, jnp.maximum(at - 1, 0), axis=1)
-    return jnp.where(there == wanted, nobody, wanted)
+def new_ones(wanted: Int32[Array, "rows m"], rows: Rows, room: int, nobody: int) -> Int32[Array, "rows m"]:
+    """Those of the wanted targets that their rows do not have yet; `rows` gives the ascending neurons of some."""
+
+    def look(wanted: Array, some: Array, at: Array) -> Array:
+        neurons, mine = rows(at), wanted[at]
+        behind = jax.vmap(n_up_to)(neurons, mine)
+        there = jnp.take_along_axis(neurons, jnp.maximum(behind - 1, 0), axis=1)
+        return wanted.at[some].set(jnp.where(there == mine, nobody, mine), mode="drop")
+
+    return over_rows(jnp.any(wanted < nobody, axis=1), room, wanted, look)
 
 
 def admitted(
