@@ -1,6 +1,10 @@
 """Neurons that age, die, have children and divide: closed forms, descent, conservation, and the same bits however a run is cut."""
 
 import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import brainunit as u
 import jax
@@ -276,6 +280,15 @@ def test_bits_are_those_of_other_chunks_and_recorders_of_single_steps_scans_and_
     with pytest.raises(ValueError, match=r"in all lanes of a batch at the same time.*\[1500, 1600\]"):
         longer = n4.simulate(model, lanes[1].state, 10 * u.ms).state
         n4.batch(model, jax.tree.map(lambda *x: jnp.stack(x), lanes[0].state, longer), 10 * u.ms)
+
+
+@pytest.mark.full
+def test_bits_are_those_on_two_devices():
+    env = os.environ | {"XLA_FLAGS": os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"}
+    tests = Path(__file__).resolve().parents[1]
+    env["PYTHONPATH"] = os.pathsep.join([str(tests), str(tests.parent), env.get("PYTHONPATH", "")])
+    out = subprocess.run([sys.executable, "-m", "structure.life_devices"], cwd=tests, env=env, capture_output=True, text=True, check=True).stdout
+    assert "differs" not in out and out.count("compared") == 4
 
 
 @pytest.mark.full
