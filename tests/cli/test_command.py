@@ -99,8 +99,8 @@ def test_run_a_file(tmp_path):
     config = {
         "lattice_shape": [6, 6, 3, 2],
         "neuron_model": {},
-        "cell_lifecycle": {},
-        "plasticity": {},
+        "cell_lifecycle": {"enabled": False},
+        "plasticity": {"short_term": {}},
         "senses": {"vision": {"areal": "V1", "w_index": 0, "input_size": [6, 6]}},
         "areas": [{"name": "V1", "sense": "vision", "coord_ranges": {"x": [0, 5], "y": [0, 5], "z": [0, 2], "w": [0, 1]}}],
     }
