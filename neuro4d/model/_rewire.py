@@ -1,5 +1,6 @@
 """Events at which the synapses of a projection vanish and form, carried out on a state."""
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -10,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Int32, UInt32
 from neuro4d._base import alike, step_address
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._state import EdgeState, State
-from neuro4d.ops import Pathway, neurons_in_rows, rows_of_neurons, unpack
+from neuro4d.ops import Pathway, neurons_in_rows, opaque, rows_of_neurons, unpack
 from neuro4d.plasticity import AbstractPlasticity
 from neuro4d.structure import (
     Activity,
@@ -86,7 +87,8 @@ class _Event:
         held = state.edges[name]
         if held.slots is None:
             raise TypeError(f"the synapses of {name!r} have no slots in this state: use `model.init`.")
-        self.structure, self.path, self.rule = model.structures[name], model.pathways[name], model.plasticity[name]
+        structure, self.path, self.rule = model.structures[name], model.pathways[name], model.plasticity[name]
+        self.structure = dataclasses.replace(structure, rule=opaque(structure.rule))  # the same bits where a model is part of the program
         self.held, self.slots, self.state, self.dtype = held, held.slots, state, model.dtype
         self.ms, self.nobody = self.structure.every * model.dt_ms, self.path.n_target
         self.number = (state.step - state.start) // jnp.uint32(self.structure.every)
