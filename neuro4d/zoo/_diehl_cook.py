@@ -12,7 +12,6 @@ from neuro4d.network import Network, Population, Projection
 from neuro4d.neurons import GLIF, LIF, PoissonNeuron
 from neuro4d.plasticity import Free, TripletSTDP
 from neuro4d.receptors import ExpConductance
-from neuro4d.train.data import digits
 from neuro4d.zoo._size import scaled_size
 
 PIXELS = 64
@@ -113,6 +112,8 @@ def _excitatory(learn: bool, tau_theta: Any) -> GLIF:
 def _intensities(image: Any) -> Float[np.ndarray, " pixels"]:
     """An image as intensities between 0 and 1."""
     if isinstance(image, int | np.integer) and not isinstance(image, bool):
+        from neuro4d.train.data import digits  # with optax, which nobody else needs
+
         known = digits().train.x
         if not 0 <= image < len(known):
             raise ValueError(f"diehl_cook: image is the number of a training image, from 0 to {len(known) - 1}, or {PIXELS} intensities; got {image}.")

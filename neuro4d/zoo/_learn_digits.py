@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import brainunit as u
 import equinox as eqx
@@ -15,8 +15,10 @@ from neuro4d._base import check_count, check_seed
 from neuro4d.model import Model, State, advance_many, locate, prepare, runs_natively, set_weights
 from neuro4d.ops import unpack
 from neuro4d.simulate import scan
-from neuro4d.train.data import Dataset, digits
 from neuro4d.zoo._diehl_cook import A_PLUS, FULL_RATE, TAU_THETA, TOTAL, diehl_cook
+
+if TYPE_CHECKING:
+    from neuro4d.train.data import Dataset
 
 DT = 0.5
 SHOWN, BLANK = 700, 300
@@ -98,6 +100,8 @@ def learn_digits(
         ((64, 20), (6,))
     """
     epochs, seed = check_count(epochs, "learn_digits: epochs"), check_seed(seed)
+    from neuro4d.train.data import digits  # with optax, which nobody else needs
+
     data, rng = digits(seed=seed), np.random.default_rng(seed)
     x, y = _some(data.train, images, rng, "images")
     shown, truth = _some(data.test, tests, rng, "tests")
@@ -118,7 +122,7 @@ def learn_digits(
     return DigitsRead(*shares, labels, weights, np.asarray(held["exc", "th_spike"]), responses, read, truth)
 
 
-def _some(data: Dataset, count: int | None, rng: np.random.Generator, what: str) -> tuple[Float[np.ndarray, "images pixels"], Int[np.ndarray, " images"]]:
+def _some(data: "Dataset", count: int | None, rng: np.random.Generator, what: str) -> tuple[Float[np.ndarray, "images pixels"], Int[np.ndarray, " images"]]:
     """Some images, drawn and in a random order, and their labels."""
     number = len(data) if count is None else check_count(count, f"learn_digits: {what}")
     if number > len(data):
