@@ -44,11 +44,11 @@ class StructuralPlasticity(AbstractPart):
     !!! Example
 
         >>> import brainunit as u, neuro4d as n4
-        >>> curve = n4.GaussianGrowth(rate=1*u.Hz, eps=0.05)
+        >>> curve = n4.LinearGrowth(rate=3*u.Hz, eps=0.05)
         >>> grows = n4.StructuralPlasticity(every=100*u.ms, growth=n4.Growth(curve, curve), weight=1*u.nS)
         >>> lif = n4.LIF(tau=20*u.ms, c=200*u.pF, v_rest=-60*u.mV, v_th=-50*u.mV, v_reset=-60*u.mV)
         >>> cells = n4.Population("cells", 50, lif, {"exc": n4.ExpConductance(tau=5*u.ms, e_rev=0*u.mV)})
-        >>> drive = n4.Poisson("drive", cells, "exc", rate=2000*u.Hz, weight=1.5*u.nS)
+        >>> drive = n4.Poisson("drive", cells, "exc", rate=250*u.Hz, weight=1.1*u.nS)
         >>> e = n4.Projection("e", cells, cells, "exc", n4.FixedProb(0.0), weight=1*u.nS, delay=1*u.ms, structure=grows, slots=20)
         >>> model = n4.Network(cells, drive, e).build(dt=0.1*u.ms, seed=0)
         >>> run = n4.simulate(model, model.init(jax.random.key(0)), 1*u.second)
