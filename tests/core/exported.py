@@ -186,8 +186,19 @@ SURROGATES = {
     "SLAYER": lambda: n4.SLAYER(),
     "Scaled": lambda: n4.Scaled(n4.Triangle()),
 }
+CURVE = {"rate": 0.1 * u.Hz, "eps": 0.7}
+STRUCTURE = {
+    "Lifecycle": lambda: n4.Lifecycle(every=10 * u.ms, max_age=50 * u.ms, division_rate=2 * u.Hz, radius=80 * u.um),
+    "GaussianGrowth": lambda: n4.GaussianGrowth(**CURVE),
+    "LinearGrowth": lambda: n4.LinearGrowth(**CURVE),
+    "SigmoidGrowth": lambda: n4.SigmoidGrowth(**CURVE),
+    "Growth": lambda: n4.Growth(n4.GaussianGrowth(**CURVE), n4.LinearGrowth(**CURVE)),
+    "Formation": lambda: n4.Formation(rate=0.01, full=20 * u.Hz, radius=100 * u.um),
+    "Pruning": lambda: n4.Pruning(below=1 * u.pA, idle=1 * u.second),
+    "StructuralPlasticity": lambda: n4.StructuralPlasticity(pruning=n4.Pruning(below=1 * u.pA)),
+}
 TABLES = (NEURONS, RENEWAL, RECEPTORS, FIXED_POINT, RULES, PLACED, MASKS, VALUES, KERNELS, STIMULI, MOVIES, PLASTICITY, LEARNING)
-TABLES += (RECORDERS, SURROGATES)
+TABLES += (RECORDERS, SURROGATES, STRUCTURE)
 
 
 def exported() -> dict[str, type]:

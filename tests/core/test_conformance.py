@@ -170,12 +170,14 @@ def arguments(made):
 DECLARED = [
     (name, field)
     for name in EXAMPLES
-    if isinstance(part(name), AbstractPart)
+    if isinstance(part(name), AbstractPart) and set(arguments(part(name))) <= set(inspect.signature(type(part(name)).__init__).parameters)
     for field, unit in field_units(part(name)).items()
     if unit != NUMBER
 ]
 # As the user writes them, for the parts that store something else than they are given.
 WRITTEN = {
+    "Pruning.idle": (u.ms, lambda x: n4.Pruning(below=1 * u.pA, idle=x), lambda made: made.idle),
+    "StructuralPlasticity.every": (u.ms, lambda x: n4.StructuralPlasticity(every=x, pruning=n4.Pruning(below=1 * u.pA)), lambda made: made.every),
     "Clamp.amplitude": (u.pA, lambda x: n4.Clamp("s", POPULATION, x), lambda s: s.amplitude),
     "Poisson.rate": (u.kHz, lambda x: n4.Poisson("s", POPULATION, "in", rate=x, weight=1 * u.pA), lambda s: s.rate),
     "Poisson.weight": (u.pA, lambda x: n4.Poisson("s", POPULATION, "in", rate=1 * u.Hz, weight=x), lambda s: s.weight.value),
