@@ -92,6 +92,7 @@ def by_steps(step, state):
     return state
 
 
+@pytest.mark.as_shipped
 @pytest.mark.parametrize(
     ("network", "backend"),
     [
