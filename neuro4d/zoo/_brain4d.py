@@ -1,4 +1,4 @@
-"""A brain in four dimensions that senses, learns and grows: the whole configuration of the seed."""
+"""A brain in four dimensions that senses, learns and grows: the whole configuration of 4D-Neural-Cognition."""
 
 from collections.abc import Sequence
 from importlib import resources

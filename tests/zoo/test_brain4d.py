@@ -1,4 +1,4 @@
-"""The full configuration of the seed, unchanged: seven senses, all rules, neuromodulators and the life cycle in one brain that grows."""
+"""The full configuration of 4D-Neural-Cognition, unchanged: seven senses, all rules, neuromodulators and the life cycle in one brain that grows."""
 
 import importlib.util
 from pathlib import Path
