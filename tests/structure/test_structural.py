@@ -197,6 +197,7 @@ def test_a_long_run_compiles_once(grown):
 
 
 @pytest.mark.full
+@pytest.mark.as_shipped
 def test_bits_do_not_depend_on_chunks_and_recorders(grown):
     model, run = grown
     same(run.state, n4.simulate(model, jr.key(1), 200 * u.ms, n4.Trace("cells", "v", every=3.7 * u.ms), chunk=133).state)
@@ -214,6 +215,7 @@ def test_a_run_goes_on_in_plain_xla(grown):
 
 
 @pytest.mark.full
+@pytest.mark.as_shipped
 def test_bits_are_those_of_single_steps_scans_and_batches(grown):
     model, run = grown
     step = jax.jit(lambda m, s: m.step(s)[0])
