@@ -40,13 +40,13 @@ COLUMNS = (
     Column("moved", "weights that moved %", ".0f"),
     Column("build_s", "build s", ".1f"),
 )
-STDP = n4.STDP(w_max=40 * u.pA, a_plus=0.0005, a_minus=0.00055)
+PAIRS = {"a_plus": 0.0005, "a_minus": 0.00055}
 RULES = {
-    "static": None,
-    "weights in the state": n4.Free(),
-    "STDP": STDP,
-    "STDP, a power law": n4.STDP(w_max=40 * u.pA, a_plus=0.0005, a_minus=0.00055, mu_plus=0.4, mu_minus=0.4),
-    "TripletSTDP": n4.TripletSTDP(w_max=40 * u.pA, a3_plus=6e-4, a2_minus=5e-4),
+    "static": lambda w_max: None,
+    "weights in the state": lambda w_max: n4.Free(),
+    "STDP": lambda w_max: n4.STDP(w_max=w_max, **PAIRS),
+    "STDP, a power law": lambda w_max: n4.STDP(w_max=w_max, mu_plus=0.4, mu_minus=0.4, **PAIRS),
+    "TripletSTDP": lambda w_max: n4.TripletSTDP(w_max=w_max, a3_plus=6e-4, a2_minus=5e-4),
 }
 
 
@@ -55,10 +55,10 @@ def balanced(rule: Any, percent: int) -> n4.Network:
     lif = n4.LIF(tau=20 * u.ms, c=250 * u.pF, v_rest=0 * u.mV, v_th=20 * u.mV, v_reset=0 * u.mV, t_ref=2 * u.ms)
     n_exc, n_inh = 100 * percent, 25 * percent
     cells = {name: n4.Population(name, n, lif, {"in": n4.ExpCurrent(tau=2 * u.ms)}, v0=n4.Uniform(0 * u.mV, 19 * u.mV)) for name, n in (("exc", n_exc), ("inh", n_inh))}
-    in_exc, in_inh, weight, delay = n_exc // 10, n_inh // 10, 20 * u.pA * (100 / percent) ** 0.5, 1.5 * u.ms
+    in_exc, in_inh, weight, delay = n_exc // 10, n_inh // 10, 20 * u.pA * (100 / percent), 1.5 * u.ms
     parts = list(cells.values())
     for name, target in cells.items():
-        learns = rule if name == "exc" else None
+        learns = rule(2 * weight) if name == "exc" else None
         size = n4.Normal(weight, 0.1 * weight, low=0 * u.pA, high=2 * weight) if name == "exc" else weight
         parts.append(n4.Projection(f"exc-{name}", cells["exc"], target, "in", n4.FixedInDegree(in_exc), weight=size, delay=delay, plasticity=learns))
         parts.append(n4.Projection(f"inh-{name}", cells["inh"], target, "in", n4.FixedInDegree(in_inh), weight=-5 * weight, delay=delay))
@@ -66,10 +66,10 @@ def balanced(rule: Any, percent: int) -> n4.Network:
     return n4.Network(*parts)
 
 
-def song(rule: Any) -> n4.Network:
+def song(learns: bool) -> n4.Network:
     """The network of the zoo, with its rule or without one."""
     made = n4.zoo.song_miller_abbott()
-    if rule is not None:
+    if learns:
         return made
     (e,) = made.projections
     return n4.Network(*made.populations, n4.Projection(e.name, e.source, e.target, e.port, e.rule, weight=e.weight, delay=e.delay))
@@ -102,7 +102,7 @@ def rows(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
     cases += [("hpc_benchmark", name, lambda plastic=plastic: n4.zoo.hpc_benchmark(given.percent / 100, plastic)) for name, plastic in (("static", False), ("power law", True))]
     small = max(given.percent // 5, 1)
     cases += [(PLAIN, name, lambda rule=RULES[name]: balanced(rule, small)) for name in ("static", "STDP", "TripletSTDP")]
-    cases += [(SONG, name, lambda rule=rule: song(rule)) for name, rule in (("static", None), ("STDP", STDP))]
+    cases += [(SONG, name, lambda name=name: song(name == "STDP")) for name in ("static", "STDP")]
     static = {}
     for network, learning, make in cases:
         if given.only and network not in given.only:
@@ -142,7 +142,10 @@ def checks(found: list[dict[str, Any]]) -> list[Check]:
     by = {row["simulator"]: row for row in found if row["network"] == "hpc_benchmark" and row["learning"] == "power law"}
     if "NEST" in by and "neuro4d" in by:
         gain = by["NEST"]["wall"] / by["neuro4d"]["wall"]
-        out.append(Check("hpc_benchmark at least 10 times as fast as NEST", gain >= 10, f"{gain:.1f} times, at {by['neuro4d']['rate']:.1f} and {by['NEST']['rate']:.1f} Hz"))
+        # NEST is measured early, while rates are still high: as if all of its cost followed them.
+        least = gain * min(by["neuro4d"]["rate"] / by["NEST"]["rate"], 1)
+        rates = f"at {by['neuro4d']['rate']:.1f} and {by['NEST']['rate']:.1f} Hz"
+        out.append(Check("hpc_benchmark at least 10 times as fast as NEST, spike for spike", least >= 10, f"{gain:.1f} times, {rates}: {least:.1f} times per spike"))
     return out
 
 
