@@ -50,7 +50,7 @@ def pytest_pyfunc_call(pyfuncitem):
     """A test marked `as_shipped` runs in a process without the flags that make compiling quicker."""
     if pyfuncitem.get_closest_marker("as_shipped") is None or os.environ.get("XLA_FLAGS") != QUICK:
         return None
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", pyfuncitem.nodeid]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-m", "", pyfuncitem.nodeid]
     done = subprocess.run(command, cwd=pyfuncitem.config.rootpath, env=os.environ | {"XLA_FLAGS": ""}, capture_output=True, text=True)
     if done.returncode:
         pytest.fail(done.stdout[-4000:] + done.stderr[-1000:], pytrace=False)
