@@ -30,7 +30,7 @@ def live(seconds: int, density: float, seed: int = 0, *, say: bool = True) -> tu
     """The last second as a run with spikes, and how many lived in each second by area; pieces of a quarter of a second share one program."""
     network = n4.zoo.brain4d(density)
     model = network.build(dt=1 * u.ms, seed=seed)
-    config = n4.io.read_config(Path(n4.zoo.__file__).parent / "data" / "brain4d.json")
+    config = n4.zoo.brain4d_config()
     who = n4.Record(lambda state, spikes: state.alive, every=50 * u.ms, name="alive")
     state, runs, numbers, begin = model.init(jr.key(seed)), [], [], time.perf_counter()
     for step in range(0, 1000 * seconds, PIECE):

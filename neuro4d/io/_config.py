@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TypeVar
 
 import brainunit as u
 import numpy as np
@@ -23,6 +24,8 @@ from neuro4d.structure import Lifecycle
 RESISTANCE = 1.0
 """mV per pA (GOhm). The configuration writes input in mV; with this resistance the same number is a current in pA."""
 
+
+S = TypeVar("S", bound=AbstractSense)
 
 SENSES: Mapping[str, type[AbstractSense]] = MappingProxyType(
     {
@@ -126,7 +129,8 @@ def sense_input(
     - `values`: shape `input_size`; bare numbers are mV as in the configuration (1 mV is 1 pA here). Sites without a neuron ignore theirs.
     - `z_layer`: which layer of the area receives it, counted from its first.
 
-    **Returns:** pA, one entry for every site that the sense reaches, 0 in the other layers: `model.step(state, {sense: result})`.
+    **Returns:** pA, one entry for every site that the sense reaches, 0 in the other layers: `model.step(state, {sense: result})`; what the
+    `feed` of an `n4.senses.Plane` gives.
 
     **Raises:** `KeyError` for an unknown sense, `ValueError` if the shape is not `input_size`, a value is not finite, or the area has
     no such layer.
@@ -136,20 +140,9 @@ def sense_input(
         >>> import neuro4d as n4
         >>> image = n4.io.sense_input(config, "vision", pixels)  # doctest: +SKIP
     """
-    chosen = lookup(config.senses, sense, "sense")
-    bare = strip(values, u.pA, f"sense '{sense}'") if isinstance(values, u.Quantity) else np.asarray(values, np.float64)
-    if bare.shape != chosen.input_size:
-        raise ValueError(f"sense '{sense}' takes values of shape {chosen.input_size} (`input_size`); got {bare.shape}.")
-    if not np.isfinite(bare).all():
-        at = tuple(int(i) for i in np.argwhere(~np.isfinite(bare))[0])
-        raise ValueError(f"sense '{sense}' takes finite values; the one at {at} is {bare[at]}.")
-    shape, _ = _reach(config, chosen)
-    layers = shape[2] if len(shape) > 2 else 1
-    if not 0 <= z_layer < layers:
-        raise ValueError(f"sense '{sense}': the area '{chosen.areal}' has layers 0 to {layers - 1}; got `z_layer={z_layer}`.")
-    currents = np.zeros((*chosen.input_size, layers))
-    currents[:, :, z_layer] = bare / RESISTANCE
-    return currents.reshape(shape)
+    lookup(config.senses, sense, "sense")
+    bare = strip(values, u.pA, f"sense '{sense}'") if isinstance(values, u.Quantity) else values
+    return _of_kind(Plane, config, sense, None).feed(bare, layer=z_layer)
 
 
 def _reach(config: BrainConfig, sense: Sense) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -163,12 +156,16 @@ def _reach(config: BrainConfig, sense: Sense) -> tuple[tuple[int, ...], tuple[in
 
 
 def _port(config: BrainConfig, name: str, population: Population) -> AbstractSense:
-    shape, origin = _reach(config, config.senses[name])
-    columns, rows = shape[:2]
+    columns, rows = config.senses[name].input_size
     kind = SENSES.get(name, Plane)
     if (kind is Taste and columns % len(Taste.qualities)) or (kind is Vestibular and (columns != len(Vestibular.organs) or rows < 2)):
         kind = Plane
-    return kind(name, population, (columns, rows), depth=shape[2:], origin=origin, gain=1 / RESISTANCE * u.pA)
+    return _of_kind(kind, config, name, population)
+
+
+def _of_kind(kind: type[S], config: BrainConfig, name: str, population: Population | None) -> S:
+    shape, origin = _reach(config, config.senses[name])
+    return kind(name, population, config.senses[name].input_size, depth=shape[2:], origin=origin, gain=1 / RESISTANCE * u.pA)
 
 
 def _lattice(config: BrainConfig, spacing: u.Quantity) -> Lattice:

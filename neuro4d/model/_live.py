@@ -13,8 +13,8 @@ from neuro4d.model._fields import ModelFields
 from neuro4d.model._layout import Span
 from neuro4d.model._learn_wide import ends, first_of_targets
 from neuro4d.model._state import EdgeState, GroupState, State, in_force
-from neuro4d.ops import ids_of, pack, unpack
-from neuro4d.structure import LifeState, Living, Wired, dividing, dying, kept_valid, normal, older, rounded, settle, varied
+from neuro4d.ops import ids_of, pack, rounded, unpack
+from neuro4d.structure import LifeState, Living, Wired, dividing, dying, kept_valid, normal, older, settle, varied
 
 At = Callable[..., tuple[Array, Array]]
 """The address of random words of an event, by what they decide."""

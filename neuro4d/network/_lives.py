@@ -1,5 +1,7 @@
 """Life cycles as a model needs them."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import brainunit as u
@@ -36,8 +38,9 @@ def make_lives(
     **Raises:** `ValueError` for an event off the grid of steps, a radius without a lattice, and parameters that cannot mutate.
     """
     by_name = {population.name: population for population in populations}
+    wire = functools.cache(lambda name: _wire(pathways[name], rules[name], by_name, spec, ports[name]))  # populations of a group share pathways
     return {
-        name: _make_life(population, population.lifecycle, by_name, spec, neurons[name], pathways, rules, ports)
+        name: _make_life(population, population.lifecycle, spec, neurons[name], {path: pathways[path] for path in rules}, wire)
         for name, population in by_name.items()
         if population.lifecycle is not None
     }
@@ -46,12 +49,10 @@ def make_lives(
 def _make_life(
     population: Population,
     rule: Lifecycle,
-    by_name: dict[str, Population],
     spec: BuildSpec,
     neuron: Any,
-    pathways: dict[str, Pathway],
-    rules: dict[str, AbstractPlasticity],
-    ports: dict[str, str],
+    plastic: dict[str, Pathway],
+    wire: Callable[[str], Wired],
 ) -> Living:
     where = f"population {population.name!r}: Lifecycle"
     units = field_units(rule)
@@ -59,8 +60,8 @@ def _make_life(
     given = {name: None if value is None else attach(value, units[name]) for name, value in numbers.items()}
     inherits = _mutable(rule, neuron, where)
     group = spec.spans[population.name].group
-    changing = {name: pathways[name] for name in rules if group in (pathways[name].source, pathways[name].target)}
-    wired = {name: _wire(path, rules[name], by_name, spec, ports[name]) for name, path in changing.items()} if rule.mutation_weights > 0 else {}
+    changing = [name for name, path in plastic.items() if group in (path.source, path.target)]
+    wired = {name: wire(name) for name in changing} if rule.mutation_weights > 0 else {}
     living = Living(
         **given,
         first_age=_first_age(rule, spec.spans[population.name].size, where),

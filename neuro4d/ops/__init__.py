@@ -16,6 +16,7 @@ from neuro4d.ops._edges import with_columns as with_columns
 from neuro4d.ops._free_delays import FreeDelays as FreeDelays
 from neuro4d.ops._order import after as after
 from neuro4d.ops._order import opaque as opaque
+from neuro4d.ops._order import rounded as rounded
 from neuro4d.ops._outcome import both_outcomes as both_outcomes
 from neuro4d.ops._pathway import Pathway as Pathway
 from neuro4d.ops._pathway import by_port as by_port

@@ -1,11 +1,11 @@
-"""What XLA must not see: the order of reads and writes in memory that is used again, and which numbers are constants."""
+"""What XLA must not see: the order of reads and writes in memory that is used again, which numbers are constants, and which are products."""
 
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int32
+from jaxtyping import Array, Float, Int32
 
 
 def after(value: Int32[Array, "..."], token: Int32[Array, ""]) -> Int32[Array, "..."]:
@@ -26,3 +26,10 @@ def opaque(tree: Any) -> Any:
     """
     arrays, rest = eqx.partition(tree, eqx.is_array)
     return eqx.combine(jax.lax.optimization_barrier(arrays), rest)
+
+
+def rounded(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """A product, with one bit less than its precision has: no compiler can make one operation of it and of the sum that it enters, whose last
+    bit would then depend on what else the program computes, and with it whether a synapse is there, or a neuron alive."""
+    kept = jnp.finfo(x.dtype)
+    return jax.lax.reduce_precision(x, exponent_bits=kept.nexp, mantissa_bits=kept.nmant - 1)

@@ -1,16 +1,16 @@
 """Delays that are partly dendritic."""
 
 import math
-from typing import Any
 
 import brainunit as u
 import equinox as eqx
 
 from neuro4d.plasticity._base import AbstractPlasticity
 from neuro4d.plasticity._numbers import number
+from neuro4d.plasticity._wrapper import AbstractWrapper
 
 
-class Dendritic(AbstractPlasticity):
+class Dendritic(AbstractWrapper):
     r"""A rule at synapses far from the soma: part of the delay, or all of it, lies between the synapse and the soma.
 
     A spike of the source is at the synapse after the axonal part, a spike of the target after the dendritic part:
@@ -54,66 +54,5 @@ class Dendritic(AbstractPlasticity):
         self.delay = None if delay is None else number(delay, u.ms, "Dendritic.delay", above=0.0)
         self.every = rule.every
 
-    @property
-    def learns(self) -> bool:  # type: ignore[override]
-        return self.rule.learns
-
-    def check(self, weight_unit, where):
-        self.rule.check(weight_unit, where)
-
-    def limits(self):
-        return self.rule.limits()
-
-    def bounds(self):
-        return self.rule.bounds()
-
-    def lasting(self):
-        return self.rule.lasting()
-
-    def passing(self):
-        return self.rule.passing()
-
-    def pre_traces(self):
-        return self.rule.pre_traces()
-
-    def pre_variables(self):
-        return self.rule.pre_variables()
-
-    def on_source(self, ms, pre):
-        return self.rule.on_source(ms, pre)
-
-    def on_arrival(self, pre):
-        return self.rule.on_arrival(pre)
-
-    def post_traces(self):
-        return self.rule.post_traces()
-
-    def draws(self):
-        return self.rule.draws()
-
-    def reads(self):
-        return self.rule.reads()
-
-    def post_variables(self, dt):
-        return self.rule.post_variables(dt)
-
     def dendritic(self):
         return math.inf if self.delay is None else self.delay
-
-    def init(self, weight):
-        return self.rule.init(weight)
-
-    def on_target(self, dt, post, target):
-        return self.rule.on_target(dt, post, target)
-
-    def on_step(self, dt: float, weight: Any, variables: Any, seen: Any) -> Any:
-        return self.rule.on_step(dt, weight, variables, seen)
-
-    def on_post(self, weight, variables, seen):
-        return self.rule.on_post(weight, variables, seen)
-
-    def on_pre(self, weight, variables, seen):
-        return self.rule.on_pre(weight, variables, seen)
-
-    def step(self, dt, weight, variables, seen):
-        return self.rule.step(dt, weight, variables, seen)

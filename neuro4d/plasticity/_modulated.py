@@ -8,11 +8,12 @@ import jax.numpy as jnp
 from neuro4d._base import NUMBER, check_name
 from neuro4d.plasticity._base import AbstractPlasticity
 from neuro4d.plasticity._numbers import number
+from neuro4d.plasticity._wrapper import AbstractWrapper
 
 FACTOR = "factor"
 
 
-class Modulated(AbstractPlasticity):
+class Modulated(AbstractWrapper):
     r"""A rule that learns faster or slower with the level $L$ of a neuromodulator at the target neuron.
 
     $$ \Delta w = f\, \Delta w_\mathrm{rule}, \qquad f = \max(1 + m\,(L - b),\, 0) $$
@@ -63,41 +64,11 @@ class Modulated(AbstractPlasticity):
         if self.baseline > 1:
             raise ValueError(f"Modulated.baseline is a level, from 0 to 1, for example `baseline=0.5`; got {baseline}.")
 
-    def check(self, weight_unit, where):
-        self.rule.check(weight_unit, where)
-
-    def limits(self):
-        return self.rule.limits()
-
-    def bounds(self):
-        return self.rule.bounds()
-
-    def pre_traces(self):
-        return self.rule.pre_traces()
-
-    def pre_variables(self):
-        return self.rule.pre_variables()
-
-    def on_source(self, ms, pre):
-        return self.rule.on_source(ms, pre)
-
-    def on_arrival(self, pre):
-        return self.rule.on_arrival(pre)
-
-    def post_traces(self):
-        return self.rule.post_traces()
-
-    def draws(self):
-        return self.rule.draws()
-
     def reads(self):
         return tuple(dict.fromkeys((*self.rule.reads(), f"{self.by}.level")))
 
     def post_variables(self, dt):
         return {**self.rule.post_variables(dt), FACTOR: 1.0}
-
-    def init(self, weight):
-        return self.rule.init(weight)
 
     def on_target(self, dt, post, target):
         above = target.after[f"{self.by}.level"] - self.baseline

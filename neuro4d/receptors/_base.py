@@ -57,9 +57,9 @@ class AbstractReceptor(AbstractPart):
     def init(self, values: dict[str, Float[Array, "n"]]) -> Any:
         """The state from an initial value for every variable."""
 
-    @abc.abstractmethod
     def early(self, state: Any, constants: Any, arrivals: Float[Array, "n"]) -> Any:
-        """The state after arrivals at the beginning of the step (delay 0)."""
+        """The state after arrivals at the beginning of the step (delay 0), for those that `takes_early`."""
+        raise TypeError(f"{type(self).__name__} has no state that could receive arrivals at the beginning of a step.")
 
     @abc.abstractmethod
     def step(self, constants: Any, state: Any, arrivals: Float[Array, "n"] | None) -> tuple[Any, Drive]:

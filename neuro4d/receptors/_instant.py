@@ -41,9 +41,6 @@ class Delta(AbstractReceptor):
         del values
         return ()
 
-    def early(self, state, constants, arrivals):
-        raise TypeError("Delta has no state that could receive arrivals at the beginning of a step.")
-
     def step(self, constants, state, arrivals):
         return (), Drive(jump=arrivals)
 
@@ -102,9 +99,6 @@ class PromptCurrent(AbstractReceptor):
     def init(self, values):
         del values
         return ()
-
-    def early(self, state, constants, arrivals):
-        raise TypeError("PromptCurrent has no state that could receive arrivals at the beginning of a step.")
 
     def step(self, constants, state, arrivals):
         return (), Drive(i=arrivals)

@@ -41,8 +41,5 @@ class Modulator(AbstractReceptor):
     def init(self, values):
         return ModulatorState(values["level"])
 
-    def early(self, state, constants, arrivals):
-        raise TypeError("Modulator takes no arrivals at the beginning of a step.")
-
     def step(self, constants, state, arrivals):
         return ModulatorState(jnp.zeros_like(state.level) if arrivals is None else arrivals), Drive()

@@ -108,9 +108,6 @@ class Neuromodulator(AbstractReceptor):
     def init(self, values):
         return NeuromodulatorState(values["level"])
 
-    def early(self, state, constants, arrivals):
-        raise TypeError("Neuromodulator takes no arrivals at the beginning of a step.")
-
     def step(self, constants, state, arrivals):
         level = constants.baseline + (state.level - constants.baseline) * constants.kept
         level = level if arrivals is None else jnp.clip(level + arrivals, 0, 1)

@@ -12,7 +12,7 @@ from neuro4d.model import Model, State, periods, set_value
 from neuro4d.recorders import AbstractRecorder, Spikes
 from neuro4d.results import Run
 from neuro4d.simulate._check import check_run, check_series, fit_recorders, is_keys, raise_fault, renamed
-from neuro4d.simulate._loop import Loop, Options, Probes, chunk_length, cut, records, run_chunks
+from neuro4d.simulate._loop import Loop, Options, Probes, chunk_length, cut, learns, records, run_chunks
 from neuro4d.simulate._memory import check_memory
 from neuro4d.simulate._scan import run_lanes
 
@@ -66,7 +66,7 @@ def batch(
     shared_by_all = not jax.tree.leaves(first)  # probes without arrays are the same for all models
     probes = [first, *(first if shared_by_all else fit_recorders(each, record, n_steps) for each in models[1:])]
     given = check_series(models[0], inputs, before + n_steps)
-    length = chunk_length(chunk, models[0].n_neurons * lanes, probes[0], n_steps, False, given)
+    length = chunk_length(chunk, models[0].n_neurons * lanes, probes[0], n_steps, False, given, learns(models[0]))
     check_memory(state, probes[0], n_steps, length, lanes)
     options, dt, compile_s, completed = Options(length, progress), models[0].dt_ms, 0.0, True
     if before:

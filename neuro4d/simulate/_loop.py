@@ -12,12 +12,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from neuro4d._base import check_count
-from neuro4d.model import State
+from neuro4d.model import Model, State
 from neuro4d.recorders import AbstractProbe, Chunk
 from neuro4d.simulate._progress import Progress
 
 CHUNK = 1000
 """Steps between two visits of the host, unless the network is small."""
+
+LEARNING_CHUNK = 2500
+"""The same where synapses learn: the end of a chunk is a look at all of them."""
 
 LONG_CHUNK = 10_000
 """The same for networks whose thousand steps would be over in milliseconds."""
@@ -49,15 +52,23 @@ class Loop(NamedTuple):
     completed: bool
 
 
-def chunk_length(chunk: int | None, n_neurons: int, probes: Probes, n_steps: int, watched: bool, inputs: dict[str, np.ndarray]) -> int:
-    """Steps of a chunk: as asked for, else long where neurons are few, nobody watches and neither recorders nor values from outside need much
-    room for it."""
+def chunk_length(
+    chunk: int | None, n_neurons: int, probes: Probes, n_steps: int, watched: bool, inputs: dict[str, np.ndarray], learns: bool = False
+) -> int:
+    """Steps of a chunk: as asked for, else longer where neurons are few or synapses learn, nobody watches, and neither recorders nor values from
+    outside need much room for it."""
     if chunk is not None:
         return check_count(chunk, "chunk")
-    room = sum(probe.bytes(n_steps, LONG_CHUNK)[0] for probe in probes.values())
-    room += LONG_CHUNK * sum(values[:1].nbytes for values in inputs.values())
-    small = n_neurons <= LONG_CHUNK_NEURONS and room <= LONG_CHUNK_BYTES
-    return LONG_CHUNK if small and not watched else CHUNK
+    for length in (LONG_CHUNK,) * (n_neurons <= LONG_CHUNK_NEURONS) + (LEARNING_CHUNK,) * learns:
+        room = sum(probe.bytes(n_steps, length)[0] for probe in probes.values()) + length * sum(values[:1].nbytes for values in inputs.values())
+        if room <= LONG_CHUNK_BYTES and not watched:
+            return length
+    return CHUNK
+
+
+def learns(model: Model) -> bool:
+    """Whether steps change synapses."""
+    return any(rule.learns for rule in model.plasticity.values())
 
 
 def run_chunks(

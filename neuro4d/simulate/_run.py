@@ -16,7 +16,7 @@ from neuro4d.simulate._check import (
     raise_fault,
     renamed,
 )
-from neuro4d.simulate._loop import Options, Probes, chunk_length, cut, own_copy, records, run_chunks
+from neuro4d.simulate._loop import Options, Probes, chunk_length, cut, learns, own_copy, records, run_chunks
 from neuro4d.simulate._memory import check_memory
 from neuro4d.simulate._scan import run_chunk
 
@@ -51,7 +51,7 @@ def simulate(
     - `discard`: a time to be simulated first, of which nothing is recorded: the `Run` begins after it. [time]
     - `inputs`: values for `Input` ports: a scalar, or an array with one entry per step, those of `discard` included, on its first axis.
     - `progress`: a bar; by default where a person can see it. `log_every`: wall time between log lines. [time]
-    - `chunk`: steps between two visits of the host; by default 1,000, or 10,000 for a small network without `on_chunk` and `between`.
+    - `chunk`: steps between two visits of the host; by default 1,000; without `on_chunk` and `between` 2,500 where synapses learn, and 10,000 for a small network.
     - `on_chunk`: called as `on_chunk(state, steps_done)` after every chunk. Copy what you keep.
     - `between`: called as `between(model, state, steps_done)` between two chunks; gives the model and the state to go on with, of the same
       structure. Other numbers cost nothing, other shapes a compilation; `run.model` is the last. No hook hears of discarded steps.
@@ -75,7 +75,7 @@ def simulate(
     n_steps, before = check_run(model, start, duration, discard=discard)
     probes = fit_recorders(model, record, n_steps)
     given = check_series(model, inputs, before + n_steps)
-    length = chunk_length(chunk, model.n_neurons, probes, n_steps, on_chunk is not None or between is not None, given)
+    length = chunk_length(chunk, model.n_neurons, probes, n_steps, on_chunk is not None or between is not None, given, learns(model))
     check_memory(start, probes, n_steps, length, 1)
     run = _run(_Runner(model, probes, length, n_steps, on_chunk, between), start, before, given, Options(length, progress, log_every))
     if throw:

@@ -12,7 +12,6 @@ from neuro4d.structure._growth import Growth as Growth
 from neuro4d.structure._inherit import kept_valid as kept_valid
 from neuro4d.structure._inherit import normal as normal
 from neuro4d.structure._inherit import quantiles as quantiles
-from neuro4d.structure._inherit import rounded as rounded
 from neuro4d.structure._inherit import varied as varied
 from neuro4d.structure._life_state import LifeState as LifeState
 from neuro4d.structure._lifecycle import Lifecycle as Lifecycle

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int32, UInt32
 
 from neuro4d._base import NUMBER, AbstractPart, check_count, quantity
-from neuro4d.structure._growth import settled
+from neuro4d.ops import rounded
 from neuro4d.structure._pruning import one_number
 
 KERNELS = ("uniform", "inverse", "exponential")
@@ -90,6 +90,6 @@ class Formation(AbstractPart):
 
         Of $M$ proposals among $N$ candidates each names a pair with $1/N$, so that $1 - (1 - q/N)^M = p$.
         """
-        p = settled(product * self.rate * share)
+        p = rounded(product * self.rate * share)
         q = candidates.astype(p.dtype) * -jnp.expm1(jnp.log1p(-p) / self.proposals)
         return jnp.where(product >= self.threshold, q, 0)

@@ -1,25 +1,15 @@
 """Synaptic elements: how many ends of synapses a neuron offers, by its calcium."""
 
 import brainunit as u
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt32
 
 from neuro4d._base import NUMBER, AbstractPart, quantity
+from neuro4d.ops import rounded
 from neuro4d.structure._curves import AbstractGrowthCurve
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
-
-
-def settled(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """A product, rounded to one bit less than its precision has.
-
-    A compiler may round a product and a sum together or one after the other, as it happens to fuse them. What decides whether a synapse is
-    there must not depend on that: such products are rounded in a way that no compiler can leave out.
-    """
-    kept = jnp.finfo(x.dtype)
-    return jax.lax.reduce_precision(x, exponent_bits=kept.nexp, mantissa_bits=kept.nmant - 1)
 
 
 class Growth(AbstractPart):
@@ -81,7 +71,7 @@ class Growth(AbstractPart):
 
     def _along(self, calcium: Array, per_ms: Array, ms: Array) -> Array:
         left = -ms / self.tau
-        return settled(calcium * jnp.exp(left)) + settled(per_ms * (self.beta * self.tau * -jnp.expm1(left)))
+        return rounded(calcium * jnp.exp(left)) + rounded(per_ms * (self.beta * self.tau * -jnp.expm1(left)))
 
     def elements_after(
         self, curve: AbstractGrowthCurve, elements: Float[Array, " n"], calcium: Float[Array, " n"], spikes: UInt32[Array, " n"], ms: float
@@ -91,8 +81,8 @@ class Growth(AbstractPart):
         dtype = calcium.dtype
         when, weight = (jnp.asarray(ms / 2 * x, dtype)[:, None] for x in (1 + _NODES, _WEIGHTS))
         there = self._along(calcium, spikes.astype(dtype) / jnp.asarray(ms, dtype), when)
-        return jnp.maximum(elements + jnp.sum(settled(curve.speed(there) * weight), axis=0), 0)
+        return jnp.maximum(elements + jnp.sum(rounded(curve.speed(there) * weight), axis=0), 0)
 
     def lost(self, vacant: Float[Array, " n"]) -> Float[Array, " n"]:
         """How much of the elements that stayed vacant is lost at an event."""
-        return settled(vacant * self.loss)
+        return rounded(vacant * self.loss)

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int32, UInt32
 
+from neuro4d.ops import rounded
+
 Range = tuple[str, float | None, float | None, bool]
 """A parameter, and the values that it may have: at least (or more than, where the last entry says so), at most."""
 
@@ -38,13 +40,6 @@ def normal(word: UInt32[Array, " n"], table: Int32[Array, " cells"], dtype: Any)
     low = table[cell]
     z = low + (((table[cell + 1] - low) * ((mantissa >> 11) & 0xFFF).astype(jnp.int32)) >> 12)
     return jnp.where(upper, -z, z).astype(dtype) * np.dtype(dtype).type(2.0**-_BITS)
-
-
-def rounded(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """A product, with one bit less: no compiler can make one operation of it and of the sum that it enters, whose last bit would then depend
-    on what else the program computes."""
-    info = jnp.finfo(x.dtype)
-    return jax.lax.reduce_precision(x, info.nexp, info.nmant - 1)
 
 
 def varied(value: Float[Array, " n"], normal: Float[Array, " n"], sigma: Float[Array, ""]) -> Float[Array, " n"]:

@@ -1,6 +1,7 @@
 """L9: published networks, each with its source and its reference numbers."""
 
 from neuro4d.zoo._brain4d import brain4d as brain4d
+from neuro4d.zoo._brain4d import brain4d_config as brain4d_config
 from neuro4d.zoo._brain4d import brain4d_world as brain4d_world
 from neuro4d.zoo._brunel import brunel as brunel
 from neuro4d.zoo._brunel_hakim import brunel_hakim as brunel_hakim

@@ -58,7 +58,7 @@ def brain4d(density: float = 0.05, probability: float = 0.02, *, senses: Sequenc
         >>> [population.name for population in net.populations]
         ['Gustatory_like', 'Olfactory_like']
     """
-    config = _chosen(_config(), senses)
+    config = _chosen(brain4d_config(), senses)
     last = 0.9 / config.cell_lifecycle.health_decay_per_step
     network = load_config(
         config,
@@ -96,7 +96,15 @@ def brain4d_world(network: Network, step: int, steps: int = 250) -> dict[str, Fl
     return {name: np.concatenate([_sensed(sense, frame) for frame in frames]) for name, sense in senses_of(network).items()}
 
 
-def _config() -> BrainConfig:
+def brain4d_config() -> BrainConfig:
+    """The configuration of `brain4d`, as it was read: for `n4.io.release`, and for `n4.load_config` with other numbers.
+
+    !!! Example
+
+        >>> import neuro4d as n4
+        >>> n4.zoo.brain4d_config().plasticity.learning_rate
+        0.001
+    """
     with resources.as_file(resources.files("neuro4d.zoo") / "data" / "brain4d.json") as path:
         return read_config(path)
 

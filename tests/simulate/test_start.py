@@ -11,7 +11,7 @@ import pytest
 from core.networks import ring, same, same_spikes
 
 import neuro4d as n4
-from neuro4d.simulate._loop import CHUNK, LONG_CHUNK, chunk_length
+from neuro4d.simulate._loop import CHUNK, LEARNING_CHUNK, LONG_CHUNK, chunk_length
 
 RING = ring()
 KEY = jr.key(0)
@@ -163,3 +163,9 @@ def test_values_from_outside_make_chunks_short():
     narrow, wide = ({"eye": np.zeros((5, n), np.float32)} for n in (100, 9000))
     assert chunk_length(None, 100, {}, 5, False, narrow) == LONG_CHUNK > chunk_length(None, 100, {}, 5, False, wide) == CHUNK
     assert chunk_length(7, 100, {}, 5, False, wide) == 7
+
+
+def test_chunks_are_longer_where_synapses_learn():
+    """The end of a chunk is a look at all of them; whoever watches is told as often as ever."""
+    assert CHUNK < chunk_length(None, 10**6, {}, 5000, False, {}, True) == LEARNING_CHUNK < chunk_length(None, 10, {}, 5000, False, {}, True) == LONG_CHUNK
+    assert chunk_length(None, 10**6, {}, 5000, True, {}, True) == CHUNK

@@ -306,20 +306,12 @@ void learn_enter(const Delivery& x, const Learning& l, int64_t block, int32_t st
 
 template <class Rule>
 void learn_hear(const Delivery& x, const Learning& l, int32_t step) {
-  const uint32_t clock = l.first_step + static_cast<uint32_t>(step - 1);
-  for (int64_t d = 0; d < x.n_delays; ++d) {
-    const int64_t slot = (clock - static_cast<uint32_t>(x.delays[d])) & static_cast<uint32_t>(x.depth - 1);
-    for (int64_t i = 0; i < x.count[slot]; ++i) {
-      const int64_t source = x.ids[slot * x.n_ids + i];
-      if (static_cast<uint64_t>(source) >= static_cast<uint64_t>(x.n_source)) continue;
-      const int64_t at = d * x.n_source + source;
-      const F steps = splat(static_cast<float>(step - l.in_call(l.heard[at])));
-      for (int64_t k = 0; k < Traces<Rule>::kPre; ++k) {
-        l.pre[k][at] = l.of_pre[k].nearest ? 1.0f : first(splat(l.pre[k][at]) * fading_f32(steps * splat(-l.of_pre[k].rate))) + 1.0f;
-      }
-      l.heard[at] = clock;
+  each_heard(x, l, step, [&](int64_t at) {
+    const F steps = splat(static_cast<float>(step - l.in_call(l.heard[at])));
+    for (int64_t k = 0; k < Traces<Rule>::kPre; ++k) {
+      l.pre[k][at] = l.of_pre[k].nearest ? 1.0f : first(splat(l.pre[k][at]) * fading_f32(steps * splat(-l.of_pre[k].rate))) + 1.0f;
     }
-  }
+  });
 }
 
 template <class Rule, int kWanted>

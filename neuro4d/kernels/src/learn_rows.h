@@ -167,5 +167,20 @@ inline Failure each_arrival(const Delivery& x, const Learning& l, int64_t block,
   return failure;
 }
 
+// Calls visit(at) for the pairs of delay and source whose spikes arrive in a step, with their place in tables, and notes that they did.
+template <typename Visit>
+inline void each_heard(const Delivery& x, const Learning& l, int32_t step, const Visit& visit) {
+  const uint32_t clock = l.first_step + static_cast<uint32_t>(step - 1);
+  for (int64_t d = 0; d < x.n_delays; ++d) {
+    const int64_t slot = (clock - static_cast<uint32_t>(x.delays[d])) & static_cast<uint32_t>(x.depth - 1);
+    for (int64_t i = 0; i < x.count[slot]; ++i) {
+      const int64_t source = x.ids[slot * x.n_ids + i];
+      if (static_cast<uint64_t>(source) >= static_cast<uint64_t>(x.n_source)) continue;
+      visit(d * x.n_source + source);
+      l.heard[d * x.n_source + source] = clock;
+    }
+  }
+}
+
 }  // namespace N4_ISA
 }  // namespace neuro4d

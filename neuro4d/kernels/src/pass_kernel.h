@@ -69,20 +69,12 @@ inline void pass_spikes(const Delivery&, const Learning&, int64_t, int32_t, cons
 
 template <class Rule>
 void pass_hear(const Delivery& x, const Learning& l, int32_t step) {
-  const uint32_t clock = l.first_step + static_cast<uint32_t>(step - 1);
-  for (int64_t d = 0; d < x.n_delays; ++d) {
-    const int64_t slot = (clock - static_cast<uint32_t>(x.delays[d])) & static_cast<uint32_t>(x.depth - 1);
-    for (int64_t i = 0; i < x.count[slot]; ++i) {
-      const int64_t source = x.ids[slot * x.n_ids + i];
-      if (static_cast<uint64_t>(source) >= static_cast<uint64_t>(x.n_source)) continue;
-      const int64_t at = d * x.n_source + source;
-      float held[kHeld];
-      rested<Rule>(l, at, step, held);
-      Rule::arrive(l.params, held);
-      for (int64_t k = 0; k < kHeld; ++k) l.pre[k][at] = held[k];
-      l.heard[at] = clock;
-    }
-  }
+  each_heard(x, l, step, [&](int64_t at) {
+    float held[kHeld];
+    rested<Rule>(l, at, step, held);
+    Rule::arrive(l.params, held);
+    for (int64_t k = 0; k < kHeld; ++k) l.pre[k][at] = held[k];
+  });
 }
 
 template <class Rule>
