@@ -32,8 +32,11 @@ from neuro4d._base._machine import cores as cores
 from neuro4d._base._machine import n_cores as n_cores
 from neuro4d._base._machine import peak_resident_gb as peak_resident_gb
 from neuro4d._base._memory import MemoryBudgetError as MemoryBudgetError
+from neuro4d._base._memory import array_bytes as array_bytes
 from neuro4d._base._memory import available_bytes as available_bytes
 from neuro4d._base._memory import bytes_text as bytes_text
+from neuro4d._base._memory import check_budget as check_budget
+from neuro4d._base._memory import check_fits_memory as check_fits_memory
 from neuro4d._base._part import AbstractPart as AbstractPart
 from neuro4d._base._part import check_fits as check_fits
 from neuro4d._base._part import check_quantity as check_quantity
