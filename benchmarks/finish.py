@@ -6,8 +6,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from neuro4d._base import machine, now, versions
 from neuro4d.bench import Outcome, Report
-from neuro4d.bench._machine import machine, now, versions
 
 ROOT = Path(__file__).resolve().parents[1]
 Sizes = Mapping[str, tuple[int, int]]

@@ -9,6 +9,7 @@ from neuro4d import io as io
 from neuro4d import senses as senses
 from neuro4d import zoo as zoo
 from neuro4d._base import Constant as Constant
+from neuro4d._base import CorruptFileError as CorruptFileError
 from neuro4d._base import Drive as Drive
 from neuro4d._base import Fault as Fault
 from neuro4d._base import LogNormal as LogNormal

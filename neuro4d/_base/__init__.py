@@ -6,6 +6,7 @@ from neuro4d._base._devices import alike as alike
 from neuro4d._base._devices import explicit_axes as explicit_axes
 from neuro4d._base._devices import placed_by_compiler as placed_by_compiler
 from neuro4d._base._drive import Drive as Drive
+from neuro4d._base._errors import CorruptFileError as CorruptFileError
 from neuro4d._base._errors import UnitError as UnitError
 from neuro4d._base._errors import UnknownNameError as UnknownNameError
 from neuro4d._base._errors import check_count as check_count
@@ -38,12 +39,16 @@ from neuro4d._base._memory import bytes_text as bytes_text
 from neuro4d._base._memory import check_budget as check_budget
 from neuro4d._base._memory import check_fits_memory as check_fits_memory
 from neuro4d._base._part import AbstractPart as AbstractPart
+from neuro4d._base._part import arguments_of as arguments_of
 from neuro4d._base._part import check_fits as check_fits
 from neuro4d._base._part import check_quantity as check_quantity
 from neuro4d._base._part import check_range as check_range
 from neuro4d._base._part import field_ranges as field_ranges
 from neuro4d._base._part import field_units as field_units
 from neuro4d._base._part import quantity as quantity
+from neuro4d._base._provenance import machine as machine
+from neuro4d._base._provenance import now as now
+from neuro4d._base._provenance import versions as versions
 from neuro4d._base._random import Address as Address
 from neuro4d._base._random import address as address
 from neuro4d._base._random import bounded as bounded

@@ -8,6 +8,10 @@ class UnitError(TypeError):
     """A number without a unit, or with a unit of another dimension."""
 
 
+class CorruptFileError(ValueError):
+    """A file that is damaged, cut off, or not what its name and its head say. The message names the path."""
+
+
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """` Did you mean 'x'?` for the nearest choice, or the list of choices when nothing is near."""
     names = sorted(str(choice) for choice in choices)

@@ -5,10 +5,9 @@ from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
-from neuro4d._base import lookup
+from neuro4d._base import lookup, machine, now, versions
 from neuro4d.bench._compare import compare
 from neuro4d.bench._ladder import ladder
-from neuro4d.bench._machine import machine, now, versions
 from neuro4d.bench._models import models
 from neuro4d.bench._peers import find_python
 from neuro4d.bench._processes import accelerator

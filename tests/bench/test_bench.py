@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from neuro4d._base import cores, machine, now, versions
 from neuro4d.bench import (
     BENCHMARKS,
     PEERS,
@@ -28,7 +29,6 @@ from neuro4d.bench import (
     thread_numbers,
 )
 from neuro4d.bench._compare import Timing, cases
-from neuro4d.bench._machine import cores, machine, now, versions
 from neuro4d.bench._measure import _bits_between
 from neuro4d.bench._processes import last_line, measure
 from neuro4d.bench._rungs import Problem, dense_numpy, plain_python, scan_dense, scan_sparse

@@ -8,7 +8,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from neuro4d._base import cores
+from neuro4d._base._machine import cores
 
 PACKAGES = ("jax", "jaxlib", "numpy", "brainunit", "equinox")
 
