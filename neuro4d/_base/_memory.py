@@ -33,7 +33,7 @@ def array_bytes(path: object, shape: Sequence[int], dtype: Any) -> int:
     if any(isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0 for n in shape):
         raise ValueError(f"array {path!s:.200}: a shape is made of whole numbers from 0 on, for example (1000, 3); got {tuple(shape)!r:.100}.")
     try:
-        kind = np.dtype(dtype)
+        kind = np.dtype("object" if dtype is None else dtype)  # None would mean float64
     except (TypeError, ValueError, SyntaxError) as error:
         raise ValueError(f"array {path!s:.200}: no such type of numbers: {dtype!r:.60}. For example 'float32'.") from error
     if kind.kind not in "biufc" and kind.name != "bfloat16":
@@ -67,8 +67,10 @@ def check_fits_memory(
         >>> check_fits_memory([("populations/cells/v", (1000,), "float32", "mV")])
         4000
     """
-    sizes = [(array_bytes(path, shape, dtype), str(path)) for path, shape, dtype, *_ in rows]
-    return check_budget({path: int(size * copies) for size, path in sizes}, f"{what} holds arrays of", "read", advice or READ_LESS, limit)
+    shares: dict[str, int] = {}
+    for path, shape, dtype, *_ in rows:
+        shares[str(path)] = shares.get(str(path), 0) + int(array_bytes(path, shape, dtype) * copies)
+    return check_budget(shares, f"{what} holds arrays of", "read", advice or READ_LESS, limit)
 
 
 READ_LESS = "Read a part of it, or read it on a machine with more memory."
