@@ -6,7 +6,7 @@ import numpy as np
 
 from neuro4d._base import check_count, lookup
 from neuro4d.plot import _canvas
-from neuro4d.plot._samples import living
+from neuro4d.plot._samples import living, sampled
 from neuro4d.recorders import stamps
 from neuro4d.results import Run
 
@@ -16,7 +16,7 @@ _ROWS = 600
 _BORN, _DIED = "#4d8b5b", "#c4583f"
 
 
-def lifetimes(run: Run, pop: str, record: str = "alive", *, sites: Any = None, moments: int = 5) -> "np.ndarray":
+def lifetimes(run: Run, pop: str, record: str = "alive", *, identities: str | None = None, sites: Any = None, moments: int = 5) -> "np.ndarray":
     """Growth and death of a population: how many were alive, with births and deaths; who they were; and where on the lattice.
 
     The band shows a neuron per row, dark while it lives, the earliest born at the bottom. Maps show the number of living neurons over x and y at
@@ -27,6 +27,8 @@ def lifetimes(run: Run, pop: str, record: str = "alive", *, sites: Any = None, m
     - `run`: a run that recorded who is alive: `n4.Record(lambda state, spikes: state.alive, every=10*u.ms, name="alive")`.
     - `pop`: a population that was made with `alive=`.
     - `record`: the name of the record.
+    - `identities`: the name of a record of who each neuron is, at the same steps, where a child may take the place of its parent at once: without it a neuron is
+      its place, and nobody seems to have died. `n4.Record(lambda state, spikes: {"cells": state.life["cells"].identity}, every=10*u.ms, name="who")`.
     - `sites`: where the neurons are, whole numbers `(n, axes)`, or `(samples, n, axes)` where a slot gets another place with its next neuron; by
       default their coordinates in the model, if they have any.
     - `moments`: how many maps.
@@ -34,7 +36,7 @@ def lifetimes(run: Run, pop: str, record: str = "alive", *, sites: Any = None, m
     **Returns:** the axes, an array of shape `(2 + maps,)`: numbers, neurons, maps.
 
     **Raises:** `ImportError` without matplotlib; `KeyError` for an unknown population, record or entry; `ValueError` for a record without samples
-    or of another number of neurons, and for sites of another shape or below 0.
+    or of another number of neurons, for identities at other steps, and for sites of another shape or below 0.
 
     !!! Example
 
@@ -60,8 +62,9 @@ def lifetimes(run: Run, pop: str, record: str = "alive", *, sites: Any = None, m
         grid = figure.add_gridspec(3 if len(shown) else 2, max(1, len(shown)), height_ratios=[1.6, 2.4, 2.0][: 3 if len(shown) else 2])
         top = figure.add_subplot(grid[0, :])
         below = figure.add_subplot(grid[1, :], sharex=top)
-        _numbers(top, times / scale, rows)
-        _neurons(below, times / scale, rows)
+        lives = rows if identities is None else _by_identity(run, identities, pop, steps, rows)
+        _numbers(top, times / scale, lives)
+        _neurons(below, times / scale, lives)
         top.tick_params(labelbottom=False)
         top.set_title(pop, loc="left", pad=4)
         below.set_xlabel(f"time ({unit})")
@@ -83,6 +86,21 @@ def _places(sites: Any, shape: tuple[int, int]) -> np.ndarray | None:
             f"got shape {known.shape} of {known.dtype}."
         )
     return np.broadcast_to(known, (*shape, known.shape[-1]))
+
+
+def _by_identity(run: Run, record: str, pop: str, steps: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Who lives as a column for each neuron that was ever seen alive, `(samples, neurons)`, instead of one for each place."""
+    at, who = sampled(run, record, pop, f'n4.Record(lambda state, spikes: {{{pop!r}: state.life[{pop!r}].identity}}, every=10*u.ms, name={record!r})')
+    if who.shape != rows.shape or who.dtype.kind not in "iu" or not np.array_equal(at, steps):
+        raise ValueError(
+            f"record {record!r} should hold a whole number for each of the {rows.shape[1]} neurons of {pop!r} at the {len(steps)} steps at which those "
+            f"alive were recorded; got shape {who.shape} of {who.dtype}. Record both with the same `every=`."
+        )
+    sample, place = np.nonzero(rows)
+    known, neuron = np.unique(who[sample, place], return_inverse=True)
+    lives = np.zeros((len(rows), len(known)), bool)
+    lives[sample, neuron] = True
+    return lives
 
 
 def _numbers(ax: Any, x: np.ndarray, rows: np.ndarray) -> None:

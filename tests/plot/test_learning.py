@@ -176,6 +176,23 @@ def test_lives_are_counted_shown_and_placed():
     numbers.figure.canvas.draw()
 
 
+def test_a_child_at_the_place_of_its_parent_is_another_neuron():
+    """The first three places have their next neuron at sample 20."""
+    run, alive = living()
+    alive[19:21, :3] = True
+    who = np.tile(np.arange(alive.shape[1]), (len(alive), 1))
+    who[20:, :3] += 100
+    run.records["who"] = SampleRecord("who", run.records["alive"].steps, {"cells": who})
+    numbers, neurons, *_ = plot.lifetimes(run, "cells", identities="who")
+    heights = np.array([bar.get_height() for bar in numbers.patches])
+    assert heights[heights > 0].sum() == (alive[1:] & ~alive[:-1]).sum() + 3 and -heights[heights < 0].sum() == (alive[:-1] & ~alive[1:]).sum() + 3
+    shown = np.asarray(neurons.images[0].get_array())
+    assert len(shown) == alive.any(axis=0).sum() + 3 and shown.sum() == alive.sum()
+    run.records["who"] = SampleRecord("who", run.records["alive"].steps + 1, {"cells": who})
+    with pytest.raises(ValueError, match="same `every=`"):
+        plot.lifetimes(run, "cells", identities="who")
+
+
 def test_slots_may_move():
     """Neurons without coordinates, with places given for every sample."""
     run, alive = living(shape=None)
