@@ -17,6 +17,7 @@ from neuro4d._base import Normal as Normal
 from neuro4d._base import Uniform as Uniform
 from neuro4d._base import UnitError as UnitError
 from neuro4d._base import UnknownNameError as UnknownNameError
+from neuro4d._base import UnsafeFileError as UnsafeFileError
 from neuro4d._base import quantity as quantity
 from neuro4d.connect import AllToAll as AllToAll
 from neuro4d.connect import BallMask as BallMask

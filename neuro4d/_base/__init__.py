@@ -9,6 +9,7 @@ from neuro4d._base._drive import Drive as Drive
 from neuro4d._base._errors import CorruptFileError as CorruptFileError
 from neuro4d._base._errors import UnitError as UnitError
 from neuro4d._base._errors import UnknownNameError as UnknownNameError
+from neuro4d._base._errors import UnsafeFileError as UnsafeFileError
 from neuro4d._base._errors import check_count as check_count
 from neuro4d._base._errors import check_name as check_name
 from neuro4d._base._errors import did_you_mean as did_you_mean

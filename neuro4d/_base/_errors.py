@@ -12,6 +12,10 @@ class CorruptFileError(ValueError):
     """A file that is damaged, cut off, or not what its name and its head say. The message names the path."""
 
 
+class UnsafeFileError(ValueError):
+    """A file that asks for more than to be read: it names other files, holds objects, or declares absurd sizes. The message names the place."""
+
+
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """` Did you mean 'x'?` for the nearest choice, or the list of choices when nothing is near."""
     names = sorted(str(choice) for choice in choices)

@@ -7,3 +7,4 @@ from neuro4d.io._config_file import read_config as read_config
 from neuro4d.io._config_parts import release as release
 from neuro4d.io._config_schema import BrainConfig as BrainConfig
 from neuro4d.io._spike_file import open_hdf5 as open_hdf5
+from neuro4d.io.hdf5 import open_untrusted as open_untrusted

@@ -6,6 +6,7 @@ import sys
 import wave
 
 import brainunit as u
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given
@@ -268,19 +269,9 @@ def test_shd_spikes_that_are_late():
         d.load_shd("shd.h5", bins=2, duration=1 * u.second)
 
 
-def test_without_h5py(tmp_path, monkeypatch):
-    (tmp_path / "x.h5").write_bytes(b"")
-    monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(ImportError, match="pip install h5py"):
-        n4.io.open_hdf5(tmp_path / "x.h5")
+def test_shd_as_hdf5(tmp_path):
     with pytest.raises(FileNotFoundError, match="Nothing is downloaded"):
         n4.io.open_hdf5(tmp_path / "no.h5")
-
-
-@pytest.mark.skipif(importlib.util.find_spec("h5py") is None, reason="h5py is not installed")
-def test_shd_as_hdf5(tmp_path):
-    import h5py
-
     content = shd_file()
     with h5py.File(tmp_path / "shd.h5", "w") as file:
         for name, kind in (("times", np.float16), ("units", np.uint16)):
