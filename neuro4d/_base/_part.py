@@ -3,9 +3,10 @@
 import dataclasses
 import inspect
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
+import jax
 import numpy as np
 
 from neuro4d._base._errors import did_you_mean, first_bad
@@ -101,8 +102,12 @@ def quantity(unit, *, low=None, high=None, open_low=False, optional=False, defau
 class AbstractPart(eqx.Module):
     """Base of everything that a network is made of: neurons, receptors, rules, stimuli, recorders."""
 
+    _by_hand: ClassVar[bool] = False  # whether the constructor is written by hand, so that fields do not say what it was given
+
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
+        if "__init__" in cls.__dict__:
+            cls._by_hand = True
         for name, field in cls.__dict__.items():
             if isinstance(field, dataclasses.Field):
                 converter = field.metadata.get("converter")
@@ -115,7 +120,25 @@ class AbstractPart(eqx.Module):
         for name in fields:
             if name not in known:
                 raise TypeError(f"{cls.__name__} has no argument {name!r}.{did_you_mean(name, known)}")
-        return super().__new__(cls)
+        made = super().__new__(cls)
+        if cls._by_hand:
+            object.__setattr__(made, "_given", (args, fields))
+        return made
+
+
+def arguments_of(part: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """What a constructor has to be given to make a part again: by position, and by name.
+
+    A constructor that is made from the fields is given these, with their units. Of one that is written by hand the part remembers what it was given;
+    a part that JAX has put together anew has forgotten it, and then the fields have to do.
+    """
+    given = part.__dict__.get("_given")
+    if given is not None:
+        return given[0], dict(given[1])
+    units = field_units(part)
+    known = inspect.signature(type(part).__init__).parameters
+    found = {f.name: getattr(part, f.name) for f in dataclasses.fields(part) if f.name in known}
+    return (), {name: attach(np.asarray(x), units[name]) if isinstance(x, np.ndarray | jax.Array) and name in units else x for name, x in found.items()}
 
 
 def field_ranges(part: Any) -> tuple[tuple[str, float | None, float | None, bool], ...]:

@@ -7,14 +7,14 @@ import numpy as np
 from brainunit import um
 from jaxtyping import Float
 
-from neuro4d._base import quantity
+from neuro4d._base import AbstractPart, quantity
 from neuro4d.connect._masks import AbstractMask
 from neuro4d.connect._pairs import NearPairs
 from neuro4d.connect._rule import AbstractRule, check_switch
 from neuro4d.lattice import check_fraction
 
 
-class AbstractKernel(eqx.Module):
+class AbstractKernel(AbstractPart):
     """How the probability falls off: a function of distance over scale, 1 at 0."""
 
     @abc.abstractmethod

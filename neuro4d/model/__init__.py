@@ -30,6 +30,9 @@ from neuro4d.model._layout import Span as Span
 from neuro4d.model._layout import StimulusSpan as StimulusSpan
 from neuro4d.model._learn_events import ready_for_events as ready_for_events
 from neuro4d.model._model import Model as Model
+from neuro4d.model._origin import UNKNOWN as UNKNOWN
+from neuro4d.model._origin import Origin as Origin
+from neuro4d.model._origin import wiring_of as wiring_of
 from neuro4d.model._plan import Plan as Plan
 from neuro4d.model._set import set_value as set_value
 from neuro4d.model._set import unit_at as unit_at

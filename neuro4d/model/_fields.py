@@ -8,6 +8,7 @@ from jaxtyping import Array, UInt32
 from neuro4d._base import AbstractValue
 from neuro4d.model._gap import Gap
 from neuro4d.model._layout import Layout
+from neuro4d.model._origin import UNKNOWN, Origin
 from neuro4d.ops import AbstractSurrogate, Pathway
 from neuro4d.plasticity import AbstractPlasticity
 from neuro4d.stimuli import AbstractSource, PoissonBank
@@ -32,6 +33,7 @@ class ModelFields(eqx.Module):
     founders: dict[str, UInt32[Array, " w"]] = eqx.field(default_factory=dict)
     lives: dict[str, Living] = eqx.field(default_factory=dict)
     structures: dict[str, Structure] = eqx.field(default_factory=dict)
+    origin: Origin = eqx.field(static=True, default=UNKNOWN)
 
     @property
     def dt_ms(self) -> float:

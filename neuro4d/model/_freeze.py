@@ -4,12 +4,12 @@ import dataclasses
 from typing import TypeVar
 
 import brainunit as u
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
 from neuro4d._base import attach
 from neuro4d.model._fields import ModelFields
+from neuro4d.model._origin import wiring_of
 from neuro4d.ops import FreeDelays, Pathway
 
 M = TypeVar("M", bound=ModelFields)
@@ -18,7 +18,8 @@ M = TypeVar("M", bound=ModelFields)
 def freeze(model: M) -> M:
     """A model in which every delay lies on the grid, and synapses are kept for events."""
     frozen = {name: path if path.free is None else _frozen(name, path, path.free) for name, path in model.pathways.items()}
-    return eqx.tree_at(lambda m: m.pathways, model, frozen)
+    origin = dataclasses.replace(model.origin, frozen=True, wiring=wiring_of(frozen, model.gaps))
+    return dataclasses.replace(model, pathways=frozen, origin=origin)
 
 
 def _frozen(name: str, path: Pathway, free: FreeDelays) -> Pathway:

@@ -40,6 +40,7 @@ class Model(ModelFields):
       `structures`: synapses that form and vanish, by pathway.
     - `seed`: two words, that of `build`.
     - `layout`: static.
+    - `origin`: the network and the arguments of `build` that it comes from; static, and no part of its structure.
     """
 
     def init(self, key: Any, *, start: int = 0) -> State:

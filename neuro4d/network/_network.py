@@ -1,6 +1,7 @@
 """The network: what the user wrote."""
 
 import collections
+import dataclasses
 from typing import Any
 
 import brainunit as u
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from neuro4d._base import check_seed, strip
-from neuro4d.model import Model
+from neuro4d.model import Model, Origin, wiring_of
 from neuro4d.network._build import build
 from neuro4d.network._gap import GapJunctions
 from neuro4d.network._population import Population, check_accepts, view_of
@@ -128,8 +129,13 @@ class Network:
         if surrogate is not None and not isinstance(surrogate, AbstractSurrogate):
             raise TypeError(f"surrogate is None or, for example, `n4.SuperSpike()`; got {surrogate!r}.")
         populations = list(self.populations)
-        spec = make_spec(populations, step, int(seed), dtype, backend, _check_storage(store_weights, dtype))
-        return build(populations, list(self.projections), list(self.stimuli), list(self.gaps), spec, surrogate, progress)
+        storage = _check_storage(store_weights, dtype)
+        spec = make_spec(populations, step, int(seed), dtype, backend, storage)
+        model = build(populations, list(self.projections), list(self.stimuli), list(self.gaps), spec, surrogate, progress)
+        kept = None if store_weights is None else np.dtype(storage).name
+        wiring = wiring_of(model.pathways, model.gaps)
+        origin = Origin(self, step, int(seed), dtype.name, backend, surrogate, kept, wiring=wiring)
+        return dataclasses.replace(model, origin=origin)
 
 
 def _kind(part: Any) -> str:
