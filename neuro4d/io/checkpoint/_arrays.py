@@ -1,0 +1,108 @@
+"""Numbered arrays in a folder, written and read by orbax.
+
+Small arrays share one array of bytes: a network has a hundred of them, and each would cost orbax a millisecond and a file its blocks.
+"""
+
+import importlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neuro4d.io._leaves import Arrays, Leaf
+
+SMALL = 1 << 16
+"""Bytes up to which an array is packed together with others."""
+
+PACK = "small"
+
+
+def orbax() -> Any:
+    """The library, loaded when the first checkpoint is made: it takes a second."""
+    return importlib.import_module("orbax.checkpoint")
+
+
+def write_arrays(folder: Path, arrays: Arrays, compress: bool = False) -> None:
+    """Writes arrays into a folder that is not there yet, and returns when they are on the disk.
+
+    **Raises:** `OSError` where they could not be written.
+    """
+    ocp = orbax()
+    packed = [np.asarray(array).reshape(-1).view(np.uint8) for array in arrays.values() if array.nbytes <= SMALL]
+    tree: dict[str, np.ndarray] = {str(number): array for number, array in arrays.items() if array.nbytes > SMALL}
+    if packed:
+        tree[PACK] = np.concatenate(packed)
+    if not tree:
+        folder.mkdir()
+        return
+    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler(use_compression=compress)) as writer:
+        try:
+            writer.save(folder.absolute(), args=ocp.args.PyTreeSave(tree))
+        except (ValueError, RuntimeError) as error:  # what the storage below raises for a full disk
+            raise OSError(f"the arrays could not be written into {folder}: {error}") from error
+    sync_tree(folder)
+
+
+def read_arrays(folder: Path, rows: Sequence[Leaf]) -> dict[int, np.ndarray]:
+    """The arrays of some rows. Shapes and types are those of the rows, or nothing is read.
+
+    **Raises:** `ValueError` for what is missing, of another shape, or cannot be read.
+    """
+    wanted = {number: row for number, row in enumerate(rows) if row.size}
+    sizes = {number: row.size * np.dtype(row.dtype).itemsize for number, row in wanted.items()}
+    large = {str(number): (row.shape, row.dtype) for number, row in wanted.items() if sizes[number] > SMALL}
+    small = [number for number in wanted if sizes[number] <= SMALL]
+    if small:
+        large[PACK] = ((sum(sizes[number] for number in small),), "uint8")
+    if not large:
+        return {}
+    tree = _read(folder, large)
+    arrays = {number: tree[str(number)] for number in wanted if str(number) in tree}
+    begin = 0
+    for number in small:
+        piece = tree[PACK][begin : begin + sizes[number]]
+        arrays[number] = piece.copy().view(wanted[number].dtype).reshape(wanted[number].shape)
+        begin += sizes[number]
+    return arrays
+
+
+def _read(folder: Path, wanted: dict[str, tuple[tuple[int, ...], str]]) -> dict[str, np.ndarray]:
+    ocp = orbax()
+    path = folder.absolute()
+    try:
+        with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
+            found = reader.metadata(path).item_metadata.tree
+            kinds = {name: (tuple(each.shape), np.dtype(each.dtype).name) for name, each in found.items()}
+            if kinds != wanted:
+                raise ValueError(f"the arrays in {folder} are not those that its manifest names.")
+            asked = {name: ocp.RestoreArgs(restore_type=np.ndarray) for name in wanted}
+            return reader.restore(path, args=ocp.args.PyTreeRestore(restore_args=asked))
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged file makes the library raise whatever its parsers meet
+        raise ValueError(f"the arrays in {folder} cannot be read: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).strip().splitlines()[0][:300]
+
+
+def sync_tree(folder: Path) -> None:
+    """Returns when every file below a folder, and the folders themselves, are on the disk."""
+    for where, _, files in os.walk(folder):
+        for name in files:
+            sync(Path(where) / name)
+        sync(Path(where))
+
+
+def sync(path: Path) -> None:
+    """Returns when a file or a folder is on the disk. Where folders cannot be synced, nothing is done for them."""
+    if os.name == "nt" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
