@@ -1,6 +1,8 @@
 """L4: what runs: models, states and the step."""
 
 from neuro4d.model._canonical import from_user as from_user
+from neuro4d.model._canonical import state_from as state_from
+from neuro4d.model._canonical import state_tree as state_tree
 from neuro4d.model._canonical import to_user as to_user
 from neuro4d.model._census import Census as Census
 from neuro4d.model._change import after_step as after_step

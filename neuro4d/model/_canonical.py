@@ -64,7 +64,7 @@ def to_user(model: Model, state: State | None = None) -> Tree:
     if model.gaps:
         tree["gaps"] = {name: np.asarray(gap.conductance) for name, gap in model.gaps.items()}
     if state is not None:
-        tree["state"] = _state_tree(model, state)
+        tree["state"] = state_tree(model, state)
     return tree
 
 
@@ -78,7 +78,8 @@ def _parameters(model: Model, population: str) -> dict[str, np.ndarray]:
     }
 
 
-def _state_tree(model: Model, state: State) -> Tree:
+def state_tree(model: Model, state: State) -> Tree:
+    """The part of `to_user` that speaks of a state: what changes while a network runs, without the numbers of its model."""
     model = as_wired(model, state)
     tree: Tree = {name: np.asarray(getattr(state, name)) for name in ("step", "start", "key", "fault")}
     tree["variables"], tree["spikes"], tree["alive"], tree["soft"], tree["near"] = {}, {}, {}, {}, {}
@@ -176,7 +177,7 @@ def from_user(model: Model, tree: Mapping[str, Any]) -> tuple[Model, State | Non
                 f"{name!r} has {len(model.gaps[name].a)} gap junctions; the tree has {len(values)}. Build with seed={tree['seed']}."
             )
         model = _with_gaps(model, name, values)
-    return model, _state_from(model, tree["state"]) if "state" in tree else None
+    return model, state_from(model, tree["state"]) if "state" in tree else None
 
 
 def _check_names(model: Model, tree: Mapping[str, Any]) -> None:
@@ -207,7 +208,8 @@ def _with_parameters(model: Model, population: str, parameters: Mapping[str, np.
     return model
 
 
-def _state_from(model: Model, tree: Mapping[str, Any]) -> State:
+def state_from(model: Model, tree: Mapping[str, Any]) -> State:
+    """A state from `state_tree`. Raises as `from_user`."""
     fresh = first_state(model, jnp.asarray(tree["key"], jnp.uint32), jnp.asarray(tree["start"], jnp.uint32))
     step = jnp.asarray(tree["step"], jnp.uint32)
     groups = {group.name: _group_from(model, group, fresh, tree) for group in model.layout.groups}
