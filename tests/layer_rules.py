@@ -23,7 +23,7 @@ LAYERS = (
     ("neurons", "receptors", "connect", "plasticity", "structure", "stimuli", "recorders"),
     ("model", "analysis", "senses"),
     ("network",),
-    ("results",),
+    ("results", "describe"),
     ("simulate", "hardware"),
     ("train", "io", "runs", "distributed"),
     ("zoo", "plot", "profile", "serve"),

@@ -1,0 +1,6 @@
+"""L6: networks as plain data, and back."""
+
+from neuro4d.describe._description import Description as Description
+from neuro4d.describe._description import describe as describe
+from neuro4d.describe._errors import DescriptionError as DescriptionError
+from neuro4d.describe._errors import NotDescribableError as NotDescribableError
