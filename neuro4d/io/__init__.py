@@ -8,3 +8,7 @@ from neuro4d.io._config_parts import release as release
 from neuro4d.io._config_schema import BrainConfig as BrainConfig
 from neuro4d.io._spike_file import open_hdf5 as open_hdf5
 from neuro4d.io.hdf5 import open_untrusted as open_untrusted
+from neuro4d.io.recording import SpikeRecording as SpikeRecording
+from neuro4d.io.recording import SpikesToDisk as SpikesToDisk
+from neuro4d.io.recording import cut_spikes as cut_spikes
+from neuro4d.io.recording import open_spikes as open_spikes

@@ -6,6 +6,7 @@ from neuro4d.recorders._base import Chunk as Chunk
 from neuro4d.recorders._base import StepBlock as StepBlock
 from neuro4d.recorders._binned import Counts as Counts
 from neuro4d.recorders._binned import Events as Events
+from neuro4d.recorders._records import AbstractSpikeSource as AbstractSpikeSource
 from neuro4d.recorders._records import CountRecord as CountRecord
 from neuro4d.recorders._records import EventRecord as EventRecord
 from neuro4d.recorders._records import SampleRecord as SampleRecord

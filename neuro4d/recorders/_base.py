@@ -35,7 +35,8 @@ class AbstractProbe(eqx.Module):
     """A recorder fitted to a model: a buffer that is filled on the device, and made a record on the host.
 
     Three methods have to be written: `buffer`, `update`, `record`. A probe is a pure function of state and spikes; it can not change
-    what is simulated. It sees one simulation: in `batch` and `sweep` every lane has a buffer of its own.
+    what is simulated. It sees one simulation: in `batch` and `sweep` every lane has a buffer of its own. One that `streams` takes each chunk away
+    as it comes, so that a run of any length needs the memory of one.
     """
 
     @property
@@ -55,7 +56,20 @@ class AbstractProbe(eqx.Module):
     @abc.abstractmethod
     def record(self, chunks: list[Chunk], start_step: int, n_steps: int) -> Any:
         """Host: the record of a run of `n_steps` steps, of which the first is step `start_step` of the model's clock. There is at least
-        one chunk, and exactly one where the buffer is `carried`."""
+        one chunk, and exactly one where the buffer is `carried`; none where the probe `streams`."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether every chunk is handed to `take` as it comes, and none is kept."""
+        return False
+
+    def begin(self, start_step: int, lanes: int | None) -> None:
+        """Host: a run begins with step `start_step` of the model's clock; `lanes` simulations side by side, `None` for a single one. Raises
+        what can be known before it."""
+
+    def take(self, chunk: Chunk) -> None:
+        """Host: what a chunk has left, of a probe that `streams`. A chunk that begins before the end of the last one replaces what came from there on."""
+        raise NotImplementedError(f"{type(self).__name__} streams and has no `take`.")
 
     def period(self) -> int:
         """How often it has to see the state: after every so many steps since the start of the run; 0 if spikes are enough."""

@@ -1,5 +1,6 @@
 """What recorders leave on the host after a run."""
 
+import abc
 import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -100,6 +101,19 @@ class WindowRecord(SpikeRecord):
 
     def __repr__(self) -> str:
         return f"WindowRecord(last {self.n_steps} steps, {self.dropped} earlier spikes dropped)"
+
+
+class AbstractSpikeSource(abc.ABC):
+    """A record that holds spikes elsewhere than in memory, and makes a table of them when asked."""
+
+    @property
+    @abc.abstractmethod
+    def populations(self) -> tuple[str, ...]:
+        """Names of the recorded populations."""
+
+    @abc.abstractmethod
+    def spikes(self, population: str) -> Any:
+        """The spikes of a population as a `SpikeTable`."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

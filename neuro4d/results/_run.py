@@ -11,7 +11,7 @@ from jaxtyping import Int
 
 from neuro4d import analysis
 from neuro4d._base import UnknownNameError, attach, card, did_you_mean, lookup, mini_raster, per_second
-from neuro4d.recorders import CountRecord, EventRecord, SpikeRecord, SpikeTable, TraceRecord, WindowRecord, stamps
+from neuro4d.recorders import AbstractSpikeSource, CountRecord, EventRecord, SpikeRecord, SpikeTable, TraceRecord, WindowRecord, stamps
 from neuro4d.results._pictures import Pictures
 from neuro4d.results._summary import PopulationSummary, Summary
 from neuro4d.results._values import BinValues, TraceValues
@@ -68,13 +68,18 @@ class Run:
     def spikes(self, pop: str) -> SpikeTable:
         """The spikes of a population as a table of events, with times in ms and neuron ids.
 
-        Taken from a `Spikes` recorder; without one, from a `Window`, whose table covers the last steps only and says so.
+        Taken from a `Spikes` recorder; without one, read from where `SpikesToDisk` has put them, or from a `Window`, whose table covers the last steps only and says so.
 
         **Raises:** `KeyError` for an unknown population, `ValueError` if no spikes were recorded.
         """
         span = self._span(pop)
         if pop not in self._tables:
-            record = self._kept(SpikeRecord, pop) or self._kept(WindowRecord, pop)
+            record = self._kept(SpikeRecord, pop)
+            elsewhere = next((each for each in self.records.values() if isinstance(each, AbstractSpikeSource) and pop in each.populations), None)
+            if record is None and elsewhere is not None:
+                self._tables[pop] = elsewhere.spikes(pop)
+                return self._tables[pop]
+            record = record or self._kept(WindowRecord, pop)
             if record is None:
                 raise ValueError(self._missing("spikes", pop, f'n4.Spikes("{pop}")' if self._has_events() else "n4.Spikes()"))
             words = record.packed[span.group]
@@ -254,7 +259,9 @@ class Run:
 
     def _has_events(self, pop: str | None = None) -> bool:
         names = self.populations if pop is None else (pop,)
-        return any(self._kept(kind, name) is not None for kind in (SpikeRecord, WindowRecord) for name in names)
+        elsewhere = [each.populations for each in self.records.values() if isinstance(each, AbstractSpikeSource)]
+        kept = any(self._kept(kind, name) is not None for kind in (SpikeRecord, WindowRecord) for name in names)
+        return kept or any(name in populations for populations in elsewhere for name in names)
 
     def _counted(self, pop: str) -> tuple[Int[np.ndarray, " n"], int]:
         """Spikes of each neuron, and the steps they were counted over: those of the run, of whole bins, or of the window where only a

@@ -76,6 +76,8 @@ def run_chunks(
 ) -> Loop:
     """Calls the compiled chunk until the steps are done or the user interrupts. `lanes` counts simulations that run side by side."""
     length = options.chunk
+    for probe in probes.values():
+        probe.begin(int(np.max(np.asarray(state.step))), lanes)
     chunks: list[dict[str, list[Chunk]]] = [{name: [] for name in probes} for _ in range(lanes or 1)]
     carries = own_copy(_first_carries(probes, length, lanes))
     state = own_copy(state)
@@ -111,6 +113,9 @@ def _keep(probes: Probes, chunks: list[dict[str, list[Chunk]]], buffers: dict, f
         held = jax.tree.map(np.asarray, buffers[name])
         for lane, own in enumerate(chunks):
             part = held if lanes is None else jax.tree.map(lambda x, i=lane: x[i], held)
+            if probe.streams:
+                probe.take(Chunk(first, n, part))
+                continue
             if probe.carried:
                 own[name].clear()
             own[name].append(Chunk(first, n, part))
