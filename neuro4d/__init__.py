@@ -127,6 +127,7 @@ from neuro4d.recorders import SpikeTable as SpikeTable
 from neuro4d.recorders import Trace as Trace
 from neuro4d.recorders import Window as Window
 from neuro4d.results import Run as Run
+from neuro4d.runs import RunDB as RunDB
 from neuro4d.simulate import MemoryBudgetError as MemoryBudgetError
 from neuro4d.simulate import SimulationError as SimulationError
 from neuro4d.simulate import batch as batch

@@ -1,0 +1,79 @@
+"""Rows before they are written: what the user says, and what results say."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
+from typing import Any
+
+import msgspec
+
+from neuro4d._base import check_seed, machine, now, versions
+from neuro4d.runs._facts import Facts
+from neuro4d.runs._plain import plain
+from neuro4d.runs._row import Content, file_sum
+
+LONGEST_NAME = 200
+
+
+def content(
+    parameters: Mapping[str, Any] | None,
+    seed: int | None,
+    metrics: Mapping[str, Any] | None,
+    files: Iterable[str | PathLike[str]],
+    note: str,
+) -> Content:
+    """What the user says, as plain values; everything is checked here, before anything is written."""
+    if not isinstance(note, str):
+        raise TypeError(f"note is text; got {note!r:.80}.")
+    return Content(
+        parameters=plain(_mapping(parameters, "parameters"), "parameters"),
+        metrics=plain(_mapping(metrics, "metrics"), "metrics"),
+        versions=versions(),
+        machine=plain(machine(), "machine"),
+        seed=None if seed is None else check_seed(seed),
+        ended=now(),
+        files=tuple(file_sum(path) for path in _several(files)),
+        note=note,
+    )
+
+
+def with_facts(said: Content, facts: Facts) -> Content:
+    """What a result says, below what the user says.
+
+    **Raises:** `ValueError` where the two name one parameter.
+    """
+    twice = sorted(set(said.parameters) & set(facts.parameters))
+    if twice:
+        raise ValueError(f"parameters: {', '.join(twice)} is told by the result itself; give yours another name.")
+    return msgspec.structs.replace(
+        said,
+        parameters=plain(facts.parameters, "parameters") | said.parameters,
+        metrics=plain(facts.metrics, "metrics") | said.metrics,
+        model=plain(facts.model, "model"),
+        versions=said.versions | (facts.versions or {}),
+        machine=said.machine if facts.machine is None else plain(facts.machine, "machine"),
+        seed=facts.seed if said.seed is None else said.seed,
+        spikes=facts.spikes,
+    )
+
+
+def check_run_name(name: Any) -> str:
+    """A name that can be printed on one line."""
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a run is text, for example `'brunel'`; got {name!r:.80}.")
+    if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
+        raise ValueError(f"the name of a run is one line of 1 to {LONGEST_NAME} characters; got {name!r:.80}.")
+    return name
+
+
+def _mapping(values: Any, what: str) -> Mapping[str, Any]:
+    if values is None:
+        return {}
+    if not isinstance(values, Mapping):
+        raise TypeError(f"{what} is a dictionary, for example `{what}={{'rate': 5.0}}`; got {values!r:.80}.")
+    return values
+
+
+def _several(files: Any) -> Sequence[Any]:
+    if isinstance(files, str | PathLike):
+        raise TypeError(f"files is a list of paths, `files=[{str(files)!r}]`; got one path.")
+    return tuple(files)
