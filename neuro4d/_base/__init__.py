@@ -15,6 +15,7 @@ from neuro4d._base._errors import check_name as check_name
 from neuro4d._base._errors import did_you_mean as did_you_mean
 from neuro4d._base._errors import first_bad as first_bad
 from neuro4d._base._errors import lookup as lookup
+from neuro4d._base._fault import LARGEST_POTENTIAL as LARGEST_POTENTIAL
 from neuro4d._base._fault import Fault as Fault
 from neuro4d._base._files import write_whole as write_whole
 from neuro4d._base._fixed_point import WORD as WORD

@@ -7,13 +7,20 @@ import enum
 from collections.abc import Mapping
 from types import MappingProxyType
 
+LARGEST_POTENTIAL = 1e9
+"""mV. No membrane gets near a million volts: a potential beyond is on its way to infinity."""
+
 
 class Fault(enum.IntFlag):
     """What went wrong, as bits that stay set."""
 
     NONE = 0
     NOT_FINITE = 1
-    """A membrane potential became NaN or infinite."""
+    """A variable of a neuron or receptor became NaN or infinite."""
+    TOO_LARGE = 2
+    """A membrane potential went beyond 10^9 mV."""
+    WEIGHT_NOT_FINITE = 4
+    """A weight that learns, another variable of a synapse, or one of a life cycle became NaN or infinite."""
 
     @property
     def message(self) -> str:
@@ -23,8 +30,8 @@ class Fault(enum.IntFlag):
 
 _TEXTS: Mapping[Fault, str] = MappingProxyType(
     {
-        Fault.NOT_FINITE: (
-            "a membrane potential became NaN or infinite: look for an input that is not finite, or a time step too large for the model"
-        )
+        Fault.NOT_FINITE: "a variable became NaN or infinite",
+        Fault.TOO_LARGE: f"a membrane potential went beyond {LARGEST_POTENTIAL:.0e} mV",
+        Fault.WEIGHT_NOT_FINITE: "a weight or another variable of synapses or of lives became NaN or infinite",
     }
 )

@@ -2,7 +2,7 @@
 
 from neuro4d.simulate._batch import batch as batch
 from neuro4d.simulate._batch import sweep as sweep
-from neuro4d.simulate._check import SimulationError as SimulationError
+from neuro4d.simulate._fault_error import SimulationError as SimulationError
 from neuro4d.simulate._memory import MemoryBudgetError as MemoryBudgetError
 from neuro4d.simulate._run import simulate as simulate
 from neuro4d.simulate._scan import scan as scan

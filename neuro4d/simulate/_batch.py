@@ -11,7 +11,8 @@ import numpy as np
 from neuro4d.model import Model, State, periods, set_value
 from neuro4d.recorders import AbstractRecorder, Spikes
 from neuro4d.results import Run
-from neuro4d.simulate._check import check_run, check_series, fit_recorders, is_keys, raise_fault, renamed
+from neuro4d.simulate._check import check_run, check_series, fit_recorders, is_keys, renamed
+from neuro4d.simulate._fault_error import without_fault
 from neuro4d.simulate._loop import Loop, Options, Probes, chunk_length, cut, learns, records, run_chunks
 from neuro4d.simulate._memory import check_memory
 from neuro4d.simulate._scan import run_lanes
@@ -68,14 +69,14 @@ def batch(
     given = check_series(models[0], inputs, before + n_steps)
     length = chunk_length(chunk, models[0].n_neurons * lanes, probes[0], n_steps, False, given, learns(models[0]))
     check_memory(state, probes[0], n_steps, length, lanes)
-    options, dt, compile_s, completed = Options(length, progress), models[0].dt_ms, 0.0, True
+    options, dt, compile_s, completed, found = Options(length, progress, search=throw), models[0].dt_ms, 0.0, True, None
     if before:
         warm = run_chunks(_caller(models, [{}], length, state), {}, state, cut(given, slice(before)), before, dt, options, lanes)
-        state, compile_s, completed = warm.state, warm.compile_s, warm.completed
+        state, compile_s, completed, found = warm.state, warm.compile_s, warm.completed, warm.found
     call = _caller(models, probes, length, state)
     loop = run_chunks(call, probes[0], state, cut(given, slice(before, None)), n_steps if completed else 0, dt, options, lanes)
     loop = loop._replace(compile_s=compile_s + loop.compile_s, completed=completed and loop.completed)
-    return _lanes(models, probes, state, loop, throw)
+    return without_fault(models, found or loop.found, _lanes(models, probes, state, loop))
 
 
 def _caller(models: list[Model], probes: list[Probes], length: int, start: State) -> Callable:
@@ -106,7 +107,7 @@ def _begun(model: Model, start: State) -> np.ndarray | None:
     return done[0].astype(np.uint32)
 
 
-def _lanes(models: list[Model], probes: list[Probes], state: State, loop: Loop, throw: bool) -> list[Run]:
+def _lanes(models: list[Model], probes: list[Probes], state: State, loop: Loop) -> list[Run]:
     """What a loop over lanes has done, as one result per lane."""
     runs, states = [], _together(loop.state)
     for lane in range(state.step.shape[0]):
@@ -115,8 +116,6 @@ def _lanes(models: list[Model], probes: list[Probes], state: State, loop: Loop, 
         final = jax.tree.map(lambda x, i=lane: jnp.asarray(x[i]), states)
         kept = records(probes[number], loop.chunks[lane], start, loop.done)
         runs.append(Run(own, final, own.dt_ms, start, loop.done, kept, loop.compile_s, loop.wall_s, loop.completed))
-        if throw:
-            raise_fault(own, final, loop.done)
     return runs
 
 

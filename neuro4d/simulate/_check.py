@@ -1,4 +1,4 @@
-"""What is checked before a run, and what is said after a fault."""
+"""What is checked before a run."""
 
 import warnings
 from typing import Any
@@ -8,13 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from neuro4d._base import Fault, UnknownNameError, attach, did_you_mean, is_traced, steps_of, strip
+from neuro4d._base import UnknownNameError, attach, did_you_mean, is_traced, steps_of, strip
 from neuro4d.model import Model, State, input_spans, input_unit
 from neuro4d.recorders import AbstractProbe, AbstractRecorder
-
-
-class SimulationError(RuntimeError):
-    """Something that only showed while the simulation ran."""
 
 
 def check_model(model: Any) -> Model:
@@ -168,20 +164,3 @@ def check_between(model: Model, after: Any) -> tuple[Model, State]:
         )
     check_state(changed, state, False)
     return changed, state
-
-
-def raise_fault(model: Model, state: State, done: int) -> None:
-    """Raises if a fault is set, naming the first neuron whose potential is not finite."""
-    fault = Fault(int(np.max(np.asarray(state.fault))))
-    if not fault:
-        return
-    for span in model.layout.populations:
-        for label, leaf in state.variables(span.group).items():
-            bad = ~np.isfinite(np.asarray(leaf)[..., span.start : span.start + span.size])
-            if bad.any():
-                neuron = int(np.argwhere(bad)[0][-1])
-                time_ms = attach(done * model.dt_ms, u.ms)
-                raise SimulationError(
-                    f"{fault.message} (population {span.name!r}, neuron {neuron}, variable {label!r}, within the chunk that ended at {time_ms})."
-                )
-    raise SimulationError(fault.message)

@@ -1,6 +1,7 @@
 """The loop over chunks on the host: compiled steps, and between them records, progress, hooks and Ctrl-C."""
 
 import contextlib
+import functools
 import signal
 import threading
 import time
@@ -14,6 +15,8 @@ import numpy as np
 from neuro4d._base import check_count
 from neuro4d.model import Model, State
 from neuro4d.recorders import AbstractProbe, Chunk
+from neuro4d.simulate._find_fault import Found, Replay, find_fault
+from neuro4d.simulate._look_back import LookBack, own_copy
 from neuro4d.simulate._progress import Progress
 
 CHUNK = 1000
@@ -33,16 +36,18 @@ Probes = dict[str, AbstractProbe]
 
 
 class Options(NamedTuple):
-    """How a run is cut and reported, and who is told after each chunk: `hook` gives the state to go on from, or `None` for the same."""
+    """How a run is cut and reported, and who is told after each chunk: `hook` gives the state to go on from, or `None` for the same.
+    `search`: whether the step and the place of a fault are looked for; then the loop ends with the last good step."""
 
     chunk: int
     progress: bool | None = None
     log_every: Any = None
     hook: Callable[[State, int], State | None] | None = None
+    search: bool = False
 
 
 class Loop(NamedTuple):
-    """What a loop has done; `chunks` by lane and recorder."""
+    """What a loop has done; `chunks` by lane and recorder; the fault that ended it, if it was looked for."""
 
     state: State
     chunks: list[dict[str, list[Chunk]]]
@@ -50,6 +55,7 @@ class Loop(NamedTuple):
     compile_s: float
     wall_s: float
     completed: bool
+    found: Found | None = None
 
 
 def chunk_length(
@@ -79,6 +85,7 @@ def run_chunks(
     for probe in probes.values():
         probe.begin(int(np.max(np.asarray(state.step))), lanes)
     chunks: list[dict[str, list[Chunk]]] = [{name: [] for name in probes} for _ in range(lanes or 1)]
+    look = LookBack(state, length, sum(span.size for span in state.spans) * (lanes or 1))
     carries = own_copy(_first_carries(probes, length, lanes))
     state = own_copy(state)
     began = time.perf_counter()
@@ -98,13 +105,28 @@ def run_chunks(
             done += n
             completed = done == n_steps
             bar.advance(n)
+            state = look.after(state, carries, done, completed)
             changed = None if options.hook is None else options.hook(state, done)
-            state = state if changed is None else changed
+            state = state if changed is None else look.restart(changed, carries, done)
             if int(np.max(np.asarray(state.fault))):
                 break
     if done == 0 and n_steps:  # interrupted before the first step
         _keep(probes, chunks, buffers, 0, 0, lanes)
-    return Loop(state, chunks, done, compile_s, time.perf_counter() - began, completed)
+    loop = Loop(state, chunks, done, compile_s, time.perf_counter() - began, completed)
+    if not (options.search and int(np.max(np.asarray(state.fault)))):
+        return loop
+    begin, carry = functools.partial(_first_carries, probes, length, lanes), functools.partial(_carries, probes)
+    return _up_to_fault(loop, look, Replay(call, begin, carry, lambda done, n: _piece(inputs, done, n, length), length), probes, lanes)
+
+
+def _up_to_fault(loop: Loop, look: LookBack, replay: Replay, probes: Probes, lanes: int | None) -> Loop:
+    """The loop, cut behind the last good step."""
+    state, buffers, first, n, found = find_fault(replay, look, loop.state, loop.done)
+    for chunks in loop.chunks:
+        for kept in chunks.values():
+            kept[:] = [chunk for chunk in kept if chunk.first < first]
+    _keep(probes, loop.chunks, buffers, first, n, lanes)
+    return loop._replace(state=state, done=first + n, completed=False, found=found)
 
 
 def _keep(probes: Probes, chunks: list[dict[str, list[Chunk]]], buffers: dict, first: int, n: int, lanes: int | None) -> None:
@@ -129,12 +151,6 @@ def records(probes: Probes, chunks: dict[str, list[Chunk]], start_step: int, n_s
 def _carries(probes: Probes, buffers: dict) -> dict:
     """Buffers that go on from chunk to chunk; the others are made anew."""
     return {name: jax.tree.map(jnp.copy, buffers[name]) for name, probe in probes.items() if probe.carried}
-
-
-def own_copy(tree: Any) -> Any:
-    """A copy that may be donated, tied to its devices like everything that comes out of a chunk: otherwise the second chunk of a run
-    would be compiled again."""
-    return jax.tree.map(lambda x: jax.device_put(jnp.copy(x), x.sharding), tree)
 
 
 def _first_carries(probes: Probes, length: int, lanes: int | None) -> dict:

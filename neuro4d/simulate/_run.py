@@ -13,9 +13,10 @@ from neuro4d.simulate._check import (
     check_series,
     first_state,
     fit_recorders,
-    raise_fault,
     renamed,
 )
+from neuro4d.simulate._fault_error import without_fault
+from neuro4d.simulate._find_fault import Found
 from neuro4d.simulate._loop import Options, Probes, chunk_length, cut, learns, own_copy, records, run_chunks
 from neuro4d.simulate._memory import check_memory
 from neuro4d.simulate._scan import run_chunk
@@ -55,12 +56,12 @@ def simulate(
     - `on_chunk`: called as `on_chunk(state, steps_done)` after every chunk. Copy what you keep.
     - `between`: called as `between(model, state, steps_done)` between two chunks; gives the model and the state to go on with, of the same
       structure. Other numbers cost nothing, other shapes a compilation; `run.model` is the last. No hook hears of discarded steps.
-    - `throw`: whether a fault (a potential that is not finite) raises; it is in `run.state.fault` anyway.
+    - `throw`: whether a fault (a variable that is not finite, a potential beyond 10^9 mV) raises; else `run.state.fault` says it.
 
     **Returns:** a `Run`; after Ctrl-C (a second one stops at once) what was done so far, with `completed=False`.
 
     **Raises:** `UnitError`, `TypeError`, `ValueError`, `UnknownNameError`, and `MemoryBudgetError` if the records cannot fit, all before
-    anything is compiled; `SimulationError` for a fault.
+    anything is compiled; `SimulationError` for a fault, with the last good state.
 
     !!! Example
 
@@ -77,19 +78,18 @@ def simulate(
     given = check_series(model, inputs, before + n_steps)
     length = chunk_length(chunk, model.n_neurons, probes, n_steps, on_chunk is not None or between is not None, given, learns(model))
     check_memory(start, probes, n_steps, length, 1)
-    run = _run(_Runner(model, probes, length, n_steps, on_chunk, between), start, before, given, Options(length, progress, log_every))
-    if throw:
-        raise_fault(run.model, run.state, run.n_steps)
-    return run
+    options = Options(length, progress, log_every, search=throw)
+    run, found = _run(_Runner(model, probes, length, n_steps, on_chunk, between), start, before, given, options)
+    return without_fault([run.model], found, [run])[0]
 
 
-def _run(runner: "_Runner", start: State, before: int, given: dict[str, Any], options: Options) -> Run:
-    """The steps that are discarded, and those of the run."""
-    model, dt, compile_s = runner.model, runner.model.dt_ms, 0.0
+def _run(runner: "_Runner", start: State, before: int, given: dict[str, Any], options: Options) -> tuple[Run, Found | None]:
+    """The steps that are discarded, and those of the run; the fault that ended it."""
+    model, dt, compile_s, found = runner.model, runner.model.dt_ms, 0.0, None
     if before:
         first = _Runner(model, {}, options.chunk, before)
         warm = run_chunks(first.call, {}, start, cut(given, slice(before)), before, dt, options)
-        start, compile_s = warm.state, warm.compile_s
+        start, compile_s, found = warm.state, warm.compile_s, warm.found
         if not warm.completed:
             runner.n_steps = 0  # the user has stopped it, or it has a fault
     options = options._replace(hook=runner.hook if runner.watched else None)
@@ -97,7 +97,8 @@ def _run(runner: "_Runner", start: State, before: int, given: dict[str, Any], op
     step = int(start.step)
     kept = records(runner.probes, loop.chunks[0], step, loop.done)
     completed = loop.completed and (not before or warm.completed)
-    return Run(runner.model, loop.state, dt, step, loop.done, kept, compile_s + loop.compile_s, loop.wall_s, completed)
+    run = Run(runner.model, loop.state, dt, step, loop.done, kept, compile_s + loop.compile_s, loop.wall_s, completed)
+    return run, found or loop.found
 
 
 class _Runner:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int32, UInt32
 
-from neuro4d._base import Fault, alike, placed_by_compiler
+from neuro4d._base import LARGEST_POTENTIAL, Fault, alike, placed_by_compiler
 from neuro4d.model import (
     Constants,
     Model,
@@ -270,12 +270,21 @@ def _chunk(
         state, buffers = _some_steps(piece, jnp.int32(0), n, state, buffers, block)
     else:
         state, buffers = _in_pieces(piece, state, buffers, jnp.int32(0), n, block)
-    finite = [
-        jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.groups) if jnp.issubdtype(leaf.dtype, jnp.floating)
-    ]
-    bad = ~jnp.all(jnp.stack(finite)) if finite else jnp.bool_(False)
-    fault = state.fault | jnp.where(bad, jnp.uint32(Fault.NOT_FINITE), jnp.uint32(0))
-    return eqx.tree_at(lambda s: s.fault, state, fault), buffers
+    return eqx.tree_at(lambda s: s.fault, state, state.fault | _faults(state)), buffers
+
+
+def _faults(state: State) -> UInt32[Array, ""]:
+    """Faults of neurons and receptors: what is not finite, and potentials that are on their way there."""
+    bits = jnp.uint32(Fault.NONE)
+    for name, held in state.groups.items():
+        leaves = [leaf for leaf in jax.tree.leaves(held) if jnp.issubdtype(leaf.dtype, jnp.floating)]
+        for leaf in leaves:
+            bits |= jnp.where(jnp.isfinite(leaf).all(), jnp.uint32(0), jnp.uint32(Fault.NOT_FINITE))
+        potential = state.variables(name).get("v")
+        if potential is not None and jnp.issubdtype(potential.dtype, jnp.floating):
+            beyond = jnp.any((jnp.abs(potential) > LARGEST_POTENTIAL) & jnp.isfinite(potential))
+            bits |= jnp.where(beyond, jnp.uint32(Fault.TOO_LARGE), jnp.uint32(0))
+    return bits
 
 
 @functools.partial(jax.jit, static_argnames=("length",), donate_argnames=("state", "carries"))
