@@ -90,7 +90,7 @@ class Description:
 
     @property
     def frozen(self) -> bool:
-        """Whether delays that are trained were taken to the grid, `model.freeze()`; `build` leaves them free."""
+        """Whether delays that are trained were taken to the grid, `model.freeze()`. `build` leaves them free; `n4.from_user` freezes where the tree says so."""
         return bool((self.data["build"] or {}).get("frozen"))
 
     def digest(self) -> str:
@@ -198,7 +198,7 @@ def _build(writer: Writer, origin: Origin) -> dict[str, Any]:
         "backend": backend,
         "surrogate": writer.write(origin.surrogate, "surrogate"),
         "store_weights": origin.store_weights,
-        "frozen": origin.frozen,
+        "frozen": bool(origin.frozen),
     }
 
 
@@ -272,4 +272,4 @@ def _origin(reader: Reader, x: Any) -> Origin:
         case other:
             raise DescriptionError(f"{where}: {other!r:.80} is no backend.")
     surrogate = reader.read(x["surrogate"], f"{where}: surrogate")
-    return Origin(None, x["dt"], x["seed"], x["precision"], backend, surrogate, x["store_weights"], x["frozen"])
+    return Origin(None, x["dt"], x["seed"], x["precision"], backend, surrogate, x["store_weights"])

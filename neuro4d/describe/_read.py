@@ -58,7 +58,7 @@ class Reader:
 
     def _quantity(self, x: Any, where: str) -> Any:
         value = self.read(x["quantity"], where)
-        if isinstance(value, bool) or not isinstance(value, float | np.ndarray):
+        if isinstance(value, bool) or not isinstance(value, int | float | np.ndarray):
             raise DescriptionError(f"{where}: {value!r:.80} is no quantity.")
         return attach(value, unit_from(x["unit"]))
 

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+import brainunit as u
 import jax
 import numpy as np
 
@@ -21,6 +22,10 @@ def differences(a: Any, b: Any, where: str) -> Iterator[str]:
             yield where
     elif type(a) is not type(b):
         yield where
+    elif isinstance(a, u.Quantity):
+        if a.unit != b.unit:
+            yield where
+        yield from differences(a.mantissa, b.mantissa, where)
     elif isinstance(a, tuple | list):
         if len(a) != len(b):
             yield where

@@ -18,8 +18,6 @@ from neuro4d._base import (
     Uniform,
     arguments_of,
     attach,
-    internal_unit,
-    strip,
 )
 from neuro4d.describe._kinds import name_of
 from neuro4d.describe._limits import INLINE
@@ -48,6 +46,8 @@ class Writer:
         match x:
             case None | bool() | str():
                 return x
+            case np.ndarray() if x.ndim == 0 and x.dtype == np.float64:
+                return self.write(float(x), where)
             case np.bool_() | np.integer() | np.floating():
                 return self.write(x.item(), where)
             case int():
@@ -55,8 +55,7 @@ class Writer:
             case float():
                 return x if math.isfinite(x) else {"float": str(x)}
             case u.Quantity():
-                unit = internal_unit(x, where)
-                return {"quantity": self.write(_bare(strip(x, unit, where)), where), "unit": unit_text(unit)}
+                return {"quantity": self.write(x.mantissa, where), "unit": unit_text(x.unit)}
             case np.ndarray() | jax.Array():
                 return self._array(np.asarray(x), where)
             case tuple() | list():
@@ -130,10 +129,6 @@ class Writer:
             name = f"a{len(self._names)}"
             self._names[id(x)], self.arrays[name] = (name, x), x
         return {"array": self._names[id(x)][0]}
-
-
-def _bare(x: np.ndarray) -> Any:
-    return x if x.ndim else float(x)
 
 
 def _arguments_of_value(x: AbstractValue) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from neuro4d._base import UnknownNameError, did_you_mean, field_units
 from neuro4d.model._canonical_life import life_from, life_tree
+from neuro4d.model._canonical_parts import parts_tree, with_parts
 from neuro4d.model._canonical_slots import slots_from, slots_tree
 from neuro4d.model._canonical_wide import coming_tree, later_from, wide_from, wide_tree
 from neuro4d.model._edges import Located, as_wired, locate, span_of, unit_of
@@ -22,7 +23,7 @@ from neuro4d.model._layout import Group, Span
 from neuro4d.model._learn_wide import split_of
 from neuro4d.model._model import Model
 from neuro4d.model._state import EdgeState, GroupState, State
-from neuro4d.model._weights import set_weights
+from neuro4d.model._weights import with_weights
 from neuro4d.ops import History, pack
 
 Tree = dict[str, Any]
@@ -37,6 +38,8 @@ def to_user(model: Model, state: State | None = None) -> Tree:
     - `"parameters"`: by population and parameter, those of receptors with their port in front.
     - `"weights"`: by projection, `(k,)` in the order of `model.edges`, in the unit of the receptor.
     - `"gaps"`, if there are any: conductances of gap junctions by name, `(k,)` in the order of `model.edges`, in nS.
+    - all other numbers of the model, if there are any: `"stimuli"` by name; `"plasticity"` and `"structures"` by projection; `"lives"` and `"initial"` by
+      population; `"delays"` that are trained, in ms, by projection, and `"frozen"` ones; `"surrogate"`.
     - `"state"`, if one is given: `"step"`, `"start"`, `"key"`, `"fault"`; `"variables"` by population and variable; `"alive"` by
       population where neurons may die; `"coming"`: what is on its way along dendrites by population and port `(slots, n)`, the next
       step first; `"spikes"` by population, booleans `(depth, n)`, the last step first (`"soft"`: the same as
@@ -63,6 +66,7 @@ def to_user(model: Model, state: State | None = None) -> Tree:
     }
     if model.gaps:
         tree["gaps"] = {name: np.asarray(gap.conductance) for name, gap in model.gaps.items()}
+    tree |= parts_tree(model)
     if state is not None:
         tree["state"] = state_tree(model, state)
     return tree
@@ -164,13 +168,7 @@ def from_user(model: Model, tree: Mapping[str, Any]) -> tuple[Model, State | Non
     _check_names(model, tree)
     for population, parameters in tree["parameters"].items():
         model = _with_parameters(model, population, parameters)
-    for name, values in tree["weights"].items():
-        unit = unit_of(model, name)
-        current = model.weights(name).to_decimal(unit)
-        if current.shape != np.shape(values):
-            raise ValueError(f"projection {name!r} has {len(current)} edges; the tree has {len(values)}. Build with seed={tree['seed']}.")
-        if not np.array_equal(current, values):
-            model = set_weights(model, name, jnp.asarray(values) * unit)
+    model = with_weights(with_parts(model, tree), tree["weights"], tree["seed"])
     for name, values in tree.get("gaps", {}).items():
         if np.shape(values) != model.gaps[name].conductance.shape:
             raise ValueError(

@@ -1,6 +1,7 @@
 """Delays that were trained, put back on the grid."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import TypeVar
 
 import brainunit as u
@@ -17,14 +18,19 @@ M = TypeVar("M", bound=ModelFields)
 
 def freeze(model: M) -> M:
     """A model in which every delay lies on the grid, and synapses are kept for events."""
-    frozen = {name: path if path.free is None else _frozen(name, path, path.free) for name, path in model.pathways.items()}
-    origin = dataclasses.replace(model.origin, frozen=True, wiring=wiring_of(frozen, model.gaps))
-    return dataclasses.replace(model, pathways=frozen, origin=origin)
+    return freeze_at(model, {name: _steps(name, path.free) for name, path in model.pathways.items() if path.free is not None})
 
 
-def _frozen(name: str, path: Pathway, free: FreeDelays) -> Pathway:
+def freeze_at(model: M, steps: Mapping[str, np.ndarray]) -> M:
+    """The same, with given delays by pathway, in steps, one per edge."""
+    free = {name: path.free for name, path in model.pathways.items() if path.free is not None}
+    paths = model.pathways | {name: _frozen(model.pathways[name], free[name], steps[name]) for name in free}
+    origin = dataclasses.replace(model.origin, frozen=(*model.origin.frozen, *free), wiring=wiring_of(paths, model.gaps))
+    return dataclasses.replace(model, pathways=paths, origin=origin)
+
+
+def _frozen(path: Pathway, free: FreeDelays, steps: np.ndarray) -> Pathway:
     """The edges of a pathway in the order (source, delay, target, port, definition)."""
-    steps = _steps(name, free)
     source, place = np.asarray(free.source), np.asarray(free.place)
     block, local = np.divmod(place, path.block_size)
     port, inside = np.divmod(local, path.width)

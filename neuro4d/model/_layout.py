@@ -77,11 +77,12 @@ class StimulusSpan(NamedTuple):
 
 
 class BankSpan(NamedTuple):
-    """Where the Poisson input of a bank arrives."""
+    """Where the Poisson input of a bank arrives, and the stimuli that it is made of, in the order of its parts."""
 
     name: str
     group: str
     port: str
+    stimuli: tuple[str, ...] = ()
 
 
 class End(NamedTuple):

@@ -22,7 +22,7 @@ class Origin:
 
     - `network`: the `Network`; `None` where nothing is known.
     - `dt` (ms), `seed`, `precision`, `backend`, `surrogate`, `store_weights`: as `build` was given them, types by their names.
-    - `frozen`: whether delays that are trained were taken to the grid (`model.freeze()`).
+    - `frozen`: the pathways whose trained delays were taken to the grid (`model.freeze()`).
     - `wiring`: a checksum of the synapses.
     """
 
@@ -33,7 +33,7 @@ class Origin:
     backend: Backend = Backend.AUTO
     surrogate: Any = None
     store_weights: str | None = None
-    frozen: bool = False
+    frozen: tuple[str, ...] = ()
     wiring: int = 0
 
     def __eq__(self, other: object) -> bool:

@@ -1,10 +1,12 @@
 """Changing the weights of a projection, also where it shares a pathway with others."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from neuro4d._base import check_fits, check_name, check_range, is_traced, strip_traced
@@ -134,3 +136,49 @@ def _in_state(state: State, model: ModelFields, projection: str, values: Any) ->
     held, model = state.edges[span.pathway], as_wired(model, state)
     weight = _put(model, span, held.weight, _bare(model, projection, values, held.weight.dtype))
     return eqx.tree_at(lambda s: s.edges[span.pathway], state, held._replace(weight=weight))
+
+
+def with_weights(model: Any, given: Mapping[str, Any], seed: Any) -> Any:
+    """A model in which projections have these weights, bare, `(k,)` each in the order of `edges`. Where one number for a pathway or one for a source says
+    it, as before, the pathway keeps that form. `seed`: that of the model that they come from, for the message.
+
+    **Raises:** `ValueError` for another number of edges, and what `set_weights` raises.
+    """
+    for name, values in given.items():
+        edges = len(locate(model, name).place)
+        if np.shape(values) != (edges,):
+            raise ValueError(f"projection {name!r} has {edges} edges; the tree has {np.size(values)}. Build with seed={seed}.")
+    for pathway, path in model.pathways.items():
+        names = [span.name for span in model.layout.projections if span.pathway == pathway]
+        mine = {name: np.asarray(given[name], np.float64) for name in names if name in given}
+        if not mine or all(np.array_equal(_of_edges(path, model, name), values) for name, values in mine.items()):
+            continue
+        short = _in_short(model, path, mine) if len(mine) == len(names) else None
+        if short is not None:
+            for name, values in mine.items():
+                _bare(model, name, values * unit_of(model, name), path.weight.dtype)  # checked like what is typed
+            model = eqx.tree_at(lambda m, pathway=pathway: m.pathways[pathway].weight, model, short)
+            continue
+        for name, values in mine.items():
+            model = set_weights(model, name, values * unit_of(model, name))
+    return model
+
+
+def _of_edges(path: Pathway, model: ModelFields, name: str) -> np.ndarray:
+    found, weight = locate(model, name), np.asarray(path.weight)
+    return np.broadcast_to(weight, found.place.shape) if path.weight_kind == "one" else weight[found.place if path.weight_kind == "edge" else found.source]
+
+
+def _in_short(model: ModelFields, path: Pathway, given: Mapping[str, np.ndarray]) -> Array | None:
+    """The weights of a pathway as one number, or one for each source, as they are kept; `None` if that does not say them."""
+    if path.weight_kind == "edge":
+        return None
+    weight = np.array(path.weight)
+    source = np.concatenate([locate(model, name).source for name in given])
+    values = np.concatenate(list(given.values())).astype(weight.dtype)
+    if path.weight_kind == "one":
+        weight = values[0]
+    else:
+        weight[source] = values
+    same = np.array_equal(np.broadcast_to(weight, values.shape) if path.weight_kind == "one" else weight[source], values)
+    return jnp.asarray(weight) if same else None

@@ -68,7 +68,9 @@ def make_sources(stimuli: list[Any], spec: BuildSpec) -> tuple[dict, dict]:
     made = {}
     for (group, port), layers in banks.items():
         for number, parts in enumerate(layers):
-            made[f"{group}.{port}.{number}"] = (group, port, bank(parts, spec.totals[group], spec.dtype))
+            parts.sort(key=lambda part: part[0])
+            names = tuple(name for _, _, name, _ in parts)
+            made[f"{group}.{port}.{number}"] = (group, port, names, bank(parts, spec.totals[group], spec.dtype))
     return sources, made
 
 
