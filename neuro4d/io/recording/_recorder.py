@@ -9,7 +9,7 @@ import numpy as np
 
 from neuro4d._base import check_name
 from neuro4d.io.recording._recording import SpikeRecording
-from neuro4d.io.recording._writer import SpikeWriter
+from neuro4d.io.recording._writer import SpikeWriter, cut_spikes, is_recording
 from neuro4d.recorders import AbstractProbe, AbstractRecorder, Chunk, Spikes, SpikeTable
 
 _BLOCK = 1 << 17
@@ -42,13 +42,25 @@ class SpillProbe(AbstractProbe):
     def period(self):
         return 0
 
-    def begin(self, start_step, lanes):
+    def begin(self, start_step, lanes, done=None):
         if lanes is not None:
             raise ValueError(
                 "SpikesToDisk records one simulation, and these are several side by side. Record `n4.Spikes()`, or run them one by one with `n4.simulate`."
             )
         self.thread.wait()
-        self.writer.begin(start_step)
+        if done is not None and is_recording(self.writer.path):
+            cut_spikes(self.writer.path, start_step + done)
+        self.writer.begin(start_step + (done or 0))
+        self.writer.first = start_step
+
+    def settle(self):
+        self.thread.wait()
+
+    def go_on(self):
+        self.writer.goes_on = True
+
+    def settle(self):
+        self.thread.settle()
 
     def take(self, chunk):
         # The write of the chunk before has to be over: so at most one is under way, and its error ends the run.
@@ -103,6 +115,12 @@ class Thread:
     def submit(self, task: Any, *arguments: Any) -> None:
         """Begins a task."""
         self._task = self._pool.submit(task, *arguments)
+
+    def settle(self) -> None:
+        """Returns when the task is done, or raises what it raised; so will `wait`."""
+        task = self._task
+        if task is not None:
+            task.result()
 
     def wait(self) -> None:
         """Returns when the task is done, or raises what it raised."""

@@ -23,8 +23,8 @@ class SpikeWriter:
     - `dt_ms`: the time step.
     - `append`: whether to go on with a recording.
 
-    **Raises:** `FileExistsError` for a folder that is there without `append`, `NotADirectoryError`, `CorruptFileError`; `ValueError` for a recording of
-    other populations or another time step, with all differences. Nothing is written until `begin`.
+    **Raises:** `NotADirectoryError`, `CorruptFileError`; `ValueError` for a recording of other populations or another time step, with all differences.
+    Nothing is written until `begin`. `goes_on` says that the run to come goes on with an interrupted one: then the recording is cut to where it begins.
     """
 
     def __init__(self, path: Any, populations: tuple[tuple[str, int], ...], dt_ms: float, append: bool):
@@ -32,12 +32,9 @@ class SpikeWriter:
         if self.path.exists() and not self.path.is_dir():
             raise NotADirectoryError(f"a recording is a folder; {str(self.path)!r} is a file.")
         there = (self.path / NAME).exists()
-        if there and not append:
-            raise FileExistsError(
-                f"{str(self.path)!r} holds a recording already. Choose another path, or go on with it: `n4.io.SpikesToDisk({str(path)!r}, append=True)`."
-            )
         if there:
             self._check(read_manifest(self.path))
+        self.append_asked, self.goes_on = append, False
         self.manifest: Manifest | None = None
         self.first = 0
         self._folder: Folder | None = None
@@ -63,17 +60,25 @@ class SpikeWriter:
     def begin(self, start_step: int) -> None:
         """A run begins.
 
-        **Raises:** `ValueError` if it begins at another step than the recording ends; `OSError` where nothing can be written, `BlockingIOError` where
-        somebody else writes.
+        **Raises:** `FileExistsError` for a recording that is there and shall not be gone on with; `ValueError` if it begins at another step than the
+        recording ends; `OSError` where nothing can be written, `BlockingIOError` where somebody else writes.
         """
+        self.check()
         self._folder = Folder(self.path, KIND)
         try:
             self.first = start_step
             self.manifest = self._begun(start_step)
             self._open()
+            self.cut(start_step)
         except BaseException:
             self.close()
             raise
+
+    def check(self) -> None:
+        """Raises for a recording that is there and shall not be gone on with."""
+        if (self.path / NAME).exists() and not (self.append_asked or self.goes_on):
+            path = str(self.path)
+            raise FileExistsError(f"{path!r} holds a recording already. Choose another path, or go on with it: `n4.io.SpikesToDisk({path!r}, append=True)`.")
 
     def _begun(self, start_step: int) -> Manifest:
         if not (self.path / NAME).exists():
@@ -84,7 +89,7 @@ class SpikeWriter:
         self._check(found)
         if found.n_steps == 0:
             return Manifest(found.dt_ms, start_step, 0, found.populations)
-        if found.end == start_step:
+        if found.end == start_step or (self.goes_on and found.end > start_step):
             return found
         ends, begins = (attach(step * self.dt_ms, u.ms) for step in (found.end, start_step))
         if found.end < start_step:
