@@ -1,4 +1,4 @@
-"""A placed network as a graph of NIR, the exchange format of neuromorphic frameworks."""
+"""A network, placed or not, as a graph of NIR, the exchange format of neuromorphic frameworks."""
 
 import importlib
 from typing import Any, Literal, NamedTuple
@@ -7,6 +7,7 @@ import brainunit as u
 import numpy as np
 from jaxtyping import Float
 
+from neuro4d._base import AbstractValue, Constant, Given
 from neuro4d.hardware._connections import ModelConnections
 from neuro4d.hardware._placement import Placement
 from neuro4d.model import Model
@@ -40,7 +41,9 @@ class Parts(NamedTuple):
         return unique
 
 
-def to_nir(placement: Placement, refractory: Literal["refuse", "metadata"] = "refuse") -> Any:
+def to_nir(
+    placement: Placement | Model, refractory: Literal["refuse", "metadata"] = "refuse", initial: Literal["rest", "refuse", "metadata"] = "rest"
+) -> Any:
     r"""The network of a placement as a graph of NIR, to be written with `nir.write`; needs `pip install "neuro4d[nir]"`.
 
     | neuro4d | NIR |
@@ -54,7 +57,8 @@ def to_nir(placement: Placement, refractory: Literal["refuse", "metadata"] = "re
     All numbers are in SI units: s, V, A, Ohm. A spike is a pulse of height 1 that lasts for a step, as frameworks with a clock take it; so a jump of a potential by
     $w$ is a current of $w C / \mathrm{d}t$, and a jump of a current goes through `w_in` or `r` $= \tau_\text{syn} / \mathrm{d}t$. The time step stands in the metadata of the graph,
     `dt`, and those of a population have `core` and `chip` of each of its neurons. A `Delta` acts one step after its spike at the earliest, and its delay says so.
-    NIR fires above the threshold, `LIF` at it: they differ where a potential meets it exactly.
+    NIR fires above the threshold, `LIF` at it: they differ where a potential meets it exactly; the metadata of a population say which it is (`fires`), those of a matrix name
+    its `projection` and its `port`.
 
     A population that reaches no other has an `Output`, and all of them if each reaches another. A population that nothing reaches has an
     `Input` of its own.
@@ -65,14 +69,15 @@ def to_nir(placement: Placement, refractory: Literal["refuse", "metadata"] = "re
 
     **Arguments:**
 
-    - `placement`: of a model; nothing is known of the neurons of a workload from arrays.
+    - `placement`: of a model, or a model that lies on no chip; nothing is known of the neurons of a workload from arrays.
     - `refractory`: what becomes of refractory periods, `refuse` or `metadata`.
+    - `initial`: what becomes of potentials that do not begin at rest, where NIR begins: `rest` leaves them out, `refuse` lists them, `metadata` notes `v0` in V.
 
-    **Returns:** a `nir.NIRGraph`.
+    **Returns:** a `nir.NIRGraph`. `n4.io.from_nir` reads it back.
 
     **Raises:** `NotInNIRError` for other neurons and receptors, refractory periods, plasticity, gap junctions, stimuli that act on other neurons than `Relay`, and more
-    weights than fit into dense matrices: all that there is, in one list. `ValueError` for an unknown `refractory`. `TypeError` for a workload without a model. `ImportError` without
-    the package `nir`.
+    weights than fit into dense matrices: all that there is, in one list. `ValueError` for an unknown `refractory` or `initial`. `TypeError` for a workload without a model. `ImportError`
+    without the package `nir`.
 
     **Source:** Pedersen et al. 2024, Nature Communications 15, 8122.
 
@@ -87,12 +92,14 @@ def to_nir(placement: Placement, refractory: Literal["refuse", "metadata"] = "re
         >>> graph.nodes["cells"].tau_mem, graph.metadata["dt"]
         (array([0.02, 0.02, 0.02, 0.02]), 0.0001)
     """
-    model, nir, graph = _checked(placement, refractory), _package(), Parts({}, [])
-    enter = {name: _population(nir, placement, model, name, graph) for name in model.populations}
+    model, nir, graph = _checked(placement, refractory, initial), _package(), Parts({}, [])
+    metadata: dict[str, Any] = {"dt": model.dt_ms * MS, "units": "s, V, A, Ohm", "spike": "height 1 for one step of dt"}
+    if isinstance(placement, Placement):
+        metadata["target"] = placement.target.name
+    enter = {name: _population(nir, _notes(placement, model, name, initial), model, name, graph) for name in model.populations}
     for name in model.projections:
         _projection(nir, model, name, graph, enter)
     _ends(nir, model, graph)
-    metadata = {"dt": model.dt_ms * MS, "target": placement.target.name, "units": "s, V, A, Ohm", "spike": "height 1 for one step of dt"}
     if any("t_ref" in node.metadata for node in graph.nodes.values()):
         metadata["refractory"] = "not in the equations of the nodes: t_ref in their metadata, in s"
     return nir.NIRGraph(graph.nodes, graph.edges, metadata=metadata)
@@ -105,20 +112,60 @@ def _package() -> Any:
         raise ImportError('to_nir needs the package nir: `pip install "neuro4d[nir]"`.') from error
 
 
-def _checked(placement: Placement, refractory: str) -> Model:
+def _checked(placement: Placement | Model, refractory: str, initial: str) -> Model:
     """The model of a placement, all of which NIR can express."""
     if refractory not in ("refuse", "metadata"):
         raise ValueError(f"to_nir: refractory is 'refuse' or 'metadata'; got {refractory!r}.")
-    connections = placement.workload.connections
+    if initial not in ("rest", "refuse", "metadata"):
+        raise ValueError(f"to_nir: initial is 'rest', 'refuse' or 'metadata'; got {initial!r}.")
+    if not isinstance(placement, Placement | Model):
+        raise TypeError(f"to_nir takes a placement or a model, for example `network.build(dt=0.1*u.ms)`; got {placement!r:.80}.")
+    connections = placement.workload.connections if isinstance(placement, Placement) else ModelConnections(placement)
     if not isinstance(connections, ModelConnections):
         raise TypeError(
             "to_nir: this placement is of a workload from arrays, which says nothing of neurons; take one of `n4.hardware.workload(model, run)`."
         )
     model = connections.model
-    missing = [*_populations(model, refractory), *_inputs(model), *_projections(model)]
+    missing = [*_populations(model, refractory), *([] if initial == "rest" else _beginnings(model, initial)), *_inputs(model), *_projections(model)]
     if missing:
         raise NotInNIRError("to_nir: NIR cannot express\n" + "\n".join(f"- {each}" for each in missing))
     return model
+
+
+def _beginnings(model: Model, initial: str) -> list[str]:
+    """Initial values that are not those of rest, and cannot be noted or are not to be."""
+    found = []
+    for name, values in model.initial.items():
+        for variable, value in values.items():
+            if _at_rest(model, name, variable, value) or isinstance(model.neurons[name], Relay):
+                continue
+            if variable != "v" or not isinstance(value, Constant | Given):
+                found.append(f"population {name!r}: the initial {variable}, {value!r:.80}; only potentials that are numbers can be noted")
+            elif initial == "refuse":
+                found.append(f"population {name!r}: an initial v that is not at rest, where NIR begins; `initial='metadata'` notes it")
+    return found
+
+
+def _at_rest(model: Model, name: str, variable: str, value: AbstractValue) -> bool:
+    """Whether an initial value is the one that is taken where none is given."""
+    if not isinstance(value, Constant | Given):
+        return False
+    rest = model.neurons[name].rest().get(variable, 0.0)
+    return bool(np.all(value.draw(np.zeros(model.populations[name].size, np.uint32)).astype(model.dtype) == np.asarray(rest, model.dtype)))
+
+
+def _notes(placement: Placement | Model, model: Model, name: str, initial: str) -> dict[str, Any]:
+    """Metadata of a population: its name, where its neurons lie, at which potential they begin."""
+    notes: dict[str, Any] = {"population": name}
+    if isinstance(placement, Placement):
+        part = next(part for part in placement.workload.parts if part.name == name)
+        core = placement.core[part.first : part.first + part.n]
+        notes |= {"core": core.astype(np.int64), "chip": placement.tile[core, 0].astype(np.int64)}
+    value = model.initial[name].get("v")
+    if initial == "metadata" and value is not None and not _at_rest(model, name, "v", value):
+        n = model.populations[name].size
+        notes["v0"] = np.broadcast_to(value.draw(np.zeros(n, np.uint32)), (n,)).astype(np.float64) * MV
+    return notes
 
 
 def _populations(model: Model, refractory: str) -> list[str]:
@@ -170,16 +217,15 @@ def _projections(model: Model) -> list[str]:
     return found
 
 
-def _population(nir: Any, placement: Placement, model: Model, name: str, graph: Parts) -> dict[str, str]:
+def _population(nir: Any, where: dict[str, Any], model: Model, name: str, graph: Parts) -> dict[str, str]:
     """Adds a population. **Returns:** the node that each of its receptors enters by."""
-    part = next(part for part in placement.workload.parts if part.name == name)
-    core = placement.core[part.first : part.first + part.n]
-    where: dict[str, Any] = {"core": core.astype(np.int64), "chip": placement.tile[core, 0].astype(np.int64), "population": name}
-    neuron, receptors = model.neurons[name], model.receptors[name]
+    n, neuron, receptors = model.populations[name].size, model.neurons[name], model.receptors[name]
     if isinstance(neuron, Relay):
-        graph.add(name, nir.Input({"input": np.array([part.n])}, metadata=where))
+        graph.add(name, nir.Input({"input": np.array([n])}, metadata=where))
         return {}
-    many = lambda x, unit: np.broadcast_to(np.asarray(x, np.float64) * unit, (part.n,)).copy()  # noqa: E731
+    many = lambda x, unit: np.broadcast_to(np.asarray(x, np.float64) * unit, (n,)).copy()  # noqa: E731
+    place = {key: value for key, value in where.items() if key != "v0"}
+    where = where | {"fires": "at v_threshold and above"}
     if _held(neuron):
         where["t_ref"] = many(neuron.t_ref, MS)
     tau, leak = many(neuron.tau, MS), many(neuron.v_rest, MV)
@@ -194,8 +240,7 @@ def _population(nir: Any, placement: Placement, model: Model, name: str, graph: 
     graph.add(name, nir.LIF(tau, resistance, leak, threshold, reset, metadata=where))
     enter = dict.fromkeys(receptors, name)
     for port, each in slow.items():
-        synapse = {key: value for key, value in where.items() if key != "t_ref"}
-        enter[port] = graph.add(f"{name} {port}", nir.LI(each, each / dt, np.zeros(part.n), metadata=synapse))
+        enter[port] = graph.add(f"{name} {port}", nir.LI(each, each / dt, np.zeros(n), metadata=place | {"port": port}))
         graph.edges.append((enter[port], name))
     return enter
 
@@ -221,7 +266,7 @@ def _projection(nir: Any, model: Model, name: str, graph: Parts, enter: dict[str
         matrix = _dense(edges.pre, edges.post, np.where(delay == each, weight, 0), n_post, n_pre)
         after = f" {number}" if number else ""
         begin = pre if each == 0 else graph.add(f"{name}{after} delay", nir.Delay(np.full(n_pre, each)), pre)
-        graph.edges.append((graph.add(f"{name}{after}", nir.Linear(matrix), begin), enter[post][span.port]))
+        graph.edges.append((graph.add(f"{name}{after}", nir.Linear(matrix, metadata={"projection": name, "port": span.port}), begin), enter[post][span.port]))
 
 
 def _dense(
@@ -238,8 +283,9 @@ def _ends(nir: Any, model: Model, graph: Parts) -> None:
     alone = [name for name in cells if name not in reached]
     if not alone and len(cells) == len(model.neurons):
         alone = cells
+    size = lambda name: {"input": np.array([model.populations[name].size])}  # noqa: E731
     for name in alone:
-        graph.edges.append((graph.add(f"{name} input", nir.Input({"input": np.array([model.populations[name].size])})), name))
+        graph.edges.append((graph.add(f"{name} input", nir.Input(size(name), metadata={"added": name})), name))
     reaching = {edge[0] for edge in graph.edges}
     for name in [name for name in cells if name not in reaching] or cells:
         graph.add(f"{name} output", nir.Output({"output": np.array([model.populations[name].size])}), name)

@@ -1,0 +1,8 @@
+"""Other programs: NIR, SONATA, Neo and NWB."""
+
+from neuro4d.io.exchange._imported import Imported as Imported
+from neuro4d.io.exchange._nir_in import NotFromNIRError as NotFromNIRError
+from neuro4d.io.exchange._nir_in import from_nir as from_nir
+from neuro4d.io.exchange._nir_out import load_nir as load_nir
+from neuro4d.io.exchange._nir_out import save_nir as save_nir
+from neuro4d.io.exchange._nir_out import to_nir as to_nir
