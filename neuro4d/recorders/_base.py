@@ -67,18 +67,12 @@ class AbstractProbe(eqx.Module):
         """Host: a run begins with step `start_step` of the model's clock; `lanes` simulations side by side, `None` for a single one. Raises
         what can be known before it. `done`: the run was begun before and goes on after so many steps; what was taken of later ones is forgotten."""
 
-    def settle(self) -> None:
-        """Host: returns when all that was taken is safe. A checkpoint that says that it was taken is written afterwards."""
-
-    def go_on(self) -> None:
-        """Host: the run to come goes on with one that was interrupted. What a probe that `streams` holds of its first step and later is replaced."""
-
     def take(self, chunk: Chunk) -> None:
         """Host: what a chunk has left, of a probe that `streams`. A chunk that begins before the end of the last one replaces what came from there on."""
         raise NotImplementedError(f"{type(self).__name__} streams and has no `take`.")
 
     def settle(self) -> None:
-        """Host: returns when all that was taken lies where a kill leaves it. May be called from another thread."""
+        """Host: returns when all that was taken lies where a kill leaves it, from any thread. A checkpoint that says so is written afterwards."""
 
     def period(self) -> int:
         """How often it has to see the state: after every so many steps since the start of the run; 0 if spikes are enough."""

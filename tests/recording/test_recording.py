@@ -96,16 +96,14 @@ def test_a_run_that_goes_on_replaces_what_came_after_its_beginning(model, known,
     state, tables = known
     run(model, jr.key(0), 60, n4.io.SpikesToDisk(tmp_path / "a"))  # as a kill leaves it: the checkpoint is of 40 ms
     probe = n4.io.SpikesToDisk(tmp_path / "a").fit(model)
-    probe.go_on()
-    probe.begin(int(state.step), None)
+    probe.begin(0, None, done=400)
     assert n4.io.open_spikes(tmp_path / "a").n_steps == 400
     rows = n4.simulate(model, state, 20 * u.ms, record=n4.Spikes(), chunk=CHUNK).records["spikes"].packed
-    chunk = n4.recorders.Chunk(0, 200, rows)
-    probe.take(chunk)
-    probe.take(n4.recorders.Chunk(150, 50, {name: each[150:] for name, each in rows.items()}))  # again from there on, as after a fault
+    probe.take(n4.recorders.Chunk(400, 200, rows))
+    probe.take(n4.recorders.Chunk(550, 50, {name: each[150:] for name, each in rows.items()}))  # again from there on, as after a fault
     probe.settle()
     assert same(n4.io.open_spikes(tmp_path / "a").spikes("few"), tables["few"]), "on the disk before the run is over"
-    probe.record([], 400, 200)
+    probe.record([], 0, 600)
     assert same(n4.io.open_spikes(tmp_path / "a").spikes("few"), tables["few"])
 
 

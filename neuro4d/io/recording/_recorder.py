@@ -9,7 +9,7 @@ import numpy as np
 
 from neuro4d._base import check_name
 from neuro4d.io.recording._recording import SpikeRecording
-from neuro4d.io.recording._writer import SpikeWriter, cut_spikes, is_recording
+from neuro4d.io.recording._writer import SpikeWriter, is_recording
 from neuro4d.recorders import AbstractProbe, AbstractRecorder, Chunk, Spikes, SpikeTable
 
 _BLOCK = 1 << 17
@@ -48,16 +48,10 @@ class SpillProbe(AbstractProbe):
                 "SpikesToDisk records one simulation, and these are several side by side. Record `n4.Spikes()`, or run them one by one with `n4.simulate`."
             )
         self.thread.wait()
-        if done is not None and is_recording(self.writer.path):
-            cut_spikes(self.writer.path, start_step + done)
+        if done is not None:
+            self.writer.goes_on = True
         self.writer.begin(start_step + (done or 0))
         self.writer.first = start_step
-
-    def settle(self):
-        self.thread.wait()
-
-    def go_on(self):
-        self.writer.goes_on = True
 
     def settle(self):
         self.thread.settle()
