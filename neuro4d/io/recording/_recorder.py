@@ -48,8 +48,9 @@ class SpillProbe(AbstractProbe):
                 "SpikesToDisk records one simulation, and these are several side by side. Record `n4.Spikes()`, or run them one by one with `n4.simulate`."
             )
         self.thread.wait()
-        if done is not None:
-            self.writer.goes_on = True
+        if done and not is_recording(self.writer.path):
+            raise FileNotFoundError(f"the run goes on, and the first {done} steps of its spikes are gone: {str(self.writer.path)!r} is no recording.")
+        self.writer.goes_on = done is not None
         self.writer.begin(start_step + (done or 0))
         self.writer.first = start_step
 
