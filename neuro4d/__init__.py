@@ -40,6 +40,8 @@ from neuro4d.connect import ScaleFree as ScaleFree
 from neuro4d.connect import SmallWorld as SmallWorld
 from neuro4d.connect import Topographic as Topographic
 from neuro4d.io import load_config as load_config
+from neuro4d.io import restore as restore
+from neuro4d.io import save as save
 from neuro4d.lattice import Box as Box
 from neuro4d.lattice import Lattice as Lattice
 from neuro4d.lattice import Mask as Mask
@@ -127,6 +129,7 @@ from neuro4d.recorders import SpikeTable as SpikeTable
 from neuro4d.recorders import Trace as Trace
 from neuro4d.recorders import Window as Window
 from neuro4d.results import Run as Run
+from neuro4d.runs import KnowledgeBase as KnowledgeBase
 from neuro4d.runs import RunDB as RunDB
 from neuro4d.simulate import MemoryBudgetError as MemoryBudgetError
 from neuro4d.simulate import SimulationError as SimulationError

@@ -2,6 +2,9 @@
 
 from neuro4d.runs._compare import Comparison as Comparison
 from neuro4d.runs._db import RunDB as RunDB
+from neuro4d.runs._knowledge import Entry as Entry
+from neuro4d.runs._knowledge import Examples as Examples
+from neuro4d.runs._knowledge import KnowledgeBase as KnowledgeBase
 from neuro4d.runs._row import FileSum as FileSum
 from neuro4d.runs._row import RunRow as RunRow
 from neuro4d.runs._row import SpikeSum as SpikeSum

@@ -1,7 +1,9 @@
 """Rows before they are written: what the user says, and what results say."""
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -10,8 +12,6 @@ from neuro4d._base import check_seed, machine, now, versions
 from neuro4d.runs._facts import Facts
 from neuro4d.runs._plain import plain
 from neuro4d.runs._row import Content, file_sum
-
-LONGEST_NAME = 200
 
 
 def content(
@@ -27,7 +27,7 @@ def content(
     return Content(
         parameters=plain(_mapping(parameters, "parameters"), "parameters"),
         metrics=plain(_mapping(metrics, "metrics"), "metrics"),
-        versions=versions(),
+        versions=dict(_versions()),
         machine=plain(machine(), "machine"),
         seed=None if seed is None else check_seed(seed),
         ended=now(),
@@ -56,13 +56,10 @@ def with_facts(said: Content, facts: Facts) -> Content:
     )
 
 
-def check_run_name(name: Any) -> str:
-    """A name that can be printed on one line."""
-    if not isinstance(name, str):
-        raise TypeError(f"the name of a run is text, for example `'brunel'`; got {name!r:.80}.")
-    if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
-        raise ValueError(f"the name of a run is one line of 1 to {LONGEST_NAME} characters; got {name!r:.80}.")
-    return name
+@functools.cache
+def _versions() -> Mapping[str, str]:
+    """Asked once: looking them up takes as long as writing twenty rows."""
+    return MappingProxyType(versions())
 
 
 def _mapping(values: Any, what: str) -> Mapping[str, Any]:

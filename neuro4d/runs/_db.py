@@ -11,11 +11,11 @@ import msgspec
 from neuro4d._base import check_count, now
 from neuro4d.results import Run
 from neuro4d.runs._compare import Comparison
-from neuro4d.runs._content import check_run_name, content, with_facts
+from neuro4d.runs._content import content, with_facts
 from neuro4d.runs._export import export_rows
 from neuro4d.runs._facts import differences, facts_of
 from neuro4d.runs._plain import plain
-from neuro4d.runs._row import KINDS, STATUSES, RunRow, content_of, file_sum, this_process
+from neuro4d.runs._row import KINDS, STATUSES, RunRow, check_run_name, content_of, file_sum, this_process
 from neuro4d.runs._rows import Rows, check_where, known, matches
 from neuro4d.runs._store import Store
 

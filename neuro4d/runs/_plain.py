@@ -19,7 +19,7 @@ LARGEST_LIST = 1000
 
 DEEPEST = 24
 
-REAL = "biuf"
+REAL = frozenset("biuf")
 """Kinds of NumPy's types that are real numbers."""
 
 NUMBER, UNIT, ARRAY = "$number", "$unit", "$array"

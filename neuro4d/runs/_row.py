@@ -1,6 +1,7 @@
 """One row of the table of runs."""
 
 import dataclasses
+import datetime
 import hashlib
 import os
 from pathlib import Path
@@ -16,6 +17,8 @@ from neuro4d.runs._store import digest
 KINDS = ("run", "sweep", "tune", "fit", "benchmark")
 STATUSES = ("running", "finished", "interrupted", "failed")
 SECTIONS = ("parameters", "model", "metrics", "versions", "machine")
+
+LONGEST_NAME = 200
 
 _PIECE = 1 << 20
 
@@ -69,7 +72,7 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class RunRow:
-    """What is known of one run. Prints as a table.
+    """What is known of one run. `print` shows it as a table.
 
     **Fields:**
 
@@ -131,6 +134,9 @@ class RunRow:
         return lines + [(f"file {shown(file.path)}", f"{file.bytes:,} bytes, {file.sha256[:16]}") for file in self.files]
 
     def __repr__(self) -> str:
+        return f"RunRow({self._title()})"
+
+    def __str__(self) -> str:
         return f"{self._title()}\n{table(('field', 'value'), self._lines(), left=2)}"
 
     def _repr_html_(self) -> str:
@@ -143,6 +149,15 @@ _COLUMNS = ("id", "uid", "kind", "name", "status", "started")
 def sum_of(number: int, uid: str, kind: str, name: str, status: str, started: str, content: str | bytes) -> bytes:
     """The SHA-256 over everything that a row holds."""
     return digest(str(number), uid, kind, name, status, started, content)
+
+
+def check_run_name(name: Any) -> str:
+    """A name that can be printed on one line."""
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a run is text, for example `'brunel'`; got {name!r:.80}.")
+    if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
+        raise ValueError(f"the name of a run is one line of 1 to {LONGEST_NAME} characters; got {name!r:.80}.")
+    return name
 
 
 def read_row(values: tuple[Any, ...]) -> RunRow:
@@ -159,6 +174,8 @@ def read_row(values: tuple[Any, ...]) -> RunRow:
     decoded = [each.decode() for each in texts[:-1]]
     if decoded[1] not in KINDS or decoded[3] not in STATUSES:
         raise ValueError("an unknown kind or status")
+    check_run_name(decoded[2])
+    datetime.datetime.fromisoformat(decoded[4])
     try:
         held = msgspec.convert(from_text(content), Content)
     except (msgspec.ValidationError, RecursionError) as error:

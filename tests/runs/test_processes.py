@@ -1,0 +1,55 @@
+"""Several processes on one database, and processes that are killed."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import neuro4d as n4
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="forks and kills")
+
+
+def crowd(*args):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+    call = [sys.executable, "-W", "ignore", str(Path(__file__).with_name("crowd.py")), *map(str, args)]
+    done = subprocess.run(call, capture_output=True, text=True, env=environment, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_four_processes_write_200_rows_each(tmp_path):
+    path = tmp_path / "runs.db"
+    assert crowd("write", path, 4, 200) == [0] * 4
+    with n4.RunDB(path) as db:
+        rows = db.runs()
+        assert sorted((row.parameters["who"], row.parameters["k"]) for row in rows) == [(who, k) for who in range(4) for k in range(200)]
+        assert [row.id for row in rows] == list(range(800, 0, -1))
+        assert {row.status for row in rows} == {"finished"} and len({row.uid for row in rows}) == 800
+        assert {db.text(sha) for sha in {row.network for row in rows} - {None}} == {
+            "network 0",
+            "network 2",
+            "network 4",
+            "network 1",
+            "network 3",
+        }
+    with n4.KnowledgeBase(path) as base:
+        assert [len(base.query(f"of {who}")) for who in range(4)] == [10] * 4
+
+
+@pytest.mark.parametrize("times", [5, pytest.param(50, marks=pytest.mark.full)])
+def test_what_was_told_is_there_after_a_kill(times, tmp_path):
+    found = crowd("kill", tmp_path / "runs.db", times)
+    assert found["lost"] == []
+    assert times < found["told"] <= found["there"] <= found["told"] + times  # a row can be there of which nobody had heard
+
+
+def test_a_connection_is_not_shared_with_a_fork(tmp_path):
+    with n4.RunDB(tmp_path / "runs.db") as db:
+        db._store._pid += 1
+        with pytest.raises(RuntimeError, match="open it in each process"):
+            db.add()
