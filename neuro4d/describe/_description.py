@@ -15,7 +15,7 @@ from neuro4d.describe._read import Reader, made
 from neuro4d.describe._same import differences
 from neuro4d.describe._text import from_text, to_text
 from neuro4d.describe._write import Writer
-from neuro4d.model import Model, Origin
+from neuro4d.model import Model, Origin, freeze_like, frozen_tree
 from neuro4d.network import GapJunctions, Network, Population, Projection
 from neuro4d.ops import Backend
 from neuro4d.recorders import AbstractRecorder
@@ -76,10 +76,11 @@ class Description:
 
         **Raises:** `DescriptionError` as `network`, and where no arguments are described; what `Network.build` raises.
         """
-        network, _, origin = self._made(parts)
-        if origin is None:
+        network, _, built = self._made(parts)
+        if built is None:
             raise DescriptionError("a network is described, but not how it was built: `description.network().build(dt=0.1*u.ms, seed=0)`.")
-        return network.build(
+        origin, frozen = built
+        model = network.build(
             origin.dt * u.ms,
             origin.seed,
             precision=np.dtype(origin.precision),
@@ -87,10 +88,11 @@ class Description:
             surrogate=origin.surrogate,
             store_weights=origin.store_weights,
         )
+        return made(lambda: freeze_like(model, frozen), "delays that were trained") if frozen else model
 
     @property
     def frozen(self) -> bool:
-        """Whether delays that are trained were taken to the grid, `model.freeze()`. `build` leaves them free; `n4.from_user` freezes where the tree says so."""
+        """Whether delays that are trained were taken to the grid, `model.freeze()`; `build` does the same, with these delays."""
         return bool((self.data["build"] or {}).get("frozen"))
 
     def digest(self) -> str:
@@ -113,7 +115,7 @@ class Description:
         """
         return cls(_checked(from_text(text)), dict(arrays or {}))
 
-    def _made(self, parts: Iterable[type]) -> tuple[Network, tuple[AbstractRecorder, ...], Origin | None]:
+    def _made(self, parts: Iterable[type]) -> tuple[Network, tuple[AbstractRecorder, ...], tuple[Origin, dict[str, Any]] | None]:
         data = _checked(self.data)
         reader = Reader(data["shared"], self.arrays, kinds_of(parts))
         found: list[Any] = [reader.add(_population(reader, each, i)) for i, each in enumerate(data["populations"])]
@@ -157,7 +159,7 @@ def describe(what: Network | Model, *, recorders: Iterable[AbstractRecorder] = (
             "that it names. Describe the model that went in."
         )
     writer, given = Writer(), tuple(recorders)
-    data = _written(writer, network, origin, given)
+    data = _written(writer, network, origin, frozen_tree(what) if isinstance(what, Model) else {}, given)
     if writer.problems:
         raise NotDescribableError(writer.problems)
     description = Description(data, writer.arrays)
@@ -165,7 +167,9 @@ def describe(what: Network | Model, *, recorders: Iterable[AbstractRecorder] = (
     return description
 
 
-def _written(writer: Writer, network: Network, origin: Origin | None, recorders: tuple[Any, ...]) -> dict[str, Any]:
+def _written(
+    writer: Writer, network: Network, origin: Origin | None, frozen: dict[str, Any], recorders: tuple[Any, ...]
+) -> dict[str, Any]:
     def rows(kind: str, parts: Iterable[Any], names: tuple[str, ...]) -> list[Any]:
         return [{name: _field(writer, part, name, f"{kind} {part.name!r}") for name in names} for part in parts]
 
@@ -175,7 +179,7 @@ def _written(writer: Writer, network: Network, origin: Origin | None, recorders:
         "projections": rows("projection", network.projections, _PROJECTION),
         "gaps": rows("gap junctions", network.gaps, _GAP),
         "stimuli": [writer.write(part, f"stimulus {part.name!r}") for part in network.stimuli],
-        "build": None if origin is None else _build(writer, origin),
+        "build": None if origin is None else _build(writer, origin, frozen),
         "recorders": [writer.write(part, f"recorder {i}") for i, part in enumerate(recorders)],
     }
     return written | {"shared": writer.shared}
@@ -188,7 +192,7 @@ def _field(writer: Writer, part: Any, name: str, where: str) -> Any:
     return writer.write(value, f"{where}: {name}")
 
 
-def _build(writer: Writer, origin: Origin) -> dict[str, Any]:
+def _build(writer: Writer, origin: Origin, frozen: dict[str, Any]) -> dict[str, Any]:
     backends = {Backend.AUTO: "auto", Backend.REFERENCE: "reference"}
     backend = backends.get(origin.backend) or {"cores": origin.backend.cores} if isinstance(origin.backend, Backend) else None
     return {
@@ -198,7 +202,7 @@ def _build(writer: Writer, origin: Origin) -> dict[str, Any]:
         "backend": backend,
         "surrogate": writer.write(origin.surrogate, "surrogate"),
         "store_weights": origin.store_weights,
-        "frozen": bool(origin.frozen),
+        "frozen": {name: {key: writer.write(x, f"delays of {name!r}") for key, x in held.items()} for name, held in frozen.items()},
     }
 
 
@@ -256,11 +260,11 @@ def _gap(reader: Reader, x: Any, number: int) -> GapJunctions:
     return made(lambda: GapJunctions(*(given[key] for key in _GAP[:4]), conductance=given["conductance"]), where)
 
 
-def _origin(reader: Reader, x: Any) -> Origin:
+def _origin(reader: Reader, x: Any) -> tuple[Origin, dict[str, Any]]:
     where = "build"
     if not isinstance(x, dict) or set(x) != set(_BUILD):
         raise DescriptionError(f"{where}: has the keys {', '.join(_BUILD)}; got {x!r:.80}.")
-    if type(x["dt"]) is not float or type(x["seed"]) is not int or type(x["frozen"]) is not bool or x["precision"] not in ("float32", "float64"):
+    if type(x["dt"]) is not float or type(x["seed"]) is not int or type(x["frozen"]) is not dict or x["precision"] not in ("float32", "float64"):
         raise DescriptionError(f"{where}: {x!r:.120} is not how a network is built.")
     match x["backend"]:
         case "auto":
@@ -272,4 +276,8 @@ def _origin(reader: Reader, x: Any) -> Origin:
         case other:
             raise DescriptionError(f"{where}: {other!r:.80} is no backend.")
     surrogate = reader.read(x["surrogate"], f"{where}: surrogate")
-    return Origin(None, x["dt"], x["seed"], x["precision"], backend, surrogate, x["store_weights"])
+    frozen = {name: reader.table(held, f"delays of {name!r:.80}") for name, held in x["frozen"].items()}
+    for name, held in frozen.items():
+        if set(held) != {"pre", "post", "steps"} or not all(isinstance(each, np.ndarray) and each.dtype.kind in "iu" and each.ndim == 1 for each in held.values()):
+            raise DescriptionError(f"{where}: delays of {name!r:.80} are arrays `pre`, `post` and `steps` of whole numbers.")
+    return Origin(None, x["dt"], x["seed"], x["precision"], backend, surrogate, x["store_weights"]), frozen

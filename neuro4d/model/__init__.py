@@ -4,6 +4,8 @@ from neuro4d.model._canonical import from_user as from_user
 from neuro4d.model._canonical import state_from as state_from
 from neuro4d.model._canonical import state_tree as state_tree
 from neuro4d.model._canonical import to_user as to_user
+from neuro4d.model._canonical_parts import freeze_like as freeze_like
+from neuro4d.model._canonical_parts import frozen_tree as frozen_tree
 from neuro4d.model._canonical_units import tree_units as tree_units
 from neuro4d.model._canonical_units import unit_finder as unit_finder
 from neuro4d.model._census import Census as Census

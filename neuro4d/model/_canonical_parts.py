@@ -36,7 +36,7 @@ def parts_tree(model: ModelFields) -> Tree:
         "structures": {name: numbers(model.structures.get(span.pathway)) for name, span in names.items()},
         "lives": {name: _life_tree(model, living) for name, living in model.lives.items()},
         "delays": {name: _delays_tree(model, name) for name in names},
-        "frozen": {name: _frozen_tree(model, name) for name, span in names.items() if span.pathway in model.origin.frozen},
+        "frozen": frozen_tree(model),
     }
     tree = {section: {name: held for name, held in parts.items() if held} for section, parts in tree.items()}
     tree["surrogate"] = numbers(model.surrogate)
@@ -50,7 +50,7 @@ def with_parts(model: M, tree: Mapping[str, Any]) -> M:
     """
     _check(model, tree)
     if "frozen" in tree:
-        model = _frozen_from(model, tree["frozen"])
+        model = freeze_like(model, tree["frozen"])
     for name, given in tree.get("delays", {}).items():
         model = _with_delays(model, name, given)
     for name, given in tree.get("initial", {}).items():
@@ -218,13 +218,17 @@ def _with_delays(model: M, name: str, given: Mapping[str, Any]) -> M:
     return eqx.tree_at(lambda m: (m.pathways[pathway].free.delay, m.pathways[pathway].free.spread), model, held)
 
 
-def _frozen_tree(model: ModelFields, name: str) -> Tree:
-    found = locate(model, name)
-    return {"pre": found.pre, "post": found.post, "steps": found.delay}
+def frozen_tree(model: ModelFields) -> Tree:
+    """By projection, delays that were trained and taken to the grid: both ends of each edge, and its delay in steps."""
+    found = {span.name: locate(model, span.name) for span in model.layout.projections if span.pathway in model.origin.frozen}
+    return {name: {"pre": edges.pre, "post": edges.post, "steps": edges.delay} for name, edges in found.items()}
 
 
-def _frozen_from(model: M, tree: Mapping[str, Any]) -> M:
-    """A model whose delays were taken to the grid where the tree says; one that is frozen has to agree."""
+def freeze_like(model: M, tree: Mapping[str, Any]) -> M:
+    """A model whose trained delays are taken to the grid as `frozen_tree` says.
+
+    **Raises:** `UnknownNameError` for a projection that it does not have, `ValueError` where it joins other neurons, or has other delays on the grid.
+    """
     steps: dict[str, np.ndarray] = {}
     for name, given in tree.items():
         pathway, found = span_of(model, name).pathway, locate(model, name)
