@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import math
+from pathlib import Path
 from typing import Any
 
 import brainunit as u
@@ -10,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt32
 
 from neuro4d._base import card, check_count, mini_raster, strip
+from neuro4d.recorders import _table_frames as frames
 
 # Words examined per pass: 16 MB, so that the temporary copies stay small beside the record.
 _BLOCK = 1 << 22
@@ -242,6 +244,92 @@ class SpikeTable:
         out = np.empty(len(self), [("step", np.int64), ("id", np.int32), ("time_ms", np.float64)])
         out["step"], out["id"], out["time_ms"] = self.step, self.id, stamps(self.step, self.dt_ms)
         return out
+
+    @classmethod
+    def from_numpy(
+        cls, columns: Any, *, population: str, dt: Any, n: int, start_step: int | None = None, n_steps: int | None = None
+    ) -> "SpikeTable":
+        """A table from a structured array, a dictionary of arrays or a data frame with the columns `step` and `id`, or `time_ms` and `id`, in any order.
+
+        **Arguments:**
+
+        - `columns`: such an array; other columns are left alone.
+        - `population`, `n`: name and size of the population; `dt`: the time step, of which times are multiples. [time]
+        - `start_step`, `n_steps`: the steps that were observed; by default from 0 to the last spike.
+
+        **Raises:** `ValueError` for a column that is missing and times off the grid, and as `SpikeTable`.
+
+        !!! Example
+
+            >>> found = n4.SpikeTable.from_numpy({"id": [2, 0], "time_ms": [1.5, 0.5]}, population="cells", dt=0.5*u.ms, n=3)
+            >>> found.step, found.id
+            (array([0, 2]), array([0, 2], dtype=int32))
+        """
+        names = columns.dtype.names if isinstance(columns, np.ndarray) else tuple(columns)
+        picked = {name: np.asarray(columns[name]) for name in ("step", "id", "time_ms") if name in (names or ())}
+        given = {"population": population, "dt": dt, "n": n, "start_step": start_step, "n_steps": n_steps}
+        return cls(**frames.arguments(picked, {}, given, "SpikeTable.from_numpy"))
+
+    def to_pandas(self) -> Any:
+        """A data frame with the columns `step`, `id` and `time_ms`; `frame.attrs` has what else the table knows. Needs pandas.
+
+        !!! Example
+
+            >>> table = n4.SpikeTable([0, 2], [0, 2], "cells", 0.5, 3, 0, 10)
+            >>> n4.SpikeTable.from_pandas(table.to_pandas())
+            SpikeTable('cells': 2 spikes of 3 neurons, 0 to 5 ms in steps of 0.5 ms)
+        """
+        frame = frames.package("to_pandas", "pandas", "pandas").DataFrame(self.to_numpy())
+        frame.attrs[frames.KEY] = frames.notes(self)
+        return frame
+
+    @classmethod
+    def from_pandas(
+        cls, frame: Any, *, population: str | None = None, dt: Any = None, n: int | None = None, start_step: int | None = None, n_steps: int | None = None
+    ) -> "SpikeTable":
+        """A table from a data frame, of `to_pandas` or of anybody. **Arguments** and **Raises:** as `from_numpy`; what `to_pandas` noted need not be given."""
+        picked = {name: frame[name].to_numpy() for name in ("step", "id", "time_ms") if name in frame.columns}
+        given = {"population": population, "dt": dt, "n": n, "start_step": start_step, "n_steps": n_steps}
+        return cls(**frames.arguments(picked, frame.attrs.get(frames.KEY, {}), given, "SpikeTable.from_pandas"))
+
+    def to_arrow(self) -> Any:
+        """A `pyarrow.Table` with the columns `step`, `id` and `time_ms`; its metadata have what else the table knows. Needs `pip install "neuro4d[parquet]"`."""
+        return frames.arrow_table(self)
+
+    @classmethod
+    def from_arrow(
+        cls, table: Any, *, population: str | None = None, dt: Any = None, n: int | None = None, start_step: int | None = None, n_steps: int | None = None
+    ) -> "SpikeTable":
+        """A table from one of Arrow, of `to_arrow` or of anybody. **Arguments** and **Raises:** as `from_numpy`; what `to_arrow` noted need not be given."""
+        where = "SpikeTable.from_arrow"
+        picked = {name: frames.arrow_column(table, name, where) for name in ("step", "id", "time_ms")}
+        given = {"population": population, "dt": dt, "n": n, "start_step": start_step, "n_steps": n_steps}
+        return cls(**frames.arguments(picked, frames.arrow_notes(table.schema, where), given, where))
+
+    def to_parquet(self, path: str | Path) -> None:
+        """Writes a Parquet file, which appears whole or not at all and has a checksum for each page. Needs `pip install "neuro4d[parquet]"`."""
+        frames.write_parquet(self, Path(path))
+
+    @classmethod
+    def from_parquet(
+        cls,
+        path: str | Path,
+        *,
+        population: str | None = None,
+        dt: Any = None,
+        n: int | None = None,
+        start_step: int | None = None,
+        n_steps: int | None = None,
+        most: int = frames.MOST,
+    ) -> "SpikeTable":
+        """A table from a Parquet file, of `to_parquet` or of anybody.
+
+        **Arguments:** as `from_numpy`, where `to_parquet` did not note them; `most`: spikes that are read, a file that declares more is refused.
+
+        **Raises:** as `from_numpy`; `FileNotFoundError`; `CorruptFileError` for a damaged file; `UnsafeFileError` for too many spikes.
+        """
+        table = frames.read_parquet(Path(path), check_count(most, "SpikeTable.from_parquet: most"))
+        return cls.from_arrow(table, population=population, dt=dt, n=n, start_step=start_step, n_steps=n_steps)
 
     def __repr__(self) -> str:
         span = f"{self.start_step * self.dt_ms:g} to {(self.start_step + self.n_steps) * self.dt_ms:g} ms"
