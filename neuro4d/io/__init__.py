@@ -6,7 +6,16 @@ from neuro4d.io._config_file import ConfigError as ConfigError
 from neuro4d.io._config_file import read_config as read_config
 from neuro4d.io._config_parts import release as release
 from neuro4d.io._config_schema import BrainConfig as BrainConfig
+from neuro4d.io._json import load_json as load_json
+from neuro4d.io._json import save_json as save_json
 from neuro4d.io._spike_file import open_hdf5 as open_hdf5
+from neuro4d.io.checkpoint import Checkpoints as Checkpoints
+from neuro4d.io.checkpoint import CheckpointWarning as CheckpointWarning
+from neuro4d.io.checkpoint import Store as Store
+from neuro4d.io.checkpoint import Stored as Stored
+from neuro4d.io.checkpoint import restore as restore
+from neuro4d.io.checkpoint import resume as resume
+from neuro4d.io.checkpoint import save as save
 from neuro4d.io.exchange import Imported as Imported
 from neuro4d.io.exchange import NotFromNIRError as NotFromNIRError
 from neuro4d.io.exchange import from_nir as from_nir

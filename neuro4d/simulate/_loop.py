@@ -16,6 +16,7 @@ from neuro4d._base import check_count
 from neuro4d.model import Model, State
 from neuro4d.recorders import AbstractProbe, Chunk
 from neuro4d.simulate._find_fault import Found, Replay, find_fault
+from neuro4d.simulate._keeper import Watch
 from neuro4d.simulate._look_back import LookBack, own_copy
 from neuro4d.simulate._progress import Progress
 
@@ -37,13 +38,15 @@ Probes = dict[str, AbstractProbe]
 
 class Options(NamedTuple):
     """How a run is cut and reported, and who is told after each chunk: `hook` gives the state to go on from, or `None` for the same.
-    `search`: whether the step and the place of a fault are looked for; then the loop ends with the last good step."""
+    `search`: whether the step and the place of a fault are looked for; then the loop ends with the last good step. `watch`: what a loop goes on
+    from, and who keeps what it does."""
 
     chunk: int
     progress: bool | None = None
     log_every: Any = None
     hook: Callable[[State, int], State | None] | None = None
     search: bool = False
+    watch: Watch | None = None
 
 
 class Loop(NamedTuple):
@@ -81,24 +84,32 @@ def run_chunks(
     call: Callable, probes: Probes, state: State, inputs: dict, n_steps: int, dt: float, options: Options, lanes: int | None = None
 ) -> Loop:
     """Calls the compiled chunk until the steps are done or the user interrupts. `lanes` counts simulations that run side by side."""
-    length = options.chunk
+    length, watch = options.chunk, options.watch
+    done = 0 if watch is None else watch.done
+    if watch is not None and 0 < done == n_steps:
+        return Loop(state, [watch.chunks], done, 0.0, 0.0, True)
+    first, resumed = int(np.max(np.asarray(state.step))) - done, watch is not None and watch.resumed
     for probe in probes.values():
-        probe.begin(int(np.max(np.asarray(state.step))), lanes)
-    chunks: list[dict[str, list[Chunk]]] = [{name: [] for name in probes} for _ in range(lanes or 1)]
+        probe.begin(first, lanes, done if resumed else None)
+    chunks: list[dict[str, list[Chunk]]] = [{name: _went(watch, name) for name in probes} for _ in range(lanes or 1)]
     look = LookBack(state, length, sum(span.size for span in state.spans) * (lanes or 1))
-    carries = own_copy(_first_carries(probes, length, lanes))
+    carries = own_copy(_first_carries(probes, length, lanes, chunks[0]))
     state = own_copy(state)
     began = time.perf_counter()
     # No step at all: the program is compiled, or found, and nothing else happens.
-    state, buffers = jax.block_until_ready(call(state, carries, _piece(inputs, 0, 0, length), np.uint32(0), np.int32(0)))
+    state, buffers = jax.block_until_ready(call(state, carries, _piece(inputs, 0, 0, length), np.uint32(done), np.int32(0)))
     compile_s = time.perf_counter() - began
-    done, completed, began = 0, n_steps == 0, time.perf_counter()
+    completed, began = n_steps == 0, time.perf_counter()
     if n_steps == 0:
         _keep(probes, chunks, buffers, 0, 0, lanes)
     carries = _carries(probes, buffers)
-    with Progress(n_steps, dt, options.progress, options.log_every) as bar, interruptible() as stop:
+    if done:
+        state = look.restart(state, carries, done)
+    with Progress(n_steps, dt, options.progress, options.log_every) as bar, interruptible(watch is not None) as stop:
+        if done:
+            bar.advance(done)
         while not completed and not stop.is_set():
-            n = min(length, n_steps - done)
+            n = min(length, n_steps - done, length if watch is None else watch.room(done))
             state, buffers = jax.block_until_ready(call(state, carries, _piece(inputs, done, n, length), np.uint32(done), np.int32(n)))
             _keep(probes, chunks, buffers, done, n, lanes)
             carries = _carries(probes, buffers)
@@ -110,6 +121,8 @@ def run_chunks(
             state = state if changed is None else look.restart(changed, carries, done)
             if int(np.max(np.asarray(state.fault))):
                 break
+            if watch is not None:
+                watch.tell(state, chunks[0], done, time.perf_counter() - began)
     if done == 0 and n_steps:  # interrupted before the first step
         _keep(probes, chunks, buffers, 0, 0, lanes)
     loop = Loop(state, chunks, done, compile_s, time.perf_counter() - began, completed)
@@ -153,9 +166,16 @@ def _carries(probes: Probes, buffers: dict) -> dict:
     return {name: jax.tree.map(jnp.copy, buffers[name]) for name, probe in probes.items() if probe.carried}
 
 
-def _first_carries(probes: Probes, length: int, lanes: int | None) -> dict:
-    """Empty buffers of the recorders that go on, so that the first chunk has the shapes of all others."""
-    empty = {name: probe.buffer(length, None) for name, probe in probes.items() if probe.carried}
+def _went(watch: Watch | None, name: str) -> list[Chunk]:
+    """What a recorder held when the run was interrupted."""
+    return [] if watch is None else list(watch.chunks.get(name, ()))
+
+
+def _first_carries(probes: Probes, length: int, lanes: int | None, chunks: dict[str, list[Chunk]] | None = None) -> dict:
+    """Buffers of the recorders that go on, so that the first chunk has the shapes of all others: empty, or those of `chunks`."""
+    held = {name: own[-1].buffer for name, own in (chunks or {}).items() if own and probes[name].carried}
+    held = {name: jax.tree.map(jnp.asarray, buffer) for name, buffer in held.items()}
+    empty = {name: held[name] if name in held else probe.buffer(length, None) for name, probe in probes.items() if probe.carried}
     return empty if lanes is None else jax.tree.map(lambda x: jnp.broadcast_to(x, (lanes, *x.shape)), empty)
 
 
@@ -170,23 +190,27 @@ def _piece(inputs: dict, done: int, n: int, length: int) -> dict:
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[threading.Event]:
-    """Turns the first Ctrl-C into a request to stop after the present chunk; a second one interrupts as usual."""
+def interruptible(also_ended: bool = False) -> Iterator[threading.Event]:
+    """Turns the first Ctrl-C into a request to stop after the present chunk, and `also_ended` the first SIGTERM; a second one acts as usual."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = signal.getsignal(signal.SIGINT)
+    usual: dict[int, Any] = {signal.SIGINT: signal.default_int_handler} | ({signal.SIGTERM: signal.SIG_DFL} if also_ended else {})
+    before = {number: signal.getsignal(number) for number in usual}
 
-    def handle(number, frame):
+    def handle(number: int, frame: Any) -> None:
         stop.set()
-        signal.signal(signal.SIGINT, before if callable(before) else signal.default_int_handler)
+        own = before[number]
+        signal.signal(number, own if callable(own) else usual[number])
 
-    signal.signal(signal.SIGINT, handle)
+    for number in usual:
+        signal.signal(number, handle)
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before if before is not None else signal.SIG_DFL)
+        for number, own in before.items():
+            signal.signal(number, own if own is not None else signal.SIG_DFL)
 
 
 def cut(inputs: dict[str, np.ndarray], where: slice) -> dict[str, np.ndarray]:

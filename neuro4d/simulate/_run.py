@@ -17,7 +17,8 @@ from neuro4d.simulate._check import (
 )
 from neuro4d.simulate._fault_error import without_fault
 from neuro4d.simulate._find_fault import Found
-from neuro4d.simulate._loop import Options, Probes, chunk_length, cut, learns, own_copy, records, run_chunks
+from neuro4d.simulate._keeper import AbstractKeeper, Moment, RunPlan, Watch, check_keeper
+from neuro4d.simulate._loop import Loop, Options, Probes, chunk_length, cut, learns, own_copy, records, run_chunks
 from neuro4d.simulate._memory import check_memory
 from neuro4d.simulate._scan import run_chunk
 
@@ -36,6 +37,7 @@ def simulate(
     on_chunk: Callable[[State, int], Any] | None = None,
     between: Callable[[Model, State, int], tuple[Model, State]] | None = None,
     throw: bool = True,
+    checkpoint: AbstractKeeper | None = None,
     state: State | None = None,
 ) -> Run:
     """Runs a model and keeps what the recorders ask for.
@@ -57,8 +59,9 @@ def simulate(
     - `between`: called as `between(model, state, steps_done)` between two chunks; gives the model and the state to go on with, of the same
       structure. Other numbers cost nothing, other shapes a compilation; `run.model` is the last. No hook hears of discarded steps.
     - `throw`: whether a fault (a variable that is not finite, a potential beyond 10^9 mV) raises; else `run.state.fault` says it.
+    - `checkpoint`: who keeps the run while it goes on, so that it can go on after a kill: `n4.io.Checkpoints("runs/a", every=10*u.second)`.
 
-    **Returns:** a `Run`; after Ctrl-C (a second one stops at once) what was done so far, with `completed=False`.
+    **Returns:** a `Run`; after Ctrl-C (a second one stops at once), and with `checkpoint` after SIGTERM, what was done so far, with `completed=False`.
 
     **Raises:** `UnitError`, `TypeError`, `ValueError`, `UnknownNameError`, and `MemoryBudgetError` if the records cannot fit, all before
     anything is compiled; `SimulationError` for a fault, with the last good state.
@@ -66,39 +69,67 @@ def simulate(
     !!! Example
 
         >>> import brainunit as u, jax.random as jr, neuro4d as n4
-        >>> lif = n4.LIF(tau=20*u.ms, c=200*u.pF, v_rest=-60*u.mV, v_th=-50*u.mV, v_reset=-60*u.mV)
-        >>> cells = n4.Population("cells", 2, lif)
+        >>> cells = n4.Population("cells", 2, n4.LIF(tau=20*u.ms, c=200*u.pF, v_rest=-60*u.mV, v_th=-50*u.mV, v_reset=-60*u.mV))
         >>> model = n4.Network(cells, n4.Clamp("drive", cells, 150*u.pA)).build(dt=0.1*u.ms, seed=0)
         >>> len(n4.simulate(model, jr.key(0), 100*u.ms).spikes("cells"))
         8
     """
     start = first_state(check_model(model), renamed(start, state, "state", "n4.simulate(model, state, duration)"))
     n_steps, before = check_run(model, start, duration, discard=discard)
-    probes = fit_recorders(model, record, n_steps)
+    probes = fit_recorders(model, record := (record,) if isinstance(record, AbstractRecorder) else tuple(record), n_steps)
     given = check_series(model, inputs, before + n_steps)
     length = chunk_length(chunk, model.n_neurons, probes, n_steps, on_chunk is not None or between is not None, given, learns(model))
     check_memory(start, probes, n_steps, length, 1)
-    options = Options(length, progress, log_every, search=throw)
-    run, found = _run(_Runner(model, probes, length, n_steps, on_chunk, between), start, before, given, options)
+    plan = RunPlan(model, start, n_steps, before, length, chunk is not None, record, probes, given, between is not None)
+    run, found = _kept(plan, Options(length, progress, log_every, search=throw), on_chunk, between, checkpoint)
     return without_fault([run.model], found, [run])[0]
 
 
-def _run(runner: "_Runner", start: State, before: int, given: dict[str, Any], options: Options) -> tuple[Run, Found | None]:
+def _kept(plan: RunPlan, options: Options, on_chunk: Any, between: Any, keeper: AbstractKeeper | None) -> tuple[Run, Found | None]:
+    """The run, kept while it goes on, if somebody keeps it; the fault that ended it."""
+    model, length, moment = plan.model, plan.chunk, None
+    if keeper is not None:
+        length, moment = check_keeper(keeper).begin(plan)
+        model = model if moment is None else moment.model
+    runner = _Runner(model, plan.probes, length, plan.n_steps, on_chunk, between)
+    try:
+        return _run(runner, plan, options._replace(chunk=length), keeper, moment)
+    finally:
+        if keeper is not None:
+            keeper.close()
+
+
+def _run(
+    runner: "_Runner", plan: RunPlan, options: Options, keeper: AbstractKeeper | None, moment: Moment | None
+) -> tuple[Run, Found | None]:
     """The steps that are discarded, and those of the run; the fault that ended it."""
-    model, dt, compile_s, found = runner.model, runner.model.dt_ms, 0.0, None
-    if before:
+    model, dt, compile_s, found, resumed = runner.model, runner.model.dt_ms, 0.0, None, moment is not None
+    start, completed, before, given = plan.start if moment is None else moment.state, True, plan.discarded, plan.inputs
+    if before and (moment is None or moment.passed < before):
         first = _Runner(model, {}, options.chunk, before)
-        warm = run_chunks(first.call, {}, start, cut(given, slice(before)), before, dt, options)
-        start, compile_s, found = warm.state, warm.compile_s, warm.found
-        if not warm.completed:
+        watch = None if keeper is None else Watch(keeper, first, 0, moment, resumed)
+        warm = run_chunks(first.call, {}, start, cut(given, slice(before)), before, dt, options._replace(watch=watch))
+        start, compile_s, found, completed = warm.state, warm.compile_s, warm.found, warm.completed
+        if not completed:
             runner.n_steps = 0  # the user has stopped it, or it has a fault
-    options = options._replace(hook=runner.hook if runner.watched else None)
+            _keep_last(watch, warm)
+        moment = None
+    watch = None if keeper is None or not completed else Watch(keeper, runner, before, moment, resumed)
+    options = options._replace(hook=runner.hook if runner.watched else None, watch=watch)
     loop = run_chunks(runner.call, runner.probes, start, cut(given, slice(before, None)), runner.n_steps, dt, options)
-    step = int(start.step)
+    _keep_last(watch, loop)
+    step, wall_s = int(start.step), loop.wall_s
+    if watch is not None:
+        step, wall_s = step - watch.done, wall_s + watch.wall_s
     kept = records(runner.probes, loop.chunks[0], step, loop.done)
-    completed = loop.completed and (not before or warm.completed)
-    run = Run(runner.model, loop.state, dt, step, loop.done, kept, compile_s + loop.compile_s, loop.wall_s, completed)
+    run = Run(runner.model, loop.state, dt, step, loop.done, kept, compile_s + loop.compile_s, wall_s, completed and loop.completed)
     return run, found or loop.found
+
+
+def _keep_last(watch: Watch | None, loop: Loop) -> None:
+    """The end of a loop is kept, if it is good."""
+    if watch is not None and not int(loop.state.fault):
+        watch.tell(loop.state, loop.chunks[0], loop.done, loop.wall_s, last=True)
 
 
 class _Runner:

@@ -136,10 +136,10 @@ class Store:
             pending, self._pending = self._pending, None
             pending.result()
 
-    @property
-    def busy(self) -> bool:
-        """Whether a save is going on."""
-        return self._pending is not None and not self._pending.done()
+    def check(self) -> None:
+        """Raises what the last save has met, if it has ended."""
+        if self._pending is not None and self._pending.done():
+            self.wait()
 
     def close(self) -> None:
         """Waits, and lets the next writer in.

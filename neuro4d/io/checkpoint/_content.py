@@ -1,0 +1,151 @@
+"""A model as a tree with what identifies it, and whether another model is the same."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import brainunit as u
+import jax
+import numpy as np
+
+from neuro4d._base import bytes_text, field_units
+from neuro4d.io._leaves import Leaf, differences, flatten, joined
+from neuro4d.model import Model, State, from_user, state_from, state_tree, to_user, unit_of_weights
+
+PAST = ("spikes", "soft", "near", "coming")
+"""Parts of a state whose first axis counts steps, of which a model may keep more or fewer."""
+
+
+def model_tree(model: Model) -> dict[str, Any]:
+    """The arrays of a model: parameters, weights, gap junctions."""
+    return {name: part for name, part in to_user(model).items() if isinstance(part, Mapping)}
+
+
+def with_tree(model: Model, tree: Mapping[str, Any]) -> Model:
+    """A model with the numbers of `model_tree`."""
+    return from_user(model, {"seed": model.build_seed, **tree})[0]
+
+
+def identity(model: Model) -> dict[str, Any]:
+    """What two models must have in common to exchange numbers: plain data."""
+    return {
+        "fingerprint": model.fingerprint(),
+        "seed": model.build_seed,
+        "dt_ms": model.dt_ms,
+        "precision": np.dtype(model.dtype).name,
+        "populations": {name: span.size for name, span in model.populations.items()},
+        "spans": [[span.name, span.group, span.start] for span in model.populations.values()],
+        "synapses": {name: _wired(model, name) for name in (*model.projections, *model.gaps)},
+    }
+
+
+def _wired(model: Model, name: str) -> list[Any]:
+    """The number of synapses of a projection, and a checksum of who is connected to whom and how late."""
+    edges = model.edges(name)
+    found = hashlib.sha256()
+    for values in (edges.pre, edges.post):
+        found.update(np.ascontiguousarray(values, np.int64).data)
+    steps = np.broadcast_to(np.asarray(edges.delay.to_decimal(u.ms), np.float64) / model.dt_ms, np.shape(edges.pre))
+    found.update(np.ascontiguousarray(np.round(steps, 6)).data)
+    return [len(edges.pre), found.hexdigest()]
+
+
+def unlike(stored: Mapping[str, Any], model: Model) -> list[str]:
+    """In what a model differs from the one that was stored, one sentence each; empty where states and weights can be exchanged."""
+    own = identity(model)
+    found = [
+        f"{name} is {stored.get(key)!r} in the file and {own[key]!r} in the model"
+        for key, name in (("dt_ms", "the time step (ms)"), ("precision", "the precision"), ("seed", "the seed of `build`"))
+        if stored.get(key) != own[key]
+    ]
+    for key, what, text in (("populations", "population", _neurons), ("synapses", "projection", _synapses)):
+        old, new = stored.get(key, {}), own[key]
+        found += [f"{what} {name!r} is not in the model" for name in old if name not in new]
+        found += [f"{what} {name!r} is not in the file" for name in new if name not in old]
+        found += [text(name, old[name], new[name]) for name in old if name in new and old[name] != new[name]]
+    if not found and stored.get("fingerprint") != own["fingerprint"]:
+        found.append("populations, ports or delays have another structure (`model.fingerprint()`)")
+    return found
+
+
+def _neurons(name: str, old: Any, new: Any) -> str:
+    return f"population {name!r} has {old} neurons in the file and {new} in the model"
+
+
+def _synapses(name: str, old: Any, new: Any) -> str:
+    if old[0] != new[0]:
+        return f"projection {name!r} has {old[0]} synapses in the file and {new[0]} in the model"
+    return f"projection {name!r} connects other neurons, or with other delays"
+
+
+def unit_finder(model: Model) -> Callable[[tuple[str, ...]], str]:
+    """The unit of the array at a path of `to_user`, as text; empty for plain numbers."""
+    weights = {name: _text(unit_of_weights(model, name)) for name in model.projections}
+    variables = {name: model.variables(name) for name in model.populations}
+    parameters = {name: _parameter_units(model, name) for name in model.populations}
+
+    def find(path: tuple[str, ...]) -> str:
+        match path:
+            case ("parameters", population, name):
+                return _text(parameters.get(population, {}).get(name))
+            case ("weights", name) | ("state", "edges", name, "weight"):
+                return weights.get(name, "")
+            case ("gaps", _):
+                return "nS"
+            case ("state", "variables", population, name):
+                return _text(variables.get(population, {}).get(name))
+            case _:
+                return ""
+
+    return find
+
+
+def _parameter_units(model: Model, population: str) -> dict[str, Any]:
+    units = dict(field_units(model.neurons[population]))
+    for port, part in model.receptors[population].items():
+        units |= {f"{port}.{name}": unit for name, unit in field_units(part).items()}
+    return units
+
+
+def _text(unit: Any) -> str:
+    text = "" if unit is None else str(unit)
+    return "" if text in ("1", "Unit(1)") else text
+
+
+def check_rows(stored: Sequence[Leaf], model: Model, state: bool, what: str, before: Sequence[str] = ()) -> None:
+    """Raises one `ValueError` that lists everything in which rows and model differ, after the differences that were found `before`."""
+    found = list(before)
+    if not found:  # else every row differs, and none says why
+        tree: dict[str, Any] = {"state": state_tree(model, fresh_state(model))} if state else model_tree(model)
+        found = differences(stored, flatten(tree, unit_finder(model))[0], rows_free=lambda row: row.path[1:2] != () and row.path[1] in PAST)
+    refuse(found, what)
+
+
+def refuse(found: Sequence[str], what: str) -> None:
+    """Raises one error with all differences, if there are any."""
+    if found:
+        raise ValueError(
+            f"{what} does not belong to this model:{joined(found)}\nBuild the network as it was built there, or leave `model` out: then it is built "
+            "from the file. `n4.from_user` takes numbers by name into another network."
+        )
+
+
+def fresh_state(model: Model) -> State:
+    """Any state of a model: for its shapes."""
+    return model.init(jax.random.key(0))
+
+
+def with_state(model: Model, tree: Mapping[str, Any]) -> State:
+    """The state of a tree that `check_rows` has seen."""
+    return state_from(model, tree)
+
+
+def tree_digest(tree: Mapping[str, Any]) -> str:
+    """One checksum for a whole tree."""
+    rows = flatten(tree)[0]
+    return hashlib.sha256(repr([row.as_json() for row in rows]).encode()).hexdigest()
+
+
+def size_text(tree: Mapping[str, Any]) -> str:
+    """The bytes of a tree for people."""
+    return bytes_text(sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(tree)))
