@@ -7,18 +7,18 @@ from neuro4d.describe._errors import DescriptionError
 from neuro4d.describe._limits import MAX_TEXT
 
 
-def to_text(data: Any) -> str:
-    """JSON; a float as the shortest text that gives it back."""
-    return json.dumps(data, allow_nan=False, ensure_ascii=False, indent=1)
+def to_text(data: Any, *, lines: bool = True) -> str:
+    """JSON; a float as the shortest text that gives it back. `lines`: whether each entry has a line of its own."""
+    return json.dumps(data, allow_nan=False, ensure_ascii=False, indent=1 if lines else None, separators=None if lines else (",", ":"))
 
 
-def from_text(text: str) -> Any:
-    """The data of a text.
+def from_text(text: str, most: int = MAX_TEXT) -> Any:
+    """The data of a text of at most so many letters.
 
     **Raises:** `DescriptionError` for what is no JSON, too long, nested too deeply, or names one key twice.
     """
-    if len(text) > MAX_TEXT:
-        raise DescriptionError(f"the text has {len(text):,} letters; a description has at most {MAX_TEXT:,}: large arrays stand beside it.")
+    if len(text) > most:
+        raise DescriptionError(f"the text has {len(text):,} letters; at most {most:,} are read.")
     try:
         return json.loads(text, object_pairs_hook=_once, parse_constant=_refuse, parse_float=_finite)
     except RecursionError as error:
