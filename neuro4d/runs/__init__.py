@@ -1,5 +1,7 @@
 """L8: records of what was run, in one SQLite file."""
 
+from neuro4d.runs._again import NotReplayableError as NotReplayableError
+from neuro4d.runs._again import Replay as Replay
 from neuro4d.runs._compare import Comparison as Comparison
 from neuro4d.runs._db import RunDB as RunDB
 from neuro4d.runs._knowledge import Entry as Entry

@@ -53,7 +53,14 @@ def with_facts(said: Content, facts: Facts) -> Content:
         machine=said.machine if facts.machine is None else plain(facts.machine, "machine"),
         seed=facts.seed if said.seed is None else said.seed,
         spikes=facts.spikes,
+        again=facts.again,
     )
+
+
+def with_network(said: Content, sha256: str | None, why: str | None) -> Content:
+    """With the sum of the text of the network, or the reason why there is none."""
+    model = said.model if why is None else said.model | {"not_described": why}
+    return msgspec.structs.replace(said, network=sha256, model=model)
 
 
 @functools.cache

@@ -9,12 +9,14 @@ from typing import Any
 import msgspec
 
 from neuro4d._base import check_count, now
+from neuro4d.model import Model
 from neuro4d.results import Run
+from neuro4d.runs._again import NotReplayableError, Replay, read_again, run_again
 from neuro4d.runs._compare import Comparison
-from neuro4d.runs._content import content, with_facts
+from neuro4d.runs._content import content, with_facts, with_network
+from neuro4d.runs._described import described, described_model
 from neuro4d.runs._export import export_rows
-from neuro4d.runs._facts import differences, facts_of
-from neuro4d.runs._plain import plain
+from neuro4d.runs._facts import differences, facts_of, spike_sum
 from neuro4d.runs._row import KINDS, STATUSES, RunRow, check_run_name, content_of, file_sum, this_process
 from neuro4d.runs._rows import Rows, check_where, known, matches
 from neuro4d.runs._store import Store
@@ -152,8 +154,11 @@ class RunDB:
         if isinstance(result, Sequence) and result and all(isinstance(each, Run) for each in result):
             return self._record_sweep(result, name, held)
         facts = facts_of(result)
-        kept = with_facts(held, facts)
-        return self._rows.insert(facts.kind, check_run_name(name or facts.name or facts.kind), facts.status, now(), kept)
+        kept, title = with_facts(held, facts), check_run_name(name or facts.name or facts.kind)
+        text, why = described(result)
+        with self._store.writing():
+            kept = with_network(kept, None if text is None else self._rows.keep_text(text), why)
+            return self._rows.insert(facts.kind, title, facts.status, now(), kept)
 
     def _record_sweep(self, runs: Sequence[Run], name: str | None, held: Any) -> list[int]:
         """A row for each lane, which name the first of them."""
@@ -161,11 +166,14 @@ class RunDB:
         each = [facts_of(run)._replace(kind="sweep", parameters={"lane": lane, **({"changed": changed[lane]} if changed[lane] else {})})
                 for lane, run in enumerate(runs)]  # fmt: skip
         ready = [(facts, with_facts(held, facts)) for facts in each]
+        text, why = described(runs[0])
         numbers: list[int] = []
         with self._store.writing():
-            for facts, kept in ready:
+            sha = None if text is None else self._rows.keep_text(text)
+            for run, (facts, kept) in zip(runs, ready, strict=True):
                 first = self.get(numbers[0]).uid if numbers else None
-                one = msgspec.structs.replace(kept, sweep=first)
+                same = run.model.origin is runs[0].model.origin
+                one = msgspec.structs.replace(with_network(kept, sha if same else None, why), sweep=first)
                 numbers.append(self._rows.insert("sweep", check_run_name(name or "sweep"), facts.status, now(), one))
         return numbers
 
@@ -177,12 +185,11 @@ class RunDB:
         parameters: Mapping[str, Any] | None = None,
         seed: int | None = None,
         note: str = "",
-        network: str | None = None,
-        again: Mapping[str, Any] | None = None,
+        model: Model | None = None,
     ) -> int:
         """A row that says `"running"`, for a run that begins now; `finish` ends it. If the process is killed before, `row.lost` is true.
 
-        **Arguments:** as for `add`; `network`: its description as text, kept once for all runs of it; `again`: what it takes to run it again.
+        **Arguments:** as for `add`; `model`: its network is kept as text, once for all runs of it.
 
         !!! Example
 
@@ -194,11 +201,11 @@ class RunDB:
             ('running', 'finished')
         """
         held = content(parameters, seed, None, (), note)
-        once_more = None if again is None else plain(again, "again")
+        held = msgspec.structs.replace(held, ended=None, process=this_process())
+        text, why = (None, None) if model is None else described_model(model)
         kind, name = _kind(kind), check_run_name(name)
         with self._store.writing():
-            described = None if network is None else self._rows.keep_text(network)
-            held = msgspec.structs.replace(held, ended=None, network=described, again=once_more, process=this_process())
+            held = with_network(held, None if text is None else self._rows.keep_text(text), why)
             return self._rows.insert(kind, name, "running", now(), held)
 
     def finish(
@@ -217,11 +224,14 @@ class RunDB:
         facts = None if result is None else facts_of(result)
         said = known(status, STATUSES[1:], "status") or (facts.status if facts else "finished")
         more = content(None, None, metrics, files, "")
+        text, why = (None, None) if self.get(number).network else described(result)
         with self._store.writing():
             row = self.get(number)
             if row.status != "running":
                 raise ValueError(f"run {number} has ended before ({row.status}). A row is written once; `db.add(...)` makes another.")
             kept = content_of(row) if facts is None else with_facts(content_of(row), facts)
+            if kept.network is None and text is not None:
+                kept = with_network(kept, self._rows.keep_text(text), why)
             files_of_it = kept.files + more.files
             kept = msgspec.structs.replace(kept, metrics=kept.metrics | more.metrics, files=files_of_it, ended=more.ended, process=None)
             self._rows.replace(row, said, kept)
@@ -291,6 +301,40 @@ class RunDB:
             {'seed': (1, 2)}
         """
         return Comparison(self.get(a), self.get(b))
+
+    def replay(self, number: int, *, parts: Iterable[type] = (), progress: bool | None = None) -> Replay:
+        """Runs a run of a row again, from its row alone: network, numbers, seeds and length are in it. Says whether the spikes are the same.
+
+        Inputs of `Input` ports, hooks and a state that another run left are not in a row: a run with these gives other spikes, and the answer says so.
+
+        **Arguments:** `parts`: classes of yours that the network uses; `progress`: as for `n4.simulate`.
+
+        **Returns:** a `Replay`: `run` and `same_spikes`.
+
+        **Raises:** `NotReplayableError`, a `ValueError`, where the row does not hold enough, with the reason.
+
+        !!! Example
+
+            >>> lif = n4.LIF(tau=20*u.ms, c=200*u.pF, v_rest=-60*u.mV, v_th=-50*u.mV, v_reset=-60*u.mV)
+            >>> cells = n4.Population("cells", 2, lif)
+            >>> model = n4.Network(cells, n4.Clamp("drive", cells, 150*u.pA)).build(dt=0.1*u.ms, seed=0)
+            >>> with n4.RunDB("runs.db") as db:
+            ...     number = db.record(n4.simulate(model, jr.key(0), 100*u.ms))
+            ...     db.replay(number).same_spikes
+            True
+        """
+        row = self.get(number)
+        try:
+            plan = read_again(row.again)
+            if row.network is None or row.spikes is None:
+                raise NotReplayableError(f"its network is not in the row: {row.model.get('not_described', 'none was given')}.")
+            run = run_again(plan, self.text(row.network), parts, progress)
+        except NotReplayableError as error:
+            raise NotReplayableError(f"run {number} of {self.path} cannot be run again: {error}") from None
+        noted = spike_sum(run, plan.populations)
+        if noted is None:
+            raise self._store.damaged(f"row {number}")
+        return Replay(run, noted[0].sha256 == row.spikes.sha256, row.spikes, noted[0])
 
     def export(self, path: str | os.PathLike[str], format: str | None = None, *, rows: Sequence[RunRow] | None = None) -> Path:
         """Writes rows to a file: JSON (nested, everything), CSV or Parquet (one column for each name of `row.flat()`).

@@ -9,7 +9,9 @@ import numpy as np
 
 from neuro4d._base import peak_resident_gb
 from neuro4d.kernels import native_status
+from neuro4d.recorders import CountRecord, SpikeRecord
 from neuro4d.results import Run
+from neuro4d.runs._again import again_of
 from neuro4d.runs._row import SpikeSum
 
 
@@ -26,6 +28,7 @@ class Facts(NamedTuple):
     seed: int | None = None
     spikes: SpikeSum | None = None
     name: str | None = None
+    again: dict[str, Any] | None = None
 
 
 @runtime_checkable
@@ -100,25 +103,33 @@ def differences(runs: Sequence[Run]) -> list[dict[str, Any]]:
     return found
 
 
-def spike_sum(run: Run) -> SpikeSum | None:
-    """One sum over all recorded spikes, or over counts where only they were kept; `None` where neither was.
+def spike_sum(run: Run, only: Sequence[str] | None = None) -> tuple[SpikeSum, tuple[str, ...]] | None:
+    """One sum over all spikes of the whole run, or over counts where only they were kept, and the populations that are in it; `None` where neither was.
 
     Populations by name, each with its size, the steps that were watched, and steps and neurons of its spikes, as little-endian integers.
     """
-    for of, arrays in (("spikes", _events), ("counts", _counts)):
-        sha, total, some = hashlib.sha256(), 0, False
-        for name in sorted(run.populations):
-            try:
-                head, columns, n = arrays(run, name)
-            except ValueError:  # not recorded
-                continue
+    names = sorted(run.populations if only is None else only)
+    for of, kept, arrays in (("spikes", _whole_spikes, _events), ("counts", _whole_counts, _counts)):
+        there = tuple(name for name in names if any(kept(record, name) for record in run.records.values()))
+        if not there:
+            continue
+        sha, total = hashlib.sha256(), 0
+        for name in there:
+            head, columns, n = arrays(run, name)
             sha.update(f"{len(name)} {name} {head} ".encode())
             for column in columns:
                 sha.update(np.ascontiguousarray(column).astype("<i8").tobytes())
-            total, some = total + n, True
-        if some:
-            return SpikeSum(of, sha.hexdigest(), total)
+            total += n
+        return SpikeSum(of, sha.hexdigest(), total), there
     return None
+
+
+def _whole_spikes(record: Any, name: str) -> bool:
+    return type(record) is SpikeRecord and name in record.populations
+
+
+def _whole_counts(record: Any, name: str) -> bool:
+    return isinstance(record, CountRecord) and record.every is None and name in record.counts
 
 
 def _events(run: Run, name: str) -> tuple[str, tuple[np.ndarray, ...], int]:
@@ -146,8 +157,10 @@ def _of_run(run: Run) -> Facts:
     metrics = {name: value for name, value in numbers.items() if name not in (*sizes, "completed")}
     metrics["peak_memory_gb"] = peak_resident_gb()
     status = "failed" if int(run.state.fault) else "finished" if run.completed else "interrupted"
+    noted = spike_sum(run)
+    spikes, again = (None, None) if noted is None else (noted[0], again_of(run, *noted))
     versions = {"kernels": native_status()}
-    return Facts("run", status, metrics, facts, versions=versions, seed=model.build_seed, spikes=spike_sum(run))
+    return Facts("run", status, metrics, facts, versions=versions, seed=model.build_seed, spikes=spikes, again=again)
 
 
 def _of_tuning(tuned: Tuning) -> Facts:

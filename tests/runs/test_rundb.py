@@ -16,6 +16,7 @@ import numpy as np
 import psutil
 import pyarrow.parquet
 import pytest
+from runs.helpers import start_with_text
 
 import neuro4d as n4
 from neuro4d.runs import FileSum
@@ -134,7 +135,7 @@ def test_runs_are_found(db):
 def test_together_is_all_or_nothing(db):
     with pytest.raises(ZeroDivisionError), db.together():
         db.add()
-        db.start("cells", network="text")
+        start_with_text(db, "cells", "text")
         1 / 0  # noqa: B018
     assert len(db) == 0 and db.runs() == []
     with db.together():
@@ -209,7 +210,7 @@ def test_export(db, tmp_path):
 def test_merge(db, tmp_path):
     db.add(name="here")
     with n4.RunDB(tmp_path / "other.db") as other:
-        other.finish(other.start("there", network="text"), metrics={"a": 1})
+        other.finish(start_with_text(other, "there", "text"), metrics={"a": 1})
         other.add(name="last")
         assert (db.merge(other), db.merge(other)) == (2, 0)
         assert [(row.id, row.name) for row in db.runs()] == [(3, "last"), (2, "there"), (1, "here")]
