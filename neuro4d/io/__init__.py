@@ -25,7 +25,11 @@ from neuro4d.io.exchange import to_nir as to_nir
 from neuro4d.io.hdf5 import ModelFile as ModelFile
 from neuro4d.io.hdf5 import ModelPart as ModelPart
 from neuro4d.io.hdf5 import load_hdf5 as load_hdf5
+from neuro4d.io.hdf5 import ModelFile as ModelFile
+from neuro4d.io.hdf5 import ModelPart as ModelPart
+from neuro4d.io.hdf5 import load_hdf5 as load_hdf5
 from neuro4d.io.hdf5 import open_untrusted as open_untrusted
+from neuro4d.io.hdf5 import save_hdf5 as save_hdf5
 from neuro4d.io.hdf5 import save_hdf5 as save_hdf5
 from neuro4d.io.recording import SpikeRecording as SpikeRecording
 from neuro4d.io.recording import SpikesToDisk as SpikesToDisk

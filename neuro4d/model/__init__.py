@@ -22,6 +22,7 @@ from neuro4d.model._draw import realise as realise
 from neuro4d.model._draw import with_leaves as with_leaves
 from neuro4d.model._edges import Edges as Edges
 from neuro4d.model._edges import Located as Located
+from neuro4d.model._edges import as_wired as as_wired
 from neuro4d.model._edges import locate as locate
 from neuro4d.model._edges import unit_of as unit_of_weights
 from neuro4d.model._gap import Gap as Gap

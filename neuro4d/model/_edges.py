@@ -61,11 +61,15 @@ def as_wired(model: Any, state: State | None) -> Any:
     return eqx.tree_at(lambda m: m.pathways, model, paths)
 
 
-def locate(model: ModelFields, projection: str) -> Located:
-    """The edges of a projection, on the host. Reads the rows of its sources only."""
+def locate(model: ModelFields, projection: str, rows: tuple[int, int] | None = None) -> Located:
+    """The edges of a projection, on the host; `rows`: of its sources `rows[0]` to `rows[1] - 1` of the population alone. Reads the rows of its
+    sources only."""
     span = span_of(model, projection)
     path = model.pathways[span.pathway]
-    whole, source, which, where = host_edges(path, span.pre.in_group, span.pre.in_group + span.pre.extent)
+    begin, end = span.pre.first, span.pre.first + span.pre.extent
+    low, high = (begin, end) if rows is None else (min(max(row, begin), end) for row in rows)
+    offset = span.pre.in_group - span.pre.first
+    whole, source, which, where = host_edges(path, low + offset, high + offset)
     neuron, port = np.divmod(where, path.n_ports)
     mine = (port == model.layout.group(path.target).port_number(span.port)) & _within(neuron, span.post.in_group, span.post.extent)
     if path.owner is not None:
