@@ -31,6 +31,12 @@ from neuro4d._base._html import PALETTE as PALETTE
 from neuro4d._base._html import card as card
 from neuro4d._base._html import html_table as html_table
 from neuro4d._base._html import mini_raster as mini_raster
+from neuro4d._base._log import AbstractLog as AbstractLog
+from neuro4d._base._log import AbstractLogs as AbstractLogs
+from neuro4d._base._log import Kept as Kept
+from neuro4d._base._log import NoLog as NoLog
+from neuro4d._base._log import array_of as array_of
+from neuro4d._base._log import log_of as log_of
 from neuro4d._base._machine import cores as cores
 from neuro4d._base._machine import n_cores as n_cores
 from neuro4d._base._machine import peak_resident_gb as peak_resident_gb
@@ -40,6 +46,8 @@ from neuro4d._base._memory import available_bytes as available_bytes
 from neuro4d._base._memory import bytes_text as bytes_text
 from neuro4d._base._memory import check_budget as check_budget
 from neuro4d._base._memory import check_fits_memory as check_fits_memory
+from neuro4d._base._memory_table import MemoryRow as MemoryRow
+from neuro4d._base._memory_table import MemoryTable as MemoryTable
 from neuro4d._base._part import AbstractPart as AbstractPart
 from neuro4d._base._part import arguments_of as arguments_of
 from neuro4d._base._part import check_fits as check_fits
