@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import tyro
 
 from neuro4d.cli._bench import Bench
+from neuro4d.cli._runs_arguments import DATABASE, Database, NoDatabase, Runs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +47,12 @@ class Run:
 
     progress: bool = True
     """Show a progress bar where there is a terminal."""
+
+    db: Database = DATABASE
+    """Database in which the run is noted, for `neuro4d runs`."""
+
+    no_db: NoDatabase = False
+    """Note it nowhere."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,4 +136,5 @@ Command = (
     | Annotated[Devices, tyro.conf.subcommand("devices")]
     | Annotated[Zoo, tyro.conf.subcommand("zoo")]
     | Annotated[Bench, tyro.conf.subcommand("bench")]
+    | Annotated[Runs, tyro.conf.subcommand("runs")]
 )

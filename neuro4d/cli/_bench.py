@@ -9,6 +9,8 @@ from typing import Annotated
 
 import tyro
 
+from neuro4d.cli._runs_arguments import DATABASE, Database, NoDatabase
+
 FAILED = 1
 
 
@@ -33,18 +35,27 @@ class Bench:
     full: bool = False
     """Adds what takes more than ten minutes: the full microcircuit, COBA with 100 million synapses."""
 
+    db: Database = DATABASE
+    """Database in which the figures are noted, for `neuro4d runs`."""
+
+    no_db: NoDatabase = False
+    """Note them nowhere."""
+
 
 def run(command: Bench) -> int:
     """Measures, prints the table, writes the file. Returns the exit code: 1 if a check did not hold."""
-    bench = importlib.import_module("neuro4d.bench")
-    report = bench.run_benchmark(
-        command.benchmark, peers=bench.parse_peers(command.peers), quick=command.quick, full=command.full, command=_typed(command)
-    )
+    bench, note = importlib.import_module("neuro4d.bench"), importlib.import_module("neuro4d.cli._note")
+    peers = bench.parse_peers(command.peers)
+    if not command.no_db and Path(command.db).exists():
+        note.open_database(command.db).close()  # a mistake is told before anything is measured
+    report = bench.run_benchmark(command.benchmark, peers=peers, quick=command.quick, full=command.full, command=_typed(command))
     print(report)
     if command.json is not None:
         path = Path(command.json).expanduser()
         report.write(path)
         print(f"written to {path}")
+    if not command.no_db:
+        print(note.note_report(command.db, report))
     if not report.ok:
         print("neuro4d: a check did not hold; the figures above mean little", file=sys.stderr)
     return 0 if report.ok else FAILED

@@ -11,6 +11,7 @@ import tyro
 from neuro4d.cli._arguments import Command, Cost, Devices, Map, Run
 from neuro4d.cli._bench import Bench
 from neuro4d.cli._quantity import UserError
+from neuro4d.cli._runs_arguments import Runs
 
 MISTAKES = (UserError, ValueError, TypeError, LookupError, OSError, NotImplementedError, MemoryError)
 """What the package raises for bad input. A set variable NEURO4D_TRACEBACK shows where."""
@@ -52,6 +53,8 @@ def _dispatch(command: Run | Devices | object) -> int:
         return importlib.import_module("neuro4d.cli._map").run(command)
     if isinstance(command, Bench):
         return importlib.import_module("neuro4d.cli._bench").run(command)
+    if isinstance(command, Runs):
+        return importlib.import_module("neuro4d.cli._runs").run(command)
     if isinstance(command, Devices):
         return importlib.import_module("neuro4d.cli._devices").show()
     return importlib.import_module("neuro4d.cli._zoo").show()

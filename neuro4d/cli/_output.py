@@ -35,6 +35,11 @@ def claim(folder: Path) -> Path:
     return folder
 
 
+def written(folder: Path) -> list[Path]:
+    """The files of a run that are there."""
+    return [folder / name for name in FILES if (folder / name).is_file()]
+
+
 def check_folder(option: str, file: str | None) -> None:
     """Refuses a file that cannot be written, before anything is simulated."""
     if file is not None and (not Path(file).absolute().parent.is_dir() or Path(file).is_dir()):

@@ -13,7 +13,8 @@ import numpy as np
 from neuro4d._base import did_you_mean, table
 from neuro4d.cli._arguments import Run
 from neuro4d.cli._machine import peak_memory_gb, prepare
-from neuro4d.cli._output import claim, write_arrays, write_json, write_raster
+from neuro4d.cli._note import noted
+from neuro4d.cli._output import claim, write_arrays, write_json, write_raster, written
 from neuro4d.cli._quantity import UserError, parse_time
 from neuro4d.io import load_config
 from neuro4d.network import Network
@@ -52,19 +53,27 @@ def run(command: Run) -> int:
     model = plan.network.build(dt=plan.dt_ms * u.ms, seed=command.seed, precision=command.precision)
     build_s = time.perf_counter() - start
     print(f"{plan.name}: {model.n_neurons:,} neurons, {model.n_synapses:,} synapses, built in {build_s:.1f} s", flush=True)
-    result = simulate(
-        model,
-        model.init(jax.random.key(command.seed)),
-        plan.duration_ms * u.ms,
-        record=recorders(kinds, model),
-        progress=None if command.progress else False,
-    )
-    summary = summarise(command, plan, result, build_s, threads)
-    print(f"\n{report(result, plan.bands)}\n\n{closing(summary)}")
-    for note in save(folder, result, kinds, summary):
-        print(note)
-    print(f"written to {folder}")
+    with noted(None if command.no_db else command.db, plan.name, asked(command, plan), command.seed, model) as row:
+        result = simulate(
+            model,
+            model.init(jax.random.key(command.seed)),
+            plan.duration_ms * u.ms,
+            record=recorders(kinds, model),
+            progress=None if command.progress else False,
+        )
+        summary = summarise(command, plan, result, build_s, threads)
+        print(f"\n{report(result, plan.bands)}\n\n{closing(summary)}")
+        for note in save(folder, result, kinds, summary):
+            print(note)
+        row.end(result, metrics={"build_s": build_s}, files=written(folder))
+    print(f"written to {folder}{row}")
     return 0 if result.completed else INTERRUPTED
+
+
+def asked(command: Run, plan: Plan) -> dict[str, Any]:
+    """What was asked for, defaults filled in, as a row of the database holds it."""
+    given = {name: getattr(command, name) for name in ("network", "precision", "device", "threads", "record")}
+    return given | {"scale": plan.scale, "dt_ms": plan.dt_ms, "duration_ms": plan.duration_ms}
 
 
 def make_plan(command: Run, duration: float | None, dt: float | None) -> Plan:
