@@ -6,3 +6,7 @@ from neuro4d.io.exchange._nir_in import from_nir as from_nir
 from neuro4d.io.exchange._nir_out import load_nir as load_nir
 from neuro4d.io.exchange._nir_out import save_nir as save_nir
 from neuro4d.io.exchange._nir_out import to_nir as to_nir
+from neuro4d.io.exchange._sonata_in import NotFromSONATAError as NotFromSONATAError
+from neuro4d.io.exchange._sonata_in import load_sonata as load_sonata
+from neuro4d.io.exchange._sonata_out import NotInSONATAError as NotInSONATAError
+from neuro4d.io.exchange._sonata_out import save_sonata as save_sonata

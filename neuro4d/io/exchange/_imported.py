@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from neuro4d.network import Network
-from neuro4d.recorders import SpikeTable
+from neuro4d.recorders import SpikeTable, TraceRecord
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -23,7 +23,7 @@ class Imported:
     - `dt`: the time step for which it was read. [time]
     - `inputs`: names of the populations that are driven from outside, `Relay` neurons with a port `in`.
     - `outputs`: names of the populations that the format calls outputs; empty where it names none.
-    - `spikes`: recorded spikes by population, where the format holds some.
+    - `spikes`, `traces`: recorded spikes by population, and traces by name, where the format holds some.
     """
 
     network: Network
@@ -31,6 +31,7 @@ class Imported:
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     spikes: Mapping[str, SpikeTable] = dataclasses.field(default_factory=dict)
+    traces: Mapping[str, TraceRecord] = dataclasses.field(default_factory=dict)
 
     def __repr__(self) -> str:
         text = f"{len(self.network.populations)} populations, {len(self.network.projections)} projections, dt = {self.dt}"
