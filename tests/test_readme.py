@@ -39,7 +39,7 @@ def run_commands(text):
 def settings_and_pictures_are_left_alone(monkeypatch, tmp_path):
     """A command settles cores, precision and the store of compiled programs for its process, which is here that of other tests."""
     monkeypatch.chdir(tmp_path)
-    for module in ("_run", "_cost"):
+    for module in ("_run", "_runs", "_cost"):
         monkeypatch.setattr(f"neuro4d.cli.{module}.prepare", lambda device, threads, precision: 1)
     yield
     if "matplotlib.pyplot" in sys.modules:

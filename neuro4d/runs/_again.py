@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import brainunit as u
 import jax
+import jax.numpy as jnp
 import msgspec
 import numpy as np
 
@@ -106,9 +107,9 @@ def again_of(run: Run, spikes: SpikeSum, populations: tuple[str, ...]) -> dict[s
     """What it takes to run a run again, beside its network."""
     state, tree = run.state, to_user(run.model) if run.model.n_synapses <= MOST_SYNAPSES else None
     start = int(state.start)
-    key = tuple(int(word) for word in np.asarray(state.key))
+    low, high = (int(word) for word in np.asarray(state.key))
     numbers, sha = (None, None) if tree is None else (_few(tree), sum_of_tree(tree))
-    return msgspec.to_builtins(Again(key, start, run.start_step - start, run.n_steps, spikes.of, populations, numbers, sha))
+    return msgspec.to_builtins(Again((low, high), start, run.start_step - start, run.n_steps, spikes.of, populations, numbers, sha))
 
 
 def run_again(plan: Again, text: str, parts: Iterable[type], progress: bool | None) -> Run:
@@ -125,7 +126,7 @@ def run_again(plan: Again, text: str, parts: Iterable[type], progress: bool | No
             "the model that ran had other numbers than its network gives: weights or other arrays were changed after `build`. They are in a checkpoint "
             "or a file of the run, not in its row."
         )
-    key = jax.random.wrap_key_data(np.array(plan.key, np.uint32), impl="threefry2x32")
+    key = jax.random.wrap_key_data(jnp.asarray(plan.key, jnp.uint32), impl="threefry2x32")
     recorder = Spikes() if plan.of == "spikes" else Counts()
     steps = lambda n: float(n * model.dt_ms) * u.ms  # noqa: E731
     discard = steps(plan.before) if plan.before else None

@@ -117,7 +117,7 @@ class RunDB:
                 "a run that goes on is begun with `db.start(name)`, which notes the process, and ended with `db.finish(number)`."
             )
         held = content(parameters, seed, metrics, files, note)
-        return self._rows.insert(_kind(kind), check_run_name(name), status, now(), held)
+        return self._rows.insert(_kind(kind), check_run_name(name), status, str(held.ended), held)
 
     def record(
         self,
@@ -158,7 +158,7 @@ class RunDB:
         text, why = described(result)
         with self._store.writing():
             kept = with_network(kept, None if text is None else self._rows.keep_text(text), why)
-            return self._rows.insert(facts.kind, title, facts.status, now(), kept)
+            return self._rows.insert(facts.kind, title, facts.status, str(kept.ended), kept)
 
     def _record_sweep(self, runs: Sequence[Run], name: str | None, held: Any) -> list[int]:
         """A row for each lane, which name the first of them."""
@@ -174,7 +174,7 @@ class RunDB:
                 first = self.get(numbers[0]).uid if numbers else None
                 same = run.model.origin is runs[0].model.origin
                 one = msgspec.structs.replace(with_network(kept, sha if same else None, why), sweep=first)
-                numbers.append(self._rows.insert("sweep", check_run_name(name or "sweep"), facts.status, now(), one))
+                numbers.append(self._rows.insert("sweep", check_run_name(name or "sweep"), facts.status, str(one.ended), one))
         return numbers
 
     def start(
