@@ -12,11 +12,12 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 
-from neuro4d._base import check_count, progress_bar, watched
+from neuro4d._base import AbstractLog, AbstractLogs, NoLog, check_count, log_of, progress_bar, watched
 from neuro4d.train._bounds import Bounds
 from neuro4d.train._fit_feed import Feed, epoch_order
 from neuro4d.train._fit_result import Epoch, FitResult, Resume
 from neuro4d.train._fit_update import Carry, Sums, Task, evaluate, shape_of_output, update_model, update_network
+from neuro4d.train._kept import Begun, digest, fit_from, fit_tree, key_text, name_of
 from neuro4d.train._trainable import as_arrays, trainable
 from neuro4d.train.data._order import seed_of
 from neuro4d.train.layers import Sequential
@@ -43,6 +44,7 @@ def fit(
     key: Any = None,
     progress: bool | None = None,
     resume: FitResult | None = None,
+    checkpoint: AbstractLogs | None = None,
 ) -> FitResult:
     """Trains a network of layers on data, or numbers of a model on a loss of your own.
 
@@ -59,10 +61,10 @@ def fit(
     - `encoder`: from a batch of samples to a sequence, one of `train.encoders`. By default samples are shown in one step, `Direct(1)`, or as they are
         if they have time.
     - `augment`: `(x, key) -> x`, changes samples before they are encoded, in training only.
-    - `patience`: ends training when that many epochs brought no improvement.
+    - `patience`: ends training when that many epochs brought no improvement. `progress`: a bar; by default where a person can see it.
     - `key`: of the order of samples and all that is drawn; `jax.random.key(0)` by default.
-    - `progress`: `True` draws a bar, `False` does not, `None` where a person can see it.
     - `resume`: the result of a run with the same arguments, which goes on as if it had never ended, bit for bit.
+    - `checkpoint`: `n4.io.Checkpoints("runs/fit", wall=60*u.second, resume=True)` keeps the run; after a kill the same call goes on, bit for bit.
 
     **Returns:** a `FitResult`, also after Ctrl-C (`stopped` is `"interrupted"`) and after a loss that is not finite (`"diverged"`): the whole epochs before.
 
@@ -80,12 +82,11 @@ def fit(
     run = _Run(model, data, validation, check_count(epochs, "fit: epochs"), check_count(batch_size, "fit: batch_size"))
     patience = None if patience is None else check_count(patience, "fit: patience")
     key = _checked_key(key, resume)
-    chosen = trainable(model, where)
-    optimizer = _checked_optimizer(optimizer)
+    chosen, optimizer = trainable(model, where), _checked_optimizer(optimizer)
     limits = (Bounds() if bounds is None else bounds).limits(model, chosen)
     encoder = run.train.encoder() if encoder is None and run.train is not None else encoder
     task = Task(model, chosen, limits, loss, optimizer, encoder, augment, key)
-    return run.go(task, patience, progress, resume)
+    return run.kept(task, patience, progress, resume, checkpoint)
 
 
 class _Run:
@@ -112,10 +113,18 @@ class _Run:
             if feed is not None and np.issubdtype(feed.y.dtype, np.integer):  # the loss says what it thinks of other labels
                 check_classes(feed.y, classes, where)
 
-    def go(self, task: Task, patience: int | None, progress: bool | None, resume: FitResult | None) -> FitResult:
+    def kept(self, task: Task, patience: int | None, progress: bool | None, resume: FitResult | None, checkpoint: AbstractLogs | None) -> FitResult:
+        if checkpoint is not None and resume is not None:
+            raise TypeError("fit: give `checkpoint` or `resume`: a folder of checkpoints says what to go on from.")
+        log = log_of(checkpoint, "fit")
+        try:
+            return self.go(task, patience, progress, resume, log)
+        finally:
+            log.close()
+
+    def go(self, task: Task, patience: int | None, progress: bool | None, resume: FitResult | None, log: AbstractLog) -> FitResult:
         self._check_labels(task)
-        carry, best, history = self._begin(task, resume)
-        best_epoch = 0 if resume is None else resume.best_epoch
+        carry, best, history, best_epoch = begun = self._begin(task, resume, log)
         stopped = "epochs"
         with _bar(progress, self.epochs - len(history)) as bar:
             for number in range(len(history), self.epochs):
@@ -137,25 +146,36 @@ class _Run:
                 carry, history = new, (*history, row)
                 if best_epoch == 0 or self._score(row) > self._score(history[best_epoch - 1]):
                     best, best_epoch = measured, number + 1
+                begun = Begun(carry, best, history, best_epoch)
+                log.keep(len(history), functools.partial(fit_tree, begun), False)
                 bar(row)
         if not history:
             raise ValueError(
                 "fit: the loss or a parameter is not finite after the first epoch; take a smaller step, `optimizer=optax.adam(1e-4)`, and look for "
                 "what is not finite in the data."
             )
+        log.keep(len(history), functools.partial(fit_tree, begun), True)
         made = task.network(best.parameters, best.statistics), task.network(carry.parameters, carry.statistics)
         return FitResult(*made, history, best_epoch, stopped, Resume(carry, best, task.key))
 
-    def _begin(self, task: Task, resume: FitResult | None) -> tuple[Carry, Carry, tuple[Epoch, ...]]:
+    def _begin(self, task: Task, resume: FitResult | None, log: AbstractLog) -> Begun:
         parameters = task.chosen.take(self.model)
         if resume is not None:
             if not alike(parameters, resume.state.carry.parameters):
                 raise ValueError(
                     "fit: `resume` is the result of another network or another choice of what is trained; give the same `model` and `where`."
                 )
-            return resume.state.carry, resume.state.best, resume.history
+            return Begun(resume.state.carry, resume.state.best, resume.history, resume.best_epoch)
         carry = Carry(parameters, task.optimizer.init(parameters), statistics_of(self.model), jnp.zeros((), jnp.uint32))
-        return carry, carry, ()
+        kept = None if isinstance(log, NoLog) else log.begin(self._what(task, carry))
+        return Begun(carry, carry, (), 0) if kept is None else fit_from(kept, carry)
+
+    def _what(self, task: Task, carry: Carry) -> dict[str, Any]:
+        """What tells one run from another: plain data. Of samples their number, their labels and the first, since they may lie in files."""
+        feeds = {"data": self.train, "validation": self.held_out}
+        samples = {name: None if feed is None else [feed.n, digest(feed.y, feed.first)] for name, feed in feeds.items()}
+        how = {"batch_size": self.batch, "key": key_text(task.key), "loss": name_of(task.loss), "encoder": name_of(task.encoder)}
+        return {"numbers at the beginning": digest(carry), **how, **samples}
 
     def _epoch(self, task: Task, carry: Carry, number: int) -> tuple[Carry, Epoch]:
         begin = time.perf_counter()

@@ -1,5 +1,6 @@
 """Tuning: a handful of numbers of a network, until it does what is wanted."""
 
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -8,9 +9,10 @@ import brainunit as u
 import jax
 import numpy as np
 
-from neuro4d._base import check_count
+from neuro4d._base import AbstractLogs, check_count, log_of
 from neuro4d.model import Model
 from neuro4d.train._estimate import AbstractGradient
+from neuro4d.train._kept import Tape, digest, key_text
 from neuro4d.train._parameters import Where
 from neuro4d.train._tune_places import PoissonRate, levers
 from neuro4d.train._tune_result import Reached, Tuned
@@ -35,6 +37,7 @@ def tune(
     confidence: float = 0.95,
     gradient: AbstractGradient | None = None,
     progress: bool | None = None,
+    checkpoint: AbstractLogs | None = None,
 ) -> Tuned:
     """Moves some numbers of a network until it has the rates, the irregularity, the synchrony wanted, and confirms it in fresh trials.
 
@@ -53,6 +56,7 @@ def tune(
     - `duration`, `discard`: of the runs that rates are measured in [time]; `trials`: runs in a batch, 2 or more.
     - `confidence`: of the check at a setting, all targets and looks together. `progress`: a bar; by default where a person can see it.
     - `gradient`: gives the first slopes; by default the mean field, for three places and more, or measurements.
+    - `checkpoint`: `n4.io.Checkpoints("runs/tune", resume=True)` keeps what is measured; after a kill the same call goes on, bit for bit.
 
     **Returns:** a `Tuned`, also after Ctrl-C or where the targets cannot be reached: `converged` and `reason` say what happened.
 
@@ -76,10 +80,36 @@ def tune(
     wanted = read_targets(model, targets, tolerance, duration, discard, "tune")
     effort = Effort(check_count(trials, "tune: trials", low=2), check_count(max_updates, "tune: max_updates"), confidence)
     search = Search(model, levers(model, where, bounds), wanted, jax.random.key(0) if key is None else key, effort)
-    began = time.perf_counter()
-    with search.watched(progress):
-        reason, at = _searched(search, gradient)
+    return _kept(search, gradient, progress, checkpoint)
+
+
+def _kept(search: Search, gradient: AbstractGradient | None, progress: bool | None, checkpoint: AbstractLogs | None) -> Tuned:
+    search.tape = Tape(log_of(checkpoint, "tune"), {} if checkpoint is None else _what(search))
+    began = time.perf_counter() - search.tape.before_s
+    try:
+        with search.watched(progress):
+            reason, at = _searched(search, gradient)
+    finally:
+        search.tape.close()
     return _result(search, reason, at, time.perf_counter() - began)
+
+
+def _what(search: Search) -> dict[str, Any]:
+    """What tells one search from another: plain data."""
+    return {
+        "model": [search.model.fingerprint(), digest(search.model)],
+        "places": [lever.name for lever in search.levers],
+        "bounds": [str(x) for x in (*search.low.tolist(), *search.high.tolist())],
+        "targets": [[target.name, target.value, target.tolerance, str(target.unit), _said(target.statistic)] for target in search.targets],
+        "key": key_text(search.key),
+        "trials": search.trials,
+        "confidence": search.confidence,
+    }
+
+
+def _said(statistic: Any) -> str:
+    """A statistic as text that is the same in another process."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(statistic))
 
 
 def check_settings(model: Any, confidence: float, gradient: Any) -> None:

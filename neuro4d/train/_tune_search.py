@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple, NoReturn
 
@@ -10,8 +9,9 @@ import brainunit as u
 import jax
 import numpy as np
 
-from neuro4d._base import progress_bar, watched
+from neuro4d._base import NoLog, progress_bar, watched
 from neuro4d.model import Model
+from neuro4d.train._kept import Tape
 from neuro4d.train._tune_places import Lever
 from neuro4d.train._tune_result import Update
 from neuro4d.train._tune_solver import Line, Point, Prior, bounded_step, bracket, fit_line, student_quantile
@@ -53,6 +53,7 @@ class Search:
         self.model, self.levers, self.targets, self.key = model, levers, targets, key
         self.trials, self.most, self.confidence = effort
         self.bar: Any = None
+        self.tape = Tape(NoLog(), {})
         self.points: list[Point] = []
         self.history: list[Update] = []
         self.checked: dict[int, np.ndarray] = {}
@@ -86,11 +87,10 @@ class Search:
         """
         if len(self.history) >= self.most:
             raise Stopped(f"the {self.most} updates are used up (max_updates).")
-        began = time.perf_counter()
         number = len(self.history)
         keys = jax.random.split(jax.random.fold_in(self.key, number if key_of is None else key_of), self.trials)
-        values = measure([target.statistic for target in self.targets], self.written(c), keys)
-        self._note(kind, c, values, time.perf_counter() - began)
+        values, wall = self.tape.take(c, lambda: measure([target.statistic for target in self.targets], self.written(c), keys))
+        self._note(kind, c, values, wall)
         if kind == "check":
             before = self.checked.get(self.place_of(c))
             self.checked[self.place_of(c)] = values if before is None else np.vstack([before, values])

@@ -43,14 +43,15 @@ def test_every_backend(backend):
     check(rich(), (backend,))
 
 
+@pytest.mark.parametrize("name", ["Steps", "Waveform", "RateSteps", "CorrelatedPoisson", "AC", "WhiteNoise"])
+def test_stimuli(name):
+    check(network(name))
+
+
 def test_one_of_everything(changed_rich):
     _, tree = changed_rich
     sections = {"parameters", "weights", "gaps", "initial", "stimuli", "plasticity", "structures", "lives", "delays"}
     assert sections | {"fingerprint", "seed"} == set(tree)
-
-
-def test_stimuli_and_rules():
-    check(together([*STIMULI, *PLASTICITY]))
 
 
 @pytest.mark.parametrize("surrogate", [n4.Scaled(n4.SuperSpike(), support=5.0), n4.Triangle()], ids=["scaled", "plain"])

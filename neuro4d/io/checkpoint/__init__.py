@@ -1,7 +1,7 @@
 """Checkpoints: a run that was killed goes on with the same bits."""
 
 from neuro4d.io.checkpoint._checkpoints import Checkpoints as Checkpoints
-from neuro4d.io.checkpoint._checkpoints import CheckpointWarning as CheckpointWarning
+from neuro4d.io.checkpoint._log import CheckpointWarning as CheckpointWarning
 from neuro4d.io.checkpoint._resume import resume as resume
 from neuro4d.io.checkpoint._save import restore as restore
 from neuro4d.io.checkpoint._save import save as save

@@ -12,9 +12,10 @@ from typing import Any
 import brainunit as u
 import numpy as np
 
-from neuro4d._base import attach, steps_of, strip
+from neuro4d._base import AbstractLogs, attach, steps_of, strip
 from neuro4d.io._leaves import joined
 from neuro4d.io.checkpoint._content import model_tree, tree_digest, unlike
+from neuro4d.io.checkpoint._log import CheckpointWarning, Log
 from neuro4d.io.checkpoint._moments import RUN, RunFolder, own_copy, plain
 from neuro4d.io.checkpoint._store import Store
 from neuro4d.model import state_tree
@@ -26,11 +27,7 @@ WALL_S = 300.0
 """Seconds between two checkpoints where nothing else is asked for."""
 
 
-class CheckpointWarning(UserWarning):
-    """A checkpoint that was not written; the run goes on, and the one before stays whole."""
-
-
-class Checkpoints(AbstractKeeper):
+class Checkpoints(AbstractKeeper, AbstractLogs):
     """Keeps a run in a folder while it goes on, so that it can go on after a kill, bit for bit.
 
     **Arguments:**
@@ -86,6 +83,12 @@ class Checkpoints(AbstractKeeper):
         self._folder = RunFolder(self.store)
         self._plan: RunPlan | None = None
         self._every, self._asked, self._last_wall = 0, -1, 0.0
+
+    def log(self, kind: str) -> Log:
+        """What keeps one call of `fit` or `tune`, which ask for it. Raises `ValueError` where `every` is given: training has no biological time."""
+        if self.every_ms is not None or self.keep_every_ms is not None:
+            raise ValueError(f"{kind}: checkpoints are due by time on the wall, `n4.io.Checkpoints({str(self.path)!r}, wall=60*u.second)`, not by `every`.")
+        return Log(Store(self.path, kind, keep=self.store.keep), self.wall_s, self.resume, self.note)
 
     def begin(self, plan: RunPlan) -> Beginning:
         """Makes or opens the folder, and finds what the run goes on from."""
