@@ -194,9 +194,10 @@ class ModelFile:
 
     def _dataset(self, row: Leaf) -> Any:
         place = place_of(row.path)
-        if place not in self._file:
-            raise CorruptFileError(f"{str(self.path)!r}: {place!r} is missing.")
-        dataset = self._file[place]
+        try:
+            dataset = self._file[place]
+        except (KeyError, OSError, RuntimeError, ValueError) as error:
+            raise CorruptFileError(f"{str(self.path)!r}: {place!r} is missing, or damaged: {error}") from error
         shape = getattr(dataset, "shape", None)
         if shape != (row.shape or (1,)) or dataset.dtype.newbyteorder("<") != stored_type(np.dtype(row.dtype)).newbyteorder("<"):
             raise CorruptFileError(

@@ -111,7 +111,11 @@ def check_content(h5py: Any, file: Any, path: Path, allowed: _Allowed) -> None:
 
 def _datasets(h5py: Any, file: Any, path: Path) -> Iterator[tuple[str, Any]]:
     """Every dataset once, with its path; each component of the path is a hard link."""
-    waiting, seen, count = [("", file)], {_address(h5py, file)}, 0
+    try:
+        root = _address(h5py, file)
+    except _DAMAGE as error:
+        raise CorruptFileError(f"{str(path)!r} is damaged: {error}") from error
+    waiting, seen, count = [("", file)], {root}, 0
     while waiting:
         above, group = waiting.pop()
         for name in _names(group, above, path):
