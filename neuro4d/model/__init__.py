@@ -35,6 +35,7 @@ from neuro4d.model._layout import Port as Port
 from neuro4d.model._layout import ProjectionSpan as ProjectionSpan
 from neuro4d.model._layout import Span as Span
 from neuro4d.model._layout import StimulusSpan as StimulusSpan
+from neuro4d.model._learn_events import by_targets as by_targets
 from neuro4d.model._learn_events import ready_for_events as ready_for_events
 from neuro4d.model._model import Model as Model
 from neuro4d.model._origin import UNKNOWN as UNKNOWN

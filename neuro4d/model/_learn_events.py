@@ -32,13 +32,18 @@ def goes_by_events(rule: AbstractPlasticity, dt: float) -> bool:
     return rule.learns and scalars and not is_wide(rule, dt) and kind.step is AbstractPlasticity.step and seldom
 
 
+def by_targets(model: Any) -> tuple[str, ...]:
+    """Pathways whose synapses have to be found by their targets: those that learn event by event, and not natively."""
+    if all(native_rule(rule) is not None for rule in model.plasticity.values() if rule.learns) and not _steps_apart(model):
+        return ()
+    return tuple(name for name, rule in model.plasticity.items() if goes_by_events(rule, model.dt_ms) and name not in model.structures)
+
+
 def ready_for_events(model: Any) -> Any:
     """The model with its synapses by targets, where a rule asks for them and does not learn natively. On the host."""
-    native = all(native_rule(rule) is not None for rule in model.plasticity.values() if rule.learns) and not _steps_apart(model)
-    found = {name: rule for name, rule in model.plasticity.items() if goes_by_events(rule, model.dt_ms) and name not in model.structures}
-    rules = {} if native else found
-    paths = {name: with_columns(path) if name in rules else path for name, path in model.pathways.items()}
-    return eqx.tree_at(lambda m: m.pathways, model, paths, is_leaf=lambda x: x is None) if rules else model
+    names = by_targets(model)
+    paths = {name: with_columns(path) if name in names else path for name, path in model.pathways.items()}
+    return eqx.tree_at(lambda m: m.pathways, model, paths, is_leaf=lambda x: x is None) if names else model
 
 
 def _steps_apart(model: ModelFields) -> bool:

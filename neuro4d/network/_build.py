@@ -6,18 +6,20 @@ import jax.numpy as jnp
 
 from neuro4d._base import Given
 from neuro4d.lattice import Placement
-from neuro4d.model import BankSpan, Group, Layout, Model, Port, StimulusSpan, cast, ready_for_events, realise, with_leaves
-from neuro4d.network._dendritic import check_gradients, longest_back
+from neuro4d.model import BankSpan, Layout, Model, StimulusSpan, cast, ready_for_events, realise, with_leaves
+from neuro4d.network._dendritic import check_gradients
 from neuro4d.network._gap import GapJunctions, make_gap
+from neuro4d.network._groups import make_groups
 from neuro4d.network._lives import make_founders, make_lives
-from neuro4d.network._memory import check_build
-from neuro4d.network._pathways import Members, PathwayKey, collect, make_pathway, span_of, structure_of
+from neuro4d.network._memory import check_build, check_edges
+from neuro4d.network._pathways import collect, make_pathway, span_of, structure_of
 from neuro4d.network._population import Population
+from neuro4d.network._predict import Parts
 from neuro4d.network._progress import BuildProgress
 from neuro4d.network._projection import Projection
 from neuro4d.network._spec import BuildSpec
 from neuro4d.network._stimuli import make_sources
-from neuro4d.ops import AbstractSurrogate, Pathway, depth_for
+from neuro4d.ops import AbstractSurrogate
 
 
 def build(
@@ -30,10 +32,11 @@ def build(
     progress: bool | None,
 ) -> Model:
     """The order of a build: memory, parts, stimuli, projections, edges, layout."""
-    check_build(populations, projections, gaps, spec)
+    check_build(Parts(populations, projections, stimuli, gaps), spec, surrogate)
     neurons, receptors = _draw_parts(populations, spec)
     sources, banks = make_sources(stimuli, spec)
     members = collect(projections, spec)
+    check_edges(list(members.values()), spec)
     n_edges = sum(member.resolved.rows.n_edges for group in members.values() for member in group.members)
     with BuildProgress(n_edges, progress) as bar:
         pathways = {group.name: make_pathway(key, group, spec, bar.advance) for key, group in members.items()}
@@ -48,7 +51,7 @@ def build(
         dtype=spec.dtype,
         backend=spec.backend,
         populations=tuple(spec.spans.values()),
-        groups=_groups(spec, members, pathways),
+        groups=make_groups(spec, members, pathways),
         stimuli=tuple(StimulusSpan(name, *where) for name, (*where, _) in sources.items()),
         banks=tuple(BankSpan(name, *where) for name, (*where, _) in banks.items()),
         projections=tuple(spans[projection.name] for projection in projections),
@@ -74,27 +77,6 @@ def build(
         structures={group.name: structure_of(group.members[0], spec) for key, group in members.items() if key.structured is not None},
     )
     return ready_for_events(model)
-
-
-def _groups(spec: BuildSpec, members: dict[PathwayKey, Members], pathways: dict[str, Pathway]) -> tuple[Group, ...]:
-    served = {(key.target, member.projection.port, key.early) for key, group in members.items() for member in group.members}
-    longest = dict.fromkeys(spec.totals, 0)
-    rules = {group.name: group.rule for group in members.values()}
-    for name, path in pathways.items():
-        reach = int(path.delays[-1]) if path.free is None else path.free.longest
-        longest[path.source] = max(longest[path.source], reach)
-        longest[path.target] = max(longest[path.target], longest_back(reach, rules[name]))
-    return tuple(
-        Group(
-            name=name,
-            n=n,
-            width=spec.widths[name],
-            depth=depth_for(longest[name]),
-            ports=tuple(Port(port, (name, port, False) in served, (name, port, True) in served) for port in spec.ports[name]),
-            spans=tuple(span for span in spec.spans.values() if span.group == name),
-        )
-        for name, n in spec.totals.items()
-    )
 
 
 def _draw_parts(populations: list[Population], spec: BuildSpec) -> tuple[dict, dict]:

@@ -9,13 +9,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from neuro4d._base import check_seed, strip
+from neuro4d._base import MemoryTable, check_seed, strip
 from neuro4d.model import Model, Origin, wiring_of
 from neuro4d.network._build import build
 from neuro4d.network._gap import GapJunctions
 from neuro4d.network._population import Population, check_accepts, view_of
+from neuro4d.network._predict import Parts, predict
 from neuro4d.network._projection import Projection, check_port
-from neuro4d.network._spec import make_spec
+from neuro4d.network._spec import BuildSpec, make_spec
 from neuro4d.ops import AbstractSurrogate, Backend
 from neuro4d.stimuli import AbstractStimulus
 
@@ -122,20 +123,55 @@ class Network:
         **Raises:** `UnitError`, `TypeError`, `ValueError`: an argument out of range, a period or delay off the grid of steps, a rule
         that cannot be met; `MemoryBudgetError` if the model cannot fit into memory, before it is allocated. Nothing is changed.
         """
+        spec = self._spec(dt, seed, precision, backend, surrogate, store_weights)
+        dtype, storage = spec.dtype, spec.weight_dtype
+        model = build(list(self.populations), list(self.projections), list(self.stimuli), list(self.gaps), spec, surrogate, progress)
+        kept = None if store_weights is None else np.dtype(storage).name
+        wiring = wiring_of(model.pathways, model.gaps)
+        origin = Origin(self, spec.dt, int(seed), dtype.name, backend, surrogate, kept, wiring=wiring)
+        return dataclasses.replace(model, origin=origin)
+
+    def memory(
+        self,
+        dt: Any,
+        seed: int = 0,
+        *,
+        precision: Any = jnp.float32,
+        backend: Backend = Backend.AUTO,
+        surrogate: AbstractSurrogate | None = None,
+        store_weights: Any = None,
+    ) -> MemoryTable:
+        """What `build` with the same arguments, and one state, will take, before anything is allocated.
+
+        Prints as a table of parts and phases; `.peak` and `.kept` are bytes, `.fits` compares with what the machine can give. What the process holds
+        otherwise, compiled programs too, comes on top of it. Only rules whose number of edges does not follow from sizes (distance, for
+        example) are drawn for it.
+
+        **Raises:** as `build`.
+
+        !!! Example
+
+            >>> import brainunit as u, neuro4d as n4
+            >>> cells = n4.Population("cells", 1000, n4.Relay(), {"in": n4.Delta()})
+            >>> wires = n4.Projection("e", cells, cells, "in", n4.FixedOutDegree(100), weight=n4.Normal(1*u.mV, 0.1*u.mV))
+            >>> memory = n4.Network(cells, wires).memory(dt=0.1*u.ms)
+            >>> memory
+            MemoryTable('a network of 1,000 neurons and 100,000 synapses', ...)
+            >>> 600_000 < memory.kept < memory.peak and memory.fits
+            True
+        """
+        spec = self._spec(dt, seed, precision, backend, surrogate, store_weights)
+        return predict(Parts(self.populations, self.projections, self.stimuli, self.gaps), spec, surrogate)
+
+    def _spec(self, dt: Any, seed: int, precision: Any, backend: Backend, surrogate: AbstractSurrogate | None, store_weights: Any) -> BuildSpec:
+        """The arguments of a build, checked, and where populations lie."""
         step, dtype = _check_dt(dt), _check_precision(precision)
         check_seed(seed)
         if not isinstance(backend, Backend):
             raise TypeError(f"backend is a `neuro4d.Backend`, for example `n4.Backend.REFERENCE`; got {backend!r}.")
         if surrogate is not None and not isinstance(surrogate, AbstractSurrogate):
             raise TypeError(f"surrogate is None or, for example, `n4.SuperSpike()`; got {surrogate!r}.")
-        populations = list(self.populations)
-        storage = _check_storage(store_weights, dtype)
-        spec = make_spec(populations, step, int(seed), dtype, backend, storage)
-        model = build(populations, list(self.projections), list(self.stimuli), list(self.gaps), spec, surrogate, progress)
-        kept = None if store_weights is None else np.dtype(storage).name
-        wiring = wiring_of(model.pathways, model.gaps)
-        origin = Origin(self, step, int(seed), dtype.name, backend, surrogate, kept, wiring=wiring)
-        return dataclasses.replace(model, origin=origin)
+        return make_spec(list(self.populations), step, int(seed), dtype, backend, _check_storage(store_weights, dtype))
 
 
 def _kind(part: Any) -> str:

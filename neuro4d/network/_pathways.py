@@ -62,25 +62,29 @@ def collect(projections: list[Projection], spec: BuildSpec) -> dict[PathwayKey, 
     for projection in projections:
         low, high = delay_range(projection, spec.dt)
         check_steps(projection, low, spec.dt)
-        receptor = projection.target.population.receptors[projection.port]
-        rule = projection.plasticity
-        key = PathwayKey(
-            spec.spans[projection.source.population.name].group,
-            spec.spans[projection.target.population.name].group,
-            high == 0 and receptor.takes_early,
-            None if rule is None else id(rule),
-            None if projection.trainable is None else projection.name,
-            None if projection.structure is None else projection.name,
-        )
+        rule, key = projection.plasticity, pathway_key(projection, high, spec)
         if key not in found:
-            found[key] = Members(_name(key, projection, names), rule, [])
+            found[key] = Members(name_of(key, projection, names), rule, [])
             names.add(found[key].name)
         members = found[key].members
         members.append(Member(projection, _resolve(projection, len(members), spec), low, high))
     return found
 
 
-def _name(key: PathwayKey, first: Projection, taken: set[str]) -> str:
+def pathway_key(projection: Projection, high: int, spec: BuildSpec) -> PathwayKey:
+    """The pathway that a projection belongs to; `high`: its longest delay in steps."""
+    receptor, rule = projection.target.population.receptors[projection.port], projection.plasticity
+    return PathwayKey(
+        spec.spans[projection.source.population.name].group,
+        spec.spans[projection.target.population.name].group,
+        high == 0 and receptor.takes_early,
+        None if rule is None else id(rule),
+        None if projection.trainable is None else projection.name,
+        None if projection.structure is None else projection.name,
+    )
+
+
+def name_of(key: PathwayKey, first: Projection, taken: set[str]) -> str:
     """The name of a pathway: its groups, what sets it apart, and its first projection where that is not enough."""
     name = f"{key.source}->{key.target}{' (early)' if key.early else ''}{'' if key.plasticity is None else ' (plastic)'}"
     if key.trained is not None:
@@ -189,7 +193,7 @@ def make_pathway(key: PathwayKey, group: Members, spec: BuildSpec, done: Callabl
     plastic = group.rule is not None
     kind: WeightKind = "edge" if plastic else weight_kind(resolved, n_source)
     stored = spec.weight_dtype if kind == "edge" and not plastic else spec.dtype
-    table = sort_edges(resolved, shape, spec.dt, stored, kind, _need_owners(group.members, spec), done)
+    table = sort_edges(resolved, shape, spec.dt, stored, kind, need_owners(group.members, spec), done)
     some = pairs_with_synapses(table, shape)
     mean = capacity / max(n_source * len(delays) * shape.n_blocks, 1)
     path = Pathway(
@@ -253,7 +257,7 @@ def _with_trained_delays(path: Pathway, member: Member, shape: Shape, spec: Buil
     return trainable.free(path, source, block * path.block_size + port * path.width + inside, delays[: len(source)], spec.dt, spec.dtype)
 
 
-def _need_owners(members: list[Member], spec: BuildSpec) -> bool:
+def need_owners(members: list[Member], spec: BuildSpec) -> bool:
     """Whether the ends of an edge do not say which projection it belongs to: two of them overlap."""
     ends = [(m.projection.port, end_of(m.projection.source, spec), end_of(m.projection.target, spec)) for m in members]
     by_port: dict[str, list[tuple[End, End]]] = {}

@@ -7,6 +7,7 @@ from neuro4d.ops._bits import n_up_to as n_up_to
 from neuro4d.ops._bits import n_words as n_words
 from neuro4d.ops._bits import pack as pack
 from neuro4d.ops._bits import unpack as unpack
+from neuro4d.ops._columns import Columns as Columns
 from neuro4d.ops._delayed import deliver as deliver
 from neuro4d.ops._edges import edge_table as edge_table
 from neuro4d.ops._edges import host_edges as host_edges
