@@ -291,7 +291,7 @@ def test_another_version_and_a_forged_manifest(path, tmp_path):
 
         return changed(path, tmp_path / "x.h5", rewrite)
 
-    with pytest.raises(ValueError, match="has format 2.*Update"):
+    with pytest.raises(ValueError, match=r"has format 2.*Update"):
         n4.io.load_hdf5(forged(lambda c: c.update(format=2)))
     for change in (
         lambda c: c.update(format=0),
