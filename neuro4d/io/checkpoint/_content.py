@@ -1,16 +1,15 @@
 """A model as a tree with what identifies it, and whether another model is the same."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import brainunit as u
 import jax
 import numpy as np
 
-from neuro4d._base import bytes_text, field_units
 from neuro4d.io._leaves import Leaf, differences, flatten, joined
-from neuro4d.model import Model, State, from_user, state_from, state_tree, to_user, unit_of_weights
+from neuro4d.model import Model, State, from_user, state_from, state_tree, to_user, unit_finder
 
 PAST = ("spikes", "soft", "near", "coming")
 """Parts of a state whose first axis counts steps, of which a model may keep more or fewer."""
@@ -78,40 +77,6 @@ def _synapses(name: str, old: Any, new: Any) -> str:
     return f"projection {name!r} connects other neurons, or with other delays"
 
 
-def unit_finder(model: Model) -> Callable[[tuple[str, ...]], str]:
-    """The unit of the array at a path of `to_user`, as text; empty for plain numbers."""
-    weights = {name: _text(unit_of_weights(model, name)) for name in model.projections}
-    variables = {name: model.variables(name) for name in model.populations}
-    parameters = {name: _parameter_units(model, name) for name in model.populations}
-
-    def find(path: tuple[str, ...]) -> str:
-        match path:
-            case ("parameters", population, name):
-                return _text(parameters.get(population, {}).get(name))
-            case ("weights", name) | ("state", "edges", name, "weight"):
-                return weights.get(name, "")
-            case ("gaps", _):
-                return "nS"
-            case ("state", "variables", population, name):
-                return _text(variables.get(population, {}).get(name))
-            case _:
-                return ""
-
-    return find
-
-
-def _parameter_units(model: Model, population: str) -> dict[str, Any]:
-    units = dict(field_units(model.neurons[population]))
-    for port, part in model.receptors[population].items():
-        units |= {f"{port}.{name}": unit for name, unit in field_units(part).items()}
-    return units
-
-
-def _text(unit: Any) -> str:
-    text = "" if unit is None else str(unit)
-    return "" if text in ("1", "Unit(1)") else text
-
-
 def check_rows(stored: Sequence[Leaf], model: Model, state: bool, what: str, before: Sequence[str] = ()) -> None:
     """Raises one `ValueError` that lists everything in which rows and model differ, after the differences that were found `before`."""
     found = list(before)
@@ -144,8 +109,3 @@ def tree_digest(tree: Mapping[str, Any]) -> str:
     """One checksum for a whole tree."""
     rows = flatten(tree)[0]
     return hashlib.sha256(repr([row.as_json() for row in rows]).encode()).hexdigest()
-
-
-def size_text(tree: Mapping[str, Any]) -> str:
-    """The bytes of a tree for people."""
-    return bytes_text(sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(tree)))

@@ -10,12 +10,12 @@ import jax.numpy as jnp
 
 from neuro4d._base import CorruptFileError
 from neuro4d.io._leaves import Leaf
-from neuro4d.io.checkpoint._content import check_rows, model_tree, refuse, tree_digest, unit_finder, unlike, with_state, with_tree
+from neuro4d.io.checkpoint._content import check_rows, model_tree, refuse, tree_digest, unlike, with_state, with_tree
 from neuro4d.io.checkpoint._described import About, read_about, write_about
 from neuro4d.io.checkpoint._held import Probes, carried, chunks_from, segment
 from neuro4d.io.checkpoint._snapshot import Snapshot, read_manifest, read_snapshot, remove, write_snapshot
 from neuro4d.io.checkpoint._store import Store, Stored
-from neuro4d.model import Model, State, state_tree
+from neuro4d.model import Model, State, state_tree, unit_finder
 from neuro4d.simulate import Moment, RunPlan
 
 logger = logging.getLogger("neuro4d")
@@ -42,14 +42,17 @@ class RunFolder:
         self.store, self.path = store, store.path
         self.written = Written()
         self._model: tuple[int, Model, str] | None = None
+        self._about: About | None = None
 
     def begun(self) -> bool:
         """Whether a run was begun here."""
         return (self.path / "description").is_dir()
 
     def about(self) -> About:
-        """What the folder is about. Raises as `read_about`."""
-        return read_about(self.path)
+        """What the folder is about, read once. Raises as `read_about`."""
+        if self._about is None:
+            self._about = read_about(self.path)
+        return self._about
 
     def check(self, model: Model) -> None:
         """Raises for a model of another network."""

@@ -39,7 +39,8 @@ class Snapshot(NamedTuple):
 
 def versions() -> dict[str, str]:
     """What writes: neuro4d, JAX, NumPy and orbax."""
-    return {name: importlib.import_module(name).__version__ for name in ("neuro4d", "jax", "numpy")}
+    named = {"neuro4d": "neuro4d", "jax": "jax", "numpy": "numpy", "orbax": "orbax.checkpoint"}
+    return {name: str(importlib.import_module(module).__version__) for name, module in named.items()}
 
 
 def write_snapshot(

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 from neuro4d._base import check_count
 from neuro4d.io._leaves import Leaf
 from neuro4d.io.checkpoint._arrays import orbax
-from neuro4d.io.checkpoint._folder import CARD, Folder, absolute, check_kind
+from neuro4d.io.checkpoint._folder import Folder, absolute, card
 from neuro4d.io.checkpoint._snapshot import GONE, LEFTOVERS, MANIFEST, OLD, read_snapshot, remove, write_snapshot
 
 logger = logging.getLogger("neuro4d")
@@ -185,7 +185,11 @@ class Store:
         """
         if not self.path.is_dir():
             raise FileNotFoundError(f"there is no folder {self.path}.")
-        check_kind(self.path, self.kind)
+        said = card(self.path)
+        if said is None:
+            raise FileNotFoundError(f"{self.path} holds nothing that neuro4d wrote.")
+        if said.get("kind") != self.kind:
+            raise ValueError(f"{self.path} holds a {said.get('kind')!s:.40}, not a {self.kind}.")
         if step is not None:
             if not self.at(step).is_dir():
                 known = ", ".join(map(str, self.steps())) or "none"
@@ -193,7 +197,7 @@ class Store:
             return self._stored(step)
         found = self._newest()
         if found is None:
-            what = "none of them verifies" if self.steps() else "there is none" if (self.path / CARD).is_file() else "it is no folder of checkpoints"
+            what = "none of them verifies" if self.steps() else "none was completed"
             raise FileNotFoundError(f"no checkpoint in {self.path}: {what}. `neuro4d doctor {self.path}` says what it holds.")
         return found
 
