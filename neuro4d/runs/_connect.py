@@ -57,8 +57,7 @@ def connect(path: Path, readonly: bool, timeout: float) -> sqlite3.Connection:
         raise CorruptFileError(
             f"{path}: there is a file '{path.name}-journal' beside it, which neuro4d never writes; it would change what is read."
         )
-    address = f"{path.as_uri()}?mode={'ro' if readonly else 'rw'}"
-    connection = sqlite3.connect(address, uri=True, timeout=timeout, isolation_level=None)
+    connection = sqlite3.connect(f"{path.as_uri()}?{_mode(path, readonly)}", uri=True, timeout=timeout, isolation_level=None)
     connection.text_factory = bytes
     for limit, value in LIMITS.items():
         connection.setlimit(limit, value)
@@ -67,12 +66,19 @@ def connect(path: Path, readonly: bool, timeout: float) -> sqlite3.Connection:
     return connection
 
 
+def _mode(path: Path, readonly: bool) -> str:
+    """How to open it. In a folder where nothing can be written nobody writes, and SQLite reads a file without a log beside it as it is."""
+    if not readonly:
+        return "mode=rw"
+    alone = not path.with_name(path.name + "-wal").exists()
+    return "mode=ro&immutable=1" if alone and not os.access(path.parent, os.W_OK) else "mode=ro"
+
+
 def create(path: Path) -> None:
     """A database without rows, complete or not there; one that another process has made meanwhile stays."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.neuro4d.tmp")
+    _touch(temporary, path)
     try:
-        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666))
         with contextlib.closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("BEGIN")
@@ -83,6 +89,17 @@ def create(path: Path) -> None:
             _publish(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _touch(temporary: Path, path: Path) -> None:
+    """An empty file with the rights that files have here."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666))
+    except OSError as error:
+        raise OSError(
+            error.errno, f"no database can be made here ({error.strerror}); give a path in a folder that can be written", str(path)
+        ) from None
 
 
 def advance(connection: sqlite3.Connection, version: int) -> None:

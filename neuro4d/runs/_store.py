@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +32,7 @@ class Store:
         if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 <= timeout <= 86_400:
             raise ValueError(f"timeout is a number of seconds from 0 to 86400, for example `timeout=30`; got {timeout!r}.")
         self.path = Path(path).expanduser().absolute()
-        self.readonly, self._timeout, self._pid = readonly, float(timeout), os.getpid()
+        self.readonly, self._timeout, self._owner = readonly, float(timeout), (os.getpid(), threading.get_ident())
         self._depth = 0
         self._connection: sqlite3.Connection | None = None
         _prepare(self.path, readonly)
@@ -111,9 +112,9 @@ class Store:
     def _own(self) -> sqlite3.Connection:
         if self._connection is None:
             raise ValueError(f"the database {self.path} is closed; open it again, `with n4.RunDB({str(self.path)!r}) as db:`.")
-        if os.getpid() != self._pid:
+        if (os.getpid(), threading.get_ident()) != self._owner:
             raise RuntimeError(
-                f"the database {self.path} was opened by another process; open it in each process: a connection cannot be shared."
+                f"the database {self.path} was opened by another process or thread; open it in each: a connection cannot be shared."
             )
         return self._connection
 

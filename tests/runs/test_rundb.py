@@ -1,6 +1,7 @@
 """Rows in, rows out."""
 
 import csv
+import errno
 import json
 import os
 import sqlite3
@@ -144,15 +145,9 @@ def test_together_is_all_or_nothing(db):
 
 
 def test_a_run_that_is_under_way(db, tmp_path):
-    number = db.start("cells", parameters={"scale": 0.1}, seed=3, network="the network", again={"network": "cuba"})
+    number = db.start("cells", parameters={"scale": 0.1}, seed=3)
     row = db.get(number)
-    assert (row.status, row.lost, row.ended, row.again, db.text(row.network)) == (
-        "running",
-        False,
-        None,
-        {"network": "cuba"},
-        "the network",
-    )
+    assert (row.status, row.lost, row.ended, row.network, row.again) == ("running", False, None, None, None)
     (tmp_path / "a").write_bytes(b"x")
     db.finish(number, metrics={"rate": 5.0}, files=[tmp_path / "a"], status="interrupted")
     row = db.get(number)
@@ -264,8 +259,30 @@ def test_one_process_may_open_it_twice_and_fork_from_nothing(tmp_path):
         assert len(b) == 3
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_full_disk_loses_nothing(tmp_path):
+    with n4.RunDB(tmp_path / "runs.db") as db:
+        first = db.add(name="kept")
+        db._store._connection.execute("PRAGMA max_page_count=20")  # SQLite's own way to run out of room
+        with pytest.raises(OSError, match="the disk is full") as caught, db.together():
+            for _ in range(100):
+                db.add(parameters={"text": "x" * 3000})
+        assert caught.value.errno == errno.ENOSPC and str(db.path) in str(caught.value)
+        assert [row.id for row in db.runs()] == [first]
+    with n4.RunDB(tmp_path / "runs.db") as db:
+        assert db.get(first).name == "kept"
+
+
 def test_a_folder_that_cannot_be_written(tmp_path):
-    tmp_path.chmod(0o500)
-    with pytest.raises(PermissionError):
-        n4.RunDB(tmp_path / "runs.db")
+    """A file in place of a folder fails for everybody, also for who may write everywhere."""
+    (tmp_path / "file").write_bytes(b"x")
+    with pytest.raises(OSError, match="no database can be made here"):
+        n4.RunDB(tmp_path / "file" / "runs.db")
+
+
+def test_reading_where_nothing_can_be_written(tmp_path, monkeypatch):
+    with n4.RunDB(tmp_path / "runs.db") as db:
+        db.add(name="kept")
+    monkeypatch.setattr("neuro4d.runs._connect.os.access", lambda *_: False)
+    with n4.RunDB(tmp_path / "runs.db", readonly=True) as db:
+        assert [row.name for row in db.runs()] == ["kept"]
+        assert sorted(tmp_path.iterdir()) == [tmp_path / "runs.db"]  # no log, no shared memory
