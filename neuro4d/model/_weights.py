@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array
 
 from neuro4d._base import check_fits, check_name, check_range, is_traced, strip_traced
-from neuro4d.model._edges import as_wired, locate, span_of, traced_mask, unit_of
+from neuro4d.model._edges import Located, as_wired, locate, span_of, traced_mask, unit_of
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._layout import ProjectionSpan
 from neuro4d.model._state import State
@@ -144,41 +144,47 @@ def with_weights(model: Any, given: Mapping[str, Any], seed: Any) -> Any:
 
     **Raises:** `ValueError` for another number of edges, and what `set_weights` raises.
     """
-    for name, values in given.items():
-        edges = len(locate(model, name).place)
-        if np.shape(values) != (edges,):
-            raise ValueError(f"projection {name!r} has {edges} edges; the tree has {np.size(values)}. Build with seed={seed}.")
     for pathway, path in model.pathways.items():
         names = [span.name for span in model.layout.projections if span.pathway == pathway]
-        mine = {name: np.asarray(given[name], np.float64) for name in names if name in given}
-        if not mine or all(np.array_equal(_of_edges(path, model, name), values) for name, values in mine.items()):
+        mine = {name: np.asarray(given[name]) for name in names if name in given}
+        if not mine:
             continue
-        short = _in_short(model, path, mine) if len(mine) == len(names) else None
-        if short is not None:
-            for name, values in mine.items():
-                _bare(model, name, values * unit_of(model, name), path.weight.dtype)  # checked like what is typed
-            model = eqx.tree_at(lambda m, pathway=pathway: m.pathways[pathway].weight, model, short)
+        short = _Short(path, len(mine) == len(names))
+        for name, values in mine.items():  # one look at the edges of each, since there may be very many
+            found = locate(model, name)
+            if values.shape != found.place.shape:
+                raise ValueError(f"projection {name!r} has {len(found.place)} edges; the tree has {values.size}. Build with seed={seed}.")
+            if short.take(found, values):
+                _bare(model, name, values.astype(np.float64) * unit_of(model, name), path.weight.dtype)  # checked like what is typed
+        if short.possible:
+            model = eqx.tree_at(lambda m, pathway=pathway: m.pathways[pathway].weight, model, jnp.asarray(short.weight)) if short.changed else model
             continue
         for name, values in mine.items():
-            model = set_weights(model, name, values * unit_of(model, name))
+            model = set_weights(model, name, values.astype(np.float64) * unit_of(model, name))
     return model
 
 
-def _of_edges(path: Pathway, model: ModelFields, name: str) -> np.ndarray:
-    found, weight = locate(model, name), np.asarray(path.weight)
-    return np.broadcast_to(weight, found.place.shape) if path.weight_kind == "one" else weight[found.place if path.weight_kind == "edge" else found.source]
+class _Short:
+    """The weights of a pathway in the form in which they are kept, as they change projection by projection. `possible`: whether that form says them."""
 
+    def __init__(self, path: Pathway, complete: bool):
+        self.kind, self.weight = path.weight_kind, np.array(path.weight)
+        self.complete = complete or self.kind == "edge"
+        self.known = np.zeros(self.weight.shape, bool)
+        self.changed, self.possible = False, True
 
-def _in_short(model: ModelFields, path: Pathway, given: Mapping[str, np.ndarray]) -> Array | None:
-    """The weights of a pathway as one number, or one for each source, as they are kept; `None` if that does not say them."""
-    if path.weight_kind == "edge":
-        return None
-    weight = np.array(path.weight)
-    source = np.concatenate([locate(model, name).source for name in given])
-    values = np.concatenate(list(given.values())).astype(weight.dtype)
-    if path.weight_kind == "one":
-        weight = values[0]
-    else:
-        weight[source] = values
-    same = np.array_equal(np.broadcast_to(weight, values.shape) if path.weight_kind == "one" else weight[source], values)
-    return jnp.asarray(weight) if same else None
+    def take(self, found: Located, values: np.ndarray) -> bool:
+        """Puts the weights of a projection; returns whether they are others than before."""
+        values = values.astype(self.weight.dtype)
+        place = () if self.kind == "one" else found.place if self.kind == "edge" else found.source
+        before = self.weight[place]
+        if np.all(before == values) and not (self.changed and self.kind != "edge"):
+            self.known[place] = bool(values.size) or self.known[place]
+            return False
+        if values.size:
+            conflict = np.any(self.known[place] & (before != values)) and self.kind != "edge"
+            self.weight[place] = values[0] if self.kind == "one" else values
+            self.known[place] = True
+            self.possible &= bool(np.all(self.weight[place] == values)) and not conflict and self.complete
+        self.changed = True
+        return True
