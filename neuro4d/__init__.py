@@ -134,6 +134,7 @@ from neuro4d.runs import RunDB as RunDB
 from neuro4d.simulate import MemoryBudgetError as MemoryBudgetError
 from neuro4d.simulate import SimulationError as SimulationError
 from neuro4d.simulate import batch as batch
+from neuro4d.simulate import run_memory as run_memory
 from neuro4d.simulate import scan as scan
 from neuro4d.simulate import simulate as simulate
 from neuro4d.simulate import sweep as sweep

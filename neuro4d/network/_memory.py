@@ -4,12 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from neuro4d._base import Constant, Given, available_bytes, check_budget
+from neuro4d._base import Constant, Given, available_bytes, check_budget, n_cores
 from neuro4d.network._delays import delay_range
 from neuro4d.network._gap import gap_bytes
 from neuro4d.network._pathways import Members
-from neuro4d.network._predict import Parts, predict, tree_bytes
+from neuro4d.network._predict import SORT_BYTES, Parts, predict, tree_bytes
 from neuro4d.network._projection import Projection
+from neuro4d.network._sort import CHUNK_EDGES
 from neuro4d.network._spec import BuildSpec
 from neuro4d.ops import AbstractSurrogate, depth_for
 
@@ -17,7 +18,7 @@ COUNTERS = 8
 """Bytes of a neuron next to its variables: the steps for which it is held, its place in the record of spikes."""
 
 CLOSE = 3
-"""The quick sum leaves out what is in the state, and what sorting takes: where this many times as much does not fit, all is predicted."""
+"""The quick sum leaves out what is in the state, and what drawing takes: where this many times as much does not fit, all is predicted."""
 
 SAYS = "this network needs at least"
 ADVICE = "Use fewer neurons, fewer synapses or shorter delays, one weight for all synapses of a projection, or `store_weights=jnp.float16`."
@@ -32,7 +33,7 @@ def check_build(parts: Parts, spec: BuildSpec, surrogate: AbstractSurrogate | No
     """
     budget = available_bytes() if limit is None else limit
     needed = check_budget(_shares(parts.populations, parts.projections, parts.gaps, spec) | _given(parts), SAYS, "built", ADVICE, budget)
-    if CLOSE * needed <= budget:
+    if CLOSE * needed + SORT_BYTES * CHUNK_EDGES * n_cores() <= budget:
         return needed
     known = {p.name: 1 for p in parts.projections if _capacity(p, spec) is None}
     table = predict(parts, spec, surrogate, known)

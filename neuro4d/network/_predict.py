@@ -174,12 +174,12 @@ class Sketch:
         rows = [MemoryRow("parameters of neurons", (DRAW, *both), tree_bytes((model.neurons, model.receptors, model.sites)))]
         rows.append(MemoryRow("stimuli", (DRAW, *both), tree_bytes((model.sources, model.banks))))
         rows += [MemoryRow(f"synapses {name!r}", both, tree_bytes(path)) for name, path in model.pathways.items()]
-        rows += [MemoryRow(f"gap junctions {gap.name!r}", both, gap_bytes(gap, self.spec, self.number)) for gap in self.network.gaps]
+        rows += [MemoryRow(f"gap junctions {gap.name!r}", both, gap_bytes(gap, self.spec, self.number) // 2) for gap in self.network.gaps]
         rows.append(MemoryRow("state: variables of neurons", (START,), tree_bytes((state.groups, state.counted))))
         rows += [MemoryRow(f"state: spikes of the past, {name!r}", (START,), tree_bytes(past)) for name, past in state.history.items()]
         rows += [MemoryRow(f"state: synapses {name!r}", (START,), tree_bytes(held)) for name, held in state.edges.items()]
         counted = tree_bytes((state.groups, state.counted, state.history, state.edges))
-        rows.append(MemoryRow("clock, keys, seed, rules", (START,), tree_bytes(state) - counted + tree_bytes((model.seed, model.plasticity))))
+        rows.append(MemoryRow("clock, keys, seed, rules", (START,), tree_bytes(state) - counted + tree_bytes((model.seed, model.plasticity, model.surrogate))))
         return [*rows, *self._changing(), *self._scratch()]
 
     def _changing(self) -> list[MemoryRow]:

@@ -14,6 +14,7 @@ from neuro4d.recorders._records import SpikeRecord as SpikeRecord
 from neuro4d.recorders._records import TraceRecord as TraceRecord
 from neuro4d.recorders._records import WindowRecord as WindowRecord
 from neuro4d.recorders._sampled import Record as Record
+from neuro4d.recorders._spikes import SpikeProbe as SpikeProbe
 from neuro4d.recorders._spikes import Spikes as Spikes
 from neuro4d.recorders._spikes import Window as Window
 from neuro4d.recorders._table import SpikeTable as SpikeTable

@@ -92,7 +92,7 @@ class AbstractProbe(eqx.Module):
         return 1
 
     def bytes(self, n_steps: int, length: int) -> tuple[int, int]:
-        """Predicted memory: on the device for a chunk of `length` steps, on the host for the run. By default as the buffers need."""
+        """Predicted memory: the buffer of a chunk of `length` steps, and the record of the run that is made of the buffers. By default as the buffers need."""
         chunk = shape_bytes(lambda: self.buffer(length, None))
         return chunk, chunk if self.carried else -(-n_steps // max(length, 1)) * chunk
 

@@ -74,7 +74,7 @@ class AbstractBinnedProbe(AbstractProbe):
         neurons = sum(n for _, n in self.groups)
         if self.every == 0:
             return 4 * neurons, 4 * neurons
-        return self._rows(length) * self._number.itemsize * neurons, 2 * (n_steps // self.every + 1) * 4 * neurons
+        return self._rows(length) * self._number.itemsize * neurons, (n_steps // self.every + 1) * 4 * neurons
 
 
 class CountProbe(AbstractBinnedProbe):

@@ -9,5 +9,6 @@ from neuro4d.simulate._keeper import Moment as Moment
 from neuro4d.simulate._keeper import RunPlan as RunPlan
 from neuro4d.simulate._look_back import marked as marked
 from neuro4d.simulate._memory import MemoryBudgetError as MemoryBudgetError
+from neuro4d.simulate._memory import run_memory as run_memory
 from neuro4d.simulate._run import simulate as simulate
 from neuro4d.simulate._scan import scan as scan

@@ -51,8 +51,8 @@ def check_run(model: Model, state: State, duration: Any, lanes: bool = False, di
     this model."""
     if is_traced(model, state):
         raise TypeError("simulate and batch run on the host. Inside jit, vmap or grad use `n4.scan(model, state, steps)`.")
-    steps = _steps(model, duration, "duration")
-    before = 0 if discard is None else _steps(model, discard, "discard")
+    steps = steps_in(model, duration, "duration")
+    before = 0 if discard is None else steps_in(model, discard, "discard")
     check_state(model, state, lanes)
     if int(np.max(np.asarray(state.step))) + before + steps >= 2**32:
         raise ValueError(
@@ -62,7 +62,7 @@ def check_run(model: Model, state: State, duration: Any, lanes: bool = False, di
     return steps, before
 
 
-def _steps(model: Model, time: Any, name: str) -> int:
+def steps_in(model: Model, time: Any, name: str) -> int:
     if time is None:
         raise TypeError(f"{name} is missing: `n4.simulate(model, jax.random.key(0), 1*u.second)`.")
     value = strip(time, u.ms, name)

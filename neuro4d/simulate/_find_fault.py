@@ -11,14 +11,13 @@ from neuro4d.simulate._look_back import LookBack, marked, own_copy
 
 
 class Replay(NamedTuple):
-    """What it takes to run steps of a loop again: the compiled chunk, what recorders carry in the beginning and after a chunk, values
-    of inputs for `n` steps behind `done`, and the length of a chunk."""
+    """What it takes to run steps of a loop again: the compiled chunk, what recorders carry in the beginning and after a chunk, and values
+    of inputs for `n` steps behind `done`."""
 
     call: Callable
     first_carries: Callable[[], Any]
     carry: Callable[[Any], Any]
     piece: Callable[[int, int], Any]
-    length: int
 
     def steps(self, state: Any, carries: Any, done: int, n: int) -> tuple[Any, Any]:
         """The state after `n` steps, marked where it is bad, and the buffers of recorders. Nothing is given away."""
@@ -49,8 +48,8 @@ def is_bad(state: Any) -> bool:
     return bool(np.max(np.asarray(state.fault)))
 
 
-def find_fault(replay: Replay, look: LookBack, state: Any, done: int) -> tuple[Any, Any, int, int, Found]:
-    """From the last good point to the first bad step before `done`.
+def find_fault(replay: Replay, look: LookBack, state: Any) -> tuple[Any, Any, int, int, Found]:
+    """From the last good point to the first bad step, chunk by chunk as the loop went, then by halves. `state`: what the loop ended with.
 
     **Returns:** the last good state; the buffers of the chunk in which it lies, the first step of that chunk and how many of its steps are
     good; and the fault. Where nothing comes up a second time, all steps are good.
@@ -61,14 +60,14 @@ def find_fault(replay: Replay, look: LookBack, state: Any, done: int) -> tuple[A
     if is_bad(held):  # it was there before the first step
         _, buffers = replay.steps(held, carries, first, 0)
         return held, buffers, first, 0, Found(_fault(held), None, held, first, _lane(held), replay, True)
-    while True:
-        n = min(replay.length, done - first)
+    for end in look.ends:
+        n = end - first
         after, buffers = replay.steps(held, carries, first, n)
-        if is_bad(after) or first + n >= done:
+        if is_bad(after) or end == look.ends[-1]:
             break
-        held, carries, first = after, replay.carry(buffers), first + n
+        held, carries, first = after, replay.carry(buffers), end
     if not is_bad(after):
-        return after, buffers, first, n, Found(_fault(state), None, state, done, _lane(state), replay)
+        return after, buffers, first, n, Found(_fault(state), None, state, first + n, _lane(state), replay)
     low, high, before = 0, n, held
     while high - low > 1:
         middle = (low + high) // 2

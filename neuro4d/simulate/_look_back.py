@@ -32,14 +32,14 @@ class LookBack:
     """Looks at synapses and keeps a state every so many chunks: as rarely as a twohundredth of the run pays for, by sizes alone, so
     that the same run always looks in the same places.
 
-    The first point is the state that the run began with, which whoever called holds anyway.
+    The first point is the state that the run began with, which whoever called holds anyway. `ends`: the steps done at the end of each chunk since
+    the point.
     """
 
     def __init__(self, state: State, length: int, n_neurons: int):
-        leaves = jax.tree.leaves(state)
-        cost = sum(LEAF_NS + BYTE_NS * leaf.nbytes for leaf in leaves)
-        self.every = max(int(np.ceil(cost / (SHARE * length * (STEP_NS + NEURON_NS * n_neurons)))), 1)
+        self.every = chunks_between(state, length, n_neurons)
         self.point = Point(state, None, 0)
+        self.ends: list[int] = []
         self._chunks = 0
         self._room: Any = None
         self._places: Any = None
@@ -47,6 +47,7 @@ class LookBack:
     def after(self, state: State, carries: Any, done: int, last: bool) -> State:
         """To be called after each chunk: the state, marked where synapses hold what is not finite."""
         self._chunks += 1
+        self.ends.append(done)
         due = self._chunks % self.every == 0
         if not (due or last) or int(np.max(np.asarray(state.fault))):
             return state
@@ -63,6 +64,7 @@ class LookBack:
 
     def _keep(self, state: State, carries: Any, done: int) -> None:
         held = (state, carries)
+        self.ends.clear()
         if self._room is None:
             self._room = jax.tree.map(lambda x: np.array(x), held)
         else:
@@ -75,6 +77,12 @@ class LookBack:
         if self.point.carries is None:
             return own_copy(self.point.state), None
         return jax.tree.map(lambda x, place: own_copy(jax.device_put(x, place)), (self.point.state, self.point.carries), self._places)
+
+
+def chunks_between(state: Any, length: int, n_neurons: int) -> int:
+    """How many chunks lie between two looks. `state`: arrays or shapes."""
+    cost = sum(LEAF_NS + BYTE_NS * leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+    return max(int(np.ceil(cost / (SHARE * length * (STEP_NS + NEURON_NS * n_neurons)))), 1)
 
 
 def own_copy(tree: Any) -> Any:

@@ -129,12 +129,12 @@ def run_chunks(
     if not (options.search and int(np.max(np.asarray(state.fault)))):
         return loop
     begin, carry = functools.partial(_first_carries, probes, length, lanes), functools.partial(_carries, probes)
-    return _up_to_fault(loop, look, Replay(call, begin, carry, lambda done, n: _piece(inputs, done, n, length), length), probes, lanes)
+    return _up_to_fault(loop, look, Replay(call, begin, carry, lambda done, n: _piece(inputs, done, n, length)), probes, lanes)
 
 
 def _up_to_fault(loop: Loop, look: LookBack, replay: Replay, probes: Probes, lanes: int | None) -> Loop:
     """The loop, cut behind the last good step."""
-    state, buffers, first, n, found = find_fault(replay, look, loop.state, loop.done)
+    state, buffers, first, n, found = find_fault(replay, look, loop.state)
     for chunks in loop.chunks:
         for kept in chunks.values():
             kept[:] = [chunk for chunk in kept if chunk.first < first]

@@ -144,7 +144,7 @@ def test_weights_that_learn_are_looked_at():
     assert n4.Fault(int(quiet.state.fault)) == n4.Fault.WEIGHT_NOT_FINITE
 
 
-def a_loop(bad, length, flaky=False):
+def a_loop(bad, flaky=False):
     """A chunk that counts its steps and is bad from step `bad` on; `flaky`: only the first time."""
     calls = []
 
@@ -154,22 +154,29 @@ def a_loop(bad, length, flaky=False):
         fault = jnp.uint32(int(step) >= bad and not flaky)
         return eqx.tree_at(lambda s: (s.step, s.fault), state, (step, fault)), {}
 
-    return Replay(call, dict, lambda buffers: {}, lambda done, n: {}, length), calls
+    return Replay(call, dict, lambda buffers: {}, lambda done, n: {}), calls
+
+
+def went(length, done):
+    """A loop that has gone in chunks of some length, and has kept no state."""
+    look = LookBack(STATE, length, 10)
+    look.ends.extend(range(length, done + 1, length))
+    return look
 
 
 @pytest.mark.parametrize(("length", "steps"), [(1, (1, 2, 5)), (7, (1, 7, 8, 20)), (64, (1, 32, 33, 64, 65, 100))])
 def test_halves_find_the_first_bad_step_and_no_step_is_made_often(length, steps):
     for bad in steps:
-        replay, calls = a_loop(bad, length)
+        replay, calls = a_loop(bad)
         done = -(-bad // length) * length
-        state, _, first, n, found = find_fault(replay, LookBack(STATE, length, 10), STATE, done)
+        state, _, first, n, found = find_fault(replay, went(length, done), STATE)
         assert int(state.step) == first + n == found.done == bad - 1 and int(found.after.step) == bad
         assert sum(calls) <= done + 3 * length
 
 
 def test_what_does_not_come_up_again_is_said():
-    replay, _ = a_loop(5, 10, flaky=True)
-    state, _, first, n, found = find_fault(replay, LookBack(STATE, 10, 10), eqx.tree_at(lambda s: s.fault, STATE, jnp.uint32(1)), 20)
+    replay, _ = a_loop(5, flaky=True)
+    state, _, first, n, found = find_fault(replay, went(10, 20), eqx.tree_at(lambda s: s.fault, STATE, jnp.uint32(1)))
     assert (int(state.step), first + n, found.before) == (20, 20, None) and not found.early
 
 
