@@ -42,7 +42,7 @@ def save_hdf5(
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     n4.io.save_hdf5(f"{folder}/brain.h5", model, model.init(jr.key(0)))
         ...     again, state = n4.io.load_hdf5(f"{folder}/brain.h5")
-        >>> again.weights("chain")
+        >>> print(again.weights("chain"))
         [1. 2.] mV
     """
     if not isinstance(model, Model) or not (state is None or isinstance(state, State)):
