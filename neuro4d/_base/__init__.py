@@ -56,6 +56,7 @@ from neuro4d._base._part import check_range as check_range
 from neuro4d._base._part import field_ranges as field_ranges
 from neuro4d._base._part import field_units as field_units
 from neuro4d._base._part import quantity as quantity
+from neuro4d._base._provenance import load_1_minute as load_1_minute
 from neuro4d._base._provenance import machine as machine
 from neuro4d._base._provenance import now as now
 from neuro4d._base._provenance import versions as versions

@@ -15,15 +15,19 @@ PACKAGES = ("jax", "jaxlib", "numpy", "brainunit", "equinox")
 
 def machine() -> dict[str, Any]:
     """Processor, cores that this process may use, memory in GB, operating system, and how busy the machine is now."""
-    load = os.getloadavg()[0] if getattr(os, "getloadavg", None) else None
     return {
         "cpu": cpu_model(),
         "cores": os.cpu_count(),
         "cores_granted": len(cores()),
         "memory_gb": memory_gb(),
         "system": platform.platform(),
-        "load_1_minute": load,
+        "load_1_minute": load_1_minute(),
     }
+
+
+def load_1_minute() -> float | None:
+    """How many programs wanted to run in the last minute, in the mean; `None` where the system cannot say."""
+    return os.getloadavg()[0] if getattr(os, "getloadavg", None) else None
 
 
 def versions() -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from neuro4d._base import check_seed, machine, now, versions
+from neuro4d._base import check_seed, load_1_minute, machine, now, versions
 from neuro4d.runs._facts import Facts
 from neuro4d.runs._plain import plain
 from neuro4d.runs._row import Content, file_sum
@@ -28,7 +28,7 @@ def content(
         parameters=plain(_mapping(parameters, "parameters"), "parameters"),
         metrics=plain(_mapping(metrics, "metrics"), "metrics"),
         versions=dict(_versions()),
-        machine=plain(machine(), "machine"),
+        machine=_machine() | {"load_1_minute": load_1_minute()},
         seed=None if seed is None else check_seed(seed),
         ended=now(),
         files=tuple(file_sum(path) for path in _several(files)),
@@ -67,6 +67,12 @@ def with_network(said: Content, sha256: str | None, why: str | None) -> Content:
 def _versions() -> Mapping[str, str]:
     """Asked once: looking them up takes as long as writing twenty rows."""
     return MappingProxyType(versions())
+
+
+@functools.cache
+def _machine() -> dict[str, Any]:
+    """What does not change while a process lives. Not to be changed; `|` makes another."""
+    return plain(machine(), "machine")
 
 
 def _mapping(values: Any, what: str) -> Mapping[str, Any]:
