@@ -1,5 +1,6 @@
 """The numbers of stimuli, rules, life cycles, trained delays and surrogates as the user knows them; next to `_canonical.py`."""
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -169,7 +170,7 @@ def _with_stimulus(model: M, name: str, given: Mapping[str, Any]) -> M:
         if not np.array_equal(before[..., here], values, equal_nan=True):
             after = before.copy()
             after[..., here] = sized(values, before[..., here].shape, f"{what}: {field}")
-            held = eqx.tree_at(lambda bank, field=field: getattr(bank, field), held, jnp.asarray(after))
+            held = dataclasses.replace(held, **{field: jnp.asarray(after)})
     return model if held is model.banks[span.name] else eqx.tree_at(lambda m: m.banks[span.name], model, held)
 
 
@@ -197,7 +198,8 @@ def _with_life(model: M, population: str, given: Mapping[str, Any]) -> M:
         if not np.array_equal(before[place], values, equal_nan=True):
             array = before.copy()
             array[place] = sized(values, before[place].shape, f"{what}: {name}")
-            after = eqx.tree_at(lambda a, pathway=pathway, bound=bound: getattr(a.wired[pathway], bound), after, jnp.asarray(array))
+            wired = dataclasses.replace(after.wired[pathway], **{bound: jnp.asarray(array)})
+            after = eqx.tree_at(lambda a: a.wired, after, after.wired | {pathway: wired})
     return eqx.tree_at(lambda m: m.lives[population], model, after)
 
 

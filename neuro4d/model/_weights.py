@@ -157,7 +157,9 @@ def with_weights(model: Any, given: Mapping[str, Any], seed: Any) -> Any:
             if short.take(found, values):
                 _bare(model, name, values.astype(np.float64) * unit_of(model, name), path.weight.dtype)  # checked like what is typed
         if short.possible:
-            model = eqx.tree_at(lambda m, pathway=pathway: m.pathways[pathway].weight, model, jnp.asarray(short.weight)) if short.changed else model
+            if short.changed:
+                paths = model.pathways | {pathway: dataclasses.replace(path, weight=jnp.asarray(short.weight))}
+                model = eqx.tree_at(lambda m: m.pathways, model, paths)
             continue
         for name, values in mine.items():
             model = set_weights(model, name, values.astype(np.float64) * unit_of(model, name))
