@@ -20,12 +20,15 @@ from neuro4d.io.exchange import Imported as Imported
 from neuro4d.io.exchange import NotFromNIRError as NotFromNIRError
 from neuro4d.io.exchange import NotFromSONATAError as NotFromSONATAError
 from neuro4d.io.exchange import NotInSONATAError as NotInSONATAError
+from neuro4d.io.exchange import from_neo as from_neo
 from neuro4d.io.exchange import from_nir as from_nir
 from neuro4d.io.exchange import load_nir as load_nir
 from neuro4d.io.exchange import load_sonata as load_sonata
 from neuro4d.io.exchange import save_nir as save_nir
 from neuro4d.io.exchange import save_sonata as save_sonata
+from neuro4d.io.exchange import to_neo as to_neo
 from neuro4d.io.exchange import to_nir as to_nir
+from neuro4d.io.exchange import to_nwb as to_nwb
 from neuro4d.io.hdf5 import ModelFile as ModelFile
 from neuro4d.io.hdf5 import ModelPart as ModelPart
 from neuro4d.io.hdf5 import load_hdf5 as load_hdf5

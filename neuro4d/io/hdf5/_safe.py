@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from neuro4d._base import CorruptFileError, UnsafeFileError, bytes_text
+from neuro4d.io.hdf5._heaps import check_heaps
 
 LIMIT = 1 << 40
 """Bytes that a file may declare; what is read at once is bounded by whoever reads."""
@@ -59,6 +60,7 @@ def open_untrusted(path: str | PathLike[str], *, strings: bool = False, ragged: 
         FileNotFoundError: there is no file 'none.h5'.
     """
     found = check_file(path)
+    check_heaps(found)
     h5py = importlib.import_module("h5py")
     try:
         file = h5py.File(found, "r")
