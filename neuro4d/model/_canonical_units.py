@@ -22,7 +22,8 @@ def unit_finder(model: ModelFields) -> Callable[[tuple[str, ...]], str]:
     !!! Example
 
         >>> import brainunit as u, neuro4d as n4
-        >>> cells = n4.Population("cells", 3, n4.GLIF(level=1), {"in": n4.ExpCurrent(tau=2*u.ms)})
+        >>> lif = n4.LIF(tau=20*u.ms, c=200*u.pF, v_rest=-60*u.mV, v_th=-50*u.mV, v_reset=-60*u.mV)
+        >>> cells = n4.Population("cells", 3, lif, {"in": n4.ExpCurrent(tau=2*u.ms)})
         >>> unit_at = n4.model.unit_finder(n4.Network(cells).build(dt=0.1*u.ms, seed=0))
         >>> unit_at(("parameters", "cells", "in.tau")), unit_at(("state", "variables", "cells", "v")), unit_at(("state", "step"))
         ('ms', 'mV', '')
