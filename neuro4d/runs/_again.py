@@ -123,8 +123,8 @@ def run_again(plan: Again, text: str, parts: Iterable[type], progress: bool | No
         model = from_user(model, _replaced(tree, plan.numbers))[0]
     if plan.sha256 is not None and sum_of_tree(to_user(model)) != plan.sha256:
         raise NotReplayableError(
-            "the model that ran had other numbers than its network gives: weights or other arrays were changed after `build`. They are in a checkpoint "
-            "or a file of the run, not in its row."
+            "the model that ran had other numbers than its network gives: weights or other arrays were changed after `build`. "
+            "They are in a checkpoint or a file of the run, not in its row."
         )
     key = jax.random.wrap_key_data(jnp.asarray(plan.key, jnp.uint32), impl="threefry2x32")
     recorder = Spikes() if plan.of == "spikes" else Counts()

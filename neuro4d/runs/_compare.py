@@ -40,7 +40,7 @@ class Comparison:
         return f"runs {self.a.id} and {self.b.id}: {said}, {len(self.differences)} differences"
 
     def _lines(self) -> tuple[tuple[str, str, str], list[tuple[str, str, str]]]:
-        return ("field", str(self.a.id), str(self.b.id)), [(name, shown(a), shown(b)) for name, (a, b) in self.differences.items()]
+        return ("field", str(self.a.id), str(self.b.id)), [(shown(name), shown(a), shown(b)) for name, (a, b) in self.differences.items()]
 
     def __repr__(self) -> str:
         return "\n".join([self._title(), *([table(*self._lines())] if self.differences else [])])

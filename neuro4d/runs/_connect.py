@@ -133,6 +133,10 @@ def explained(path: Path, opening: bool = False) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _explain(path, error, opening) from error
+    except UnicodeDecodeError as error:  # SQLite's message quotes what the file has in place of text
+        if not opening:
+            raise
+        raise CorruptFileError(f"{path} is no database of runs, or a damaged one: its tables have names that are no text.") from error
 
 
 def is_busy(error: sqlite3.Error) -> bool:

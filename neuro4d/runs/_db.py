@@ -247,8 +247,8 @@ class RunDB:
     ) -> list[RunRow]:
         """Rows, the latest first.
 
-        **Arguments:** `kind`, `name`, `status`: exactly these; `where`: values by their names in `row.flat()`, the section of which may be left out (`{"seed": 3,
-        "scale": 0.1}`), or a function of a row; `limit`: at most so many.
+        **Arguments:** `kind`, `name`, `status`: exactly these; `where`: values by their names in `row.flat()`, the section of which may be left out
+        (`{"seed": 3, "scale": 0.1}`), or a function of a row; `limit`: at most so many.
 
         !!! Example
 
@@ -305,7 +305,8 @@ class RunDB:
     def replay(self, number: int, *, parts: Iterable[type] = (), progress: bool | None = None) -> Replay:
         """Runs a run of a row again, from its row alone: network, numbers, seeds and length are in it. Says whether the spikes are the same.
 
-        Inputs of `Input` ports, hooks and a state that another run left are not in a row: a run with these gives other spikes, and the answer says so.
+        Inputs of `Input` ports, hooks and a state that another run left are not in a row: a run with these gives other spikes, and the answer
+        says so.
 
         **Arguments:** `parts`: classes of yours that the network uses; `progress`: as for `n4.simulate`.
 
@@ -339,7 +340,8 @@ class RunDB:
     def export(self, path: str | os.PathLike[str], format: str | None = None, *, rows: Sequence[RunRow] | None = None) -> Path:
         """Writes rows to a file: JSON (nested, everything), CSV or Parquet (one column for each name of `row.flat()`).
 
-        **Arguments:** `format`: `"json"`, `"csv"` or `"parquet"`, by default what the name of the file ends in; `rows`: those of `db.runs(...)`, by default all.
+        **Arguments:** `format`: `"json"`, `"csv"` or `"parquet"`, by default what the name of the file ends in; `rows`: those of `db.runs(...)`, by
+        default all.
 
         **Returns:** the path.
 

@@ -104,7 +104,9 @@ def differences(runs: Sequence[Run]) -> list[dict[str, Any]]:
 
 
 def spike_sum(run: Run, only: Sequence[str] | None = None) -> tuple[SpikeSum, tuple[str, ...]] | None:
-    """One sum over all spikes of the whole run, or over counts where only they were kept, and the populations that are in it; `None` where neither was.
+    """One sum over all spikes of the whole run, or over counts where only they were kept, and the populations that are in it.
+
+    `None` where neither was kept.
 
     Populations by name, each with its size, the steps that were watched, and steps and neurons of its spikes, as little-endian integers.
     """

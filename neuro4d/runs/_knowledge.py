@@ -88,7 +88,8 @@ class KnowledgeBase:
         """Stores an example.
 
         **Arguments:** `category`: what it is an example of; `data`: an array of numbers, a text, or numbers, texts, quantities, lists and
-        dictionaries of them; `data_type`: a word of yours, such as `"image"`, by default `"npy"`, `"text"` or `"json"`, as it is kept; `metadata`: further values.
+        dictionaries of them; `data_type`: a word of yours, such as `"image"`, by default `"npy"`, `"text"` or `"json"`, as it is kept; `metadata`:
+        further values.
 
         **Returns:** its number.
 
@@ -126,8 +127,8 @@ class KnowledgeBase:
     ) -> list[Entry]:
         """Examples in the order in which they were stored, or at random without repetition.
 
-        **Arguments:** `category`, `data_type`: exactly these, by default any; `limit`: at most so many; `random_sample`: whether they are drawn, with `seed`. A
-        draw is a function of the seed and the number of an entry: the same seed gives the same examples, and entries that come later only
+        **Arguments:** `category`, `data_type`: exactly these, by default any; `limit`: at most so many; `random_sample`: whether they are drawn, with
+        `seed`. A draw is a function of the seed and the number of an entry: the same seed gives the same examples, and entries that come later only
         join them.
 
         **Raises:** `TypeError` for a sample without a seed.
@@ -154,8 +155,8 @@ class KnowledgeBase:
     ) -> Examples:
         """Arrays of several categories with a label for each: what pre-training takes.
 
-        **Arguments:** `categories`: by default all, in alphabetical order; the label of an example is the place of its category. `limit`: at most so many of each. The
-        others as for `query`.
+        **Arguments:** `categories`: by default all, in alphabetical order; the label of an example is the place of its category. `limit`: at most so
+        many of each. The others as for `query`.
 
         **Raises:** `ValueError` where there are no examples, or where they are not arrays of one shape.
 

@@ -130,7 +130,7 @@ class RunRow:
         return f"{self.kind} {self.id}: {shown(self.name)}, {state}, {shown(self.started)}"
 
     def _lines(self) -> list[tuple[str, str]]:
-        lines = [(name, shown(value)) for name, value in self.flat().items() if name not in _COLUMNS and value not in (None, "")]
+        lines = [(shown(name), shown(value)) for name, value in self.flat().items() if name not in _COLUMNS and value not in (None, "")]
         return lines + [(f"file {shown(file.path)}", f"{file.bytes:,} bytes, {file.sha256[:16]}") for file in self.files]
 
     def __repr__(self) -> str:
@@ -175,6 +175,8 @@ def read_row(values: tuple[Any, ...]) -> RunRow:
     if decoded[1] not in KINDS or decoded[3] not in STATUSES:
         raise ValueError("an unknown kind or status")
     check_run_name(decoded[2])
+    if not decoded[4].isprintable():
+        raise ValueError("a time that is none")
     datetime.datetime.fromisoformat(decoded[4])
     try:
         held = msgspec.convert(from_text(content), Content)

@@ -1,6 +1,7 @@
 """What `RunDB` and `KnowledgeBase` share: one file, transactions, and sums that know how many rows there have to be."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import sqlite3
@@ -57,34 +58,56 @@ class Store:
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A view of one moment, whatever others write meanwhile."""
-        with _connect.explained(self.path), self._transaction("BEGIN") as connection:
-            yield connection
+        with _connect.explained(self.path):
+            connection = self._own()
+            if connection.in_transaction:  # a part of what goes on
+                yield connection
+                return
+            with self._transaction(connection, "BEGIN"):
+                yield connection
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing. Waits for others that write."""
+        """All or nothing. Waits for others that write. Inside of another `writing` it is a part of that, which can fail alone."""
         if self.readonly:
             raise PermissionError(f"{self.path} was opened with `readonly=True`.")
-        with _connect.explained(self.path), self._transaction("BEGIN IMMEDIATE") as connection:
-            yield connection
+        with _connect.explained(self.path):
+            connection = self._own()
+            if connection.in_transaction and not self._depth:
+                raise RuntimeError(
+                    f"{self.path}: nothing can be written while rows are being read; write after `db.runs(...)` has returned."
+                )
+            with self._part(connection) if self._depth else self._transaction(connection, "BEGIN IMMEDIATE"):
+                self._depth += 1
+                try:
+                    yield connection
+                finally:
+                    self._depth -= 1
 
     @contextlib.contextmanager
-    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
-        connection = self._own()
-        if self._depth:  # part of a larger one, whose end decides
-            yield connection
-            return
+    def _transaction(self, connection: sqlite3.Connection, begin: str) -> Iterator[None]:
         self._again(lambda: connection.execute(begin))
-        self._depth += 1
         try:
-            yield connection
+            yield
+            if not connection.in_transaction:  # SQLite has taken everything back, and somebody has swallowed why
+                raise OSError(errno.EIO, "what was to be written together could not be, and nothing of it was", str(self.path))
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        finally:
-            self._depth -= 1
+
+    @contextlib.contextmanager
+    def _part(self, connection: sqlite3.Connection) -> Iterator[None]:
+        connection.execute("SAVEPOINT part")
+        try:
+            yield
+            connection.execute("RELEASE part")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK TO part")
+                connection.execute("RELEASE part")
+            raise
 
     def insert(self, table: str, columns: tuple[str, ...], values: tuple[Any, ...], sha256: bytes) -> None:
         """A row, and its part in the sum of the table. Within `writing`."""

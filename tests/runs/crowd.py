@@ -1,7 +1,7 @@
 """Processes that write to one database at once; run as a script, so that Python and JAX are loaded once and forked from before JAX starts.
 
-`crowd.py write PATH PROCESSES ROWS` lets them write and ends; `crowd.py kill PATH TIMES` kills a writer at random times and prints, for each time, which
-rows had been acknowledged and which are there.
+`crowd.py write PATH PROCESSES ROWS` lets them write and ends; `crowd.py kill PATH TIMES` kills a writer at random times and prints how many rows had
+been told, how many are there, and which were lost.
 """
 
 import json

@@ -154,6 +154,13 @@ def test_other_files_are_refused(tmp_path):
         n4.RunDB(tmp_path)
 
 
+def test_names_that_are_no_text(whole, tmp_path):
+    """SQLite quotes them in its message, which then is no text either."""
+    raw, content = whole
+    changed = raw.replace(b"sqlite_autoindex_texts_1", b"sqlite_auto\xe9ndex_texts_1")
+    assert changed != raw and outcome(tmp_path / "runs.db", changed, content) == "error"
+
+
 def test_a_journal_of_others_is_not_played_back(whole, tmp_path):
     path = tmp_path / "runs.db"
     path.write_bytes(whole[0])

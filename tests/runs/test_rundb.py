@@ -144,6 +144,25 @@ def test_together_is_all_or_nothing(db):
     assert numbers == [1, 2]
 
 
+def test_a_part_that_fails_alone(db):
+    """Who catches an error inside of `together` keeps the rest, and the sums fit."""
+    with db.together():
+        db.add(name="kept")
+        with pytest.raises(ZeroDivisionError), db.together():
+            db.add(name="lost")
+            1 / 0  # noqa: B018
+        db.add(name="kept too")
+    with n4.RunDB(db.path) as again:
+        assert [row.name for row in again.runs()] == ["kept too", "kept"]
+
+
+def test_writing_in_the_midst_of_reading_is_refused(db):
+    db.add()
+    with pytest.raises(RuntimeError, match="while rows are being read"):
+        db.runs(where=lambda row: db.add())
+    assert len(db) == 1
+
+
 def test_a_run_that_is_under_way(db, tmp_path):
     number = db.start("cells", parameters={"scale": 0.1}, seed=3)
     row = db.get(number)
