@@ -67,6 +67,9 @@ class AbstractProbe(eqx.Module):
         """Host: a run begins with step `start_step` of the model's clock; `lanes` simulations side by side, `None` for a single one. Raises
         what can be known before it. `done`: the run was begun before and goes on after so many steps; what was taken of later ones is forgotten."""
 
+    def end(self) -> None:
+        """Host: the run is over, however it has ended; also called of a probe that has not begun. `record` comes after it."""
+
     def take(self, chunk: Chunk) -> None:
         """Host: what a chunk has left, of a probe that `streams`. A chunk that begins before the end of the last one replaces what came from there on."""
         raise NotImplementedError(f"{type(self).__name__} streams and has no `take`.")

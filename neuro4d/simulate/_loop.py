@@ -84,6 +84,14 @@ def run_chunks(
     call: Callable, probes: Probes, state: State, inputs: dict, n_steps: int, dt: float, options: Options, lanes: int | None = None
 ) -> Loop:
     """Calls the compiled chunk until the steps are done or the user interrupts. `lanes` counts simulations that run side by side."""
+    try:
+        return _run_chunks(call, probes, state, inputs, n_steps, dt, options, lanes)
+    finally:
+        for probe in probes.values():
+            probe.end()
+
+
+def _run_chunks(call: Callable, probes: Probes, state: State, inputs: dict, n_steps: int, dt: float, options: Options, lanes: int | None) -> Loop:
     length, watch = options.chunk, options.watch
     done = 0 if watch is None else watch.done
     if watch is not None and 0 < done == n_steps:

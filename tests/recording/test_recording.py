@@ -103,8 +103,31 @@ def test_a_run_that_goes_on_replaces_what_came_after_its_beginning(model, known,
     probe.take(n4.recorders.Chunk(550, 50, {name: each[150:] for name, each in rows.items()}))  # again from there on, as after a fault
     probe.settle()
     assert same(n4.io.open_spikes(tmp_path / "a").spikes("few"), tables["few"]), "on the disk before the run is over"
-    probe.record([], 0, 600)
+    probe.end()
     assert same(n4.io.open_spikes(tmp_path / "a").spikes("few"), tables["few"])
+
+
+class Stop(Exception):
+    pass
+
+
+def test_goes_on_from_a_checkpoint(model, known, tmp_path):
+    """A run dies with spikes on disk that its last checkpoint does not know of. They come again."""
+    path, tables = tmp_path / "spikes", known[1]
+
+    def ask(resume, on_chunk):
+        keeper = n4.io.Checkpoints(tmp_path / "run", every=20 * u.ms, resume=resume)
+        return n4.simulate(model, jr.key(0), 60 * u.ms, record=n4.io.SpikesToDisk(path), chunk=CHUNK, checkpoint=keeper, on_chunk=on_chunk)
+
+    def stop(_, done):
+        if done == 500:
+            raise Stop
+
+    with pytest.raises(Stop):
+        ask(False, stop)
+    assert n4.io.open_spikes(path).n_steps == 500, "what was taken is written, and the lock has gone"
+    run = ask(True, lambda *_: None)
+    assert all(same(run.spikes(name), tables[name]) for name in tables) and n4.io.open_spikes(path).n_steps == 600
 
 
 def test_what_is_refused(model, tmp_path):

@@ -82,11 +82,13 @@ class SpillProbe(AbstractProbe):
                 events[span.name] = table.step, table.id
             yield events
 
-    def record(self, chunks, start_step, n_steps):
+    def end(self):
         try:
             self.thread.wait()
         finally:
             self.writer.close()
+
+    def record(self, chunks, start_step, n_steps):
         return SpikeRecording(self.writer.path, start_step, start_step + n_steps)
 
     def bytes(self, n_steps, length):
