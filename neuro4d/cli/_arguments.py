@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import tyro
 
 from neuro4d.cli._bench import Bench
+from neuro4d.cli._keep_arguments import Doctor, Resume
 from neuro4d.cli._runs_arguments import DATABASE, Database, NoDatabase, Runs
 
 
@@ -47,6 +48,12 @@ class Run:
 
     progress: bool = True
     """Show a progress bar where there is a terminal."""
+
+    checkpoint: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None
+    """Folder to keep the run in while it goes on; `neuro4d resume DIR` goes on with it after a kill."""
+
+    every: Annotated[str | None, tyro.conf.arg(metavar="TIME")] = None
+    """Biological time between two checkpoints, such as "10 s". Default: 5 minutes of the clock on the wall."""
 
     db: Database = DATABASE
     """Database in which the run is noted, for `neuro4d runs`."""
@@ -131,6 +138,8 @@ class Zoo:
 
 Command = (
     Annotated[Run, tyro.conf.subcommand("run")]
+    | Annotated[Resume, tyro.conf.subcommand("resume")]
+    | Annotated[Doctor, tyro.conf.subcommand("doctor")]
     | Annotated[Cost, tyro.conf.subcommand("cost")]
     | Annotated[Map, tyro.conf.subcommand("map")]
     | Annotated[Devices, tyro.conf.subcommand("devices")]

@@ -10,6 +10,7 @@ import tyro
 
 from neuro4d.cli._arguments import Command, Cost, Devices, Map, Run
 from neuro4d.cli._bench import Bench
+from neuro4d.cli._keep_arguments import Doctor, Resume
 from neuro4d.cli._quantity import UserError
 from neuro4d.cli._runs_arguments import Runs
 
@@ -47,6 +48,10 @@ def _dispatch(command: Run | Devices | object) -> int:
     # Each handler is opened when it is asked for: `neuro4d zoo` and `--help` need no simulation engine.
     if isinstance(command, Run):
         return importlib.import_module("neuro4d.cli._run").run(command)
+    if isinstance(command, Resume):
+        return importlib.import_module("neuro4d.cli._resume").run(command)
+    if isinstance(command, Doctor):
+        return importlib.import_module("neuro4d.cli._doctor").run(command)
     if isinstance(command, Cost):
         return importlib.import_module("neuro4d.cli._cost").run(command)
     if isinstance(command, Map):

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from neuro4d.cli._machine import peak_memory_gb, prepare
 from neuro4d.cli._note import noted
 from neuro4d.cli._output import claim, write_arrays, write_json, write_raster, written
 from neuro4d.cli._quantity import UserError, parse_time
-from neuro4d.io import load_config
+from neuro4d.io import Checkpoints, load_config
 from neuro4d.network import Network
 from neuro4d.recorders import Counts, Spikes, Trace
 from neuro4d.simulate import simulate
@@ -47,27 +48,55 @@ def run(command: Run) -> int:
     duration = None if command.duration is None else parse_time(command.duration, "--duration")
     dt = None if command.dt is None else parse_time(command.dt, "--dt")
     threads = prepare(command.device, command.threads, command.precision)
-    plan = make_plan(command, duration, dt)
+    plan, keeper = make_plan(command, duration, dt), keeper_of(command)
     folder = claim(Path(command.out) if command.out is not None else Path("runs") / plan.name)
     start = time.perf_counter()
     model = plan.network.build(dt=plan.dt_ms * u.ms, seed=command.seed, precision=command.precision)
     build_s = time.perf_counter() - start
     print(f"{plan.name}: {model.n_neurons:,} neurons, {model.n_synapses:,} synapses, built in {build_s:.1f} s", flush=True)
-    with noted(None if command.no_db else command.db, plan.name, asked(command, plan), command.seed, model) as row:
-        result = simulate(
+    def simulated() -> Any:
+        return simulate(
             model,
             model.init(jax.random.key(command.seed)),
             plan.duration_ms * u.ms,
             record=recorders(kinds, model),
             progress=None if command.progress else False,
+            checkpoint=keeper,
         )
+
+    return finish(command, plan, model, simulated, build_s, threads, folder)
+
+
+def finish(command: Run, plan: Plan, model: Any, simulated: Callable[[], Any], build_s: float, threads: int, folder: Path) -> int:
+    """Simulates, prints a table and writes the results. Returns the exit code."""
+    kinds = parse_record(command.record)
+    with noted(None if command.no_db else command.db, plan.name, asked(command, plan), command.seed, model) as row:
+        result = simulated()
         summary = summarise(command, plan, result, build_s, threads)
         print(f"\n{report(result, plan.bands)}\n\n{closing(summary)}")
         for note in save(folder, result, kinds, summary):
             print(note)
         row.end(result, metrics={"build_s": build_s}, files=written(folder))
     print(f"written to {folder}{row}")
+    if not result.completed and command.checkpoint is not None:
+        print(f"to go on with it: neuro4d resume {command.checkpoint}")
     return 0 if result.completed else INTERRUPTED
+
+
+def keeper_of(command: Run) -> Checkpoints | None:
+    """Who keeps the run, if that was asked for.
+
+    **Raises:** `UserError` for a folder that holds a run already.
+    """
+    every = None if command.every is None else parse_time(command.every, "--every") * u.ms
+    if command.checkpoint is None:
+        if every is not None:
+            raise UserError("--every says how often to keep the run; say where, `--checkpoint DIR`.")
+        return None
+    folder = Path(command.checkpoint).expanduser().absolute()
+    if (folder / "description").is_dir():
+        raise UserError(f"{folder} holds a run. To go on with it: `neuro4d resume {command.checkpoint}`. To begin anew, choose another folder.")
+    return Checkpoints(folder, every, note={"command": dataclasses.asdict(command)})
 
 
 def asked(command: Run, plan: Plan) -> dict[str, Any]:

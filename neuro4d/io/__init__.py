@@ -11,10 +11,13 @@ from neuro4d.io._json import save_json as save_json
 from neuro4d.io._spike_file import open_hdf5 as open_hdf5
 from neuro4d.io.checkpoint import Checkpoints as Checkpoints
 from neuro4d.io.checkpoint import CheckpointWarning as CheckpointWarning
+from neuro4d.io.checkpoint import Finding as Finding
 from neuro4d.io.checkpoint import Store as Store
 from neuro4d.io.checkpoint import Stored as Stored
+from neuro4d.io.checkpoint import examine as examine
 from neuro4d.io.checkpoint import restore as restore
 from neuro4d.io.checkpoint import resume as resume
+from neuro4d.io.checkpoint import run_folder as run_folder
 from neuro4d.io.checkpoint import save as save
 from neuro4d.io.exchange import Imported as Imported
 from neuro4d.io.exchange import NotFromNIRError as NotFromNIRError

@@ -43,6 +43,7 @@ def write_arrays(folder: Path, arrays: Arrays, compress: bool = False) -> None:
             writer.save(folder.absolute(), args=ocp.args.PyTreeSave(tree))
         except (ValueError, RuntimeError) as error:  # what the storage below raises for a full disk
             raise OSError(f"the arrays could not be written into {folder}: {error}") from error
+    (folder / "commit_success.txt").unlink(missing_ok=True)  # says where on this machine the folder lay; only object stores need it
     sync_tree(folder)
 
 
