@@ -1,11 +1,25 @@
 """HDF5 files of other formats, which appear whole or not at all."""
 
+import contextlib
 import importlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from neuro4d._base import CorruptFileError, UnknownNameError
+
+
+@contextlib.contextmanager
+def reading(where: str) -> Iterator[None]:
+    """What the library finds damaged while a file is read, as `CorruptFileError`: it may show at any attribute."""
+    try:
+        yield
+    except (FileNotFoundError, IsADirectoryError, PermissionError, UnknownNameError):
+        raise
+    except (OSError, RuntimeError, KeyError, EOFError, OverflowError) as error:
+        raise CorruptFileError(f"{where} is damaged: {error}") from error
 
 
 def write_hdf5(path: Path, fill: Callable[[Any], Any]) -> None:

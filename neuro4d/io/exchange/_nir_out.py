@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from neuro4d._base import CorruptFileError, write_whole
+from neuro4d.io.exchange._files import reading
 from neuro4d.io.exchange._imported import Imported
 from neuro4d.io.exchange._nir_flat import DEEPEST, KNOWN
 from neuro4d.io.exchange._nir_in import from_nir
@@ -90,8 +91,8 @@ def load_nir(path: str | PathLike[str], dt: Any = None, method: Literal["exact",
     **Raises:** as `from_nir`; `FileNotFoundError`; `CorruptFileError` for a damaged file and one that is none of NIR; `UnsafeFileError` for links, other types, and more than 1 GiB.
     """
     nir = _package()
-    with open_untrusted(path, strings=True, limit=LIMIT) as file:
-        where = f"load_nir: {str(path)!r}"
+    where = f"load_nir: {str(path)!r}"
+    with reading(where), open_untrusted(path, strings=True, limit=LIMIT) as file:
         if "node" not in file:
             raise CorruptFileError(f"{where} has no graph of NIR, which would be the group 'node'.")
         tree = _tree(file["node"], where, 0)

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import brainunit as u
 import numpy as np
 
-from neuro4d._base import CorruptFileError, UnsafeFileError, strip
+from neuro4d._base import CorruptFileError, UnknownNameError, UnsafeFileError, strip
 from neuro4d.connect import EdgeList
+from neuro4d.io.exchange._files import reading
 from neuro4d.io.exchange._imported import Imported
 from neuro4d.io.exchange._sonata_cells import Cells, ours, theirs
 from neuro4d.io.exchange._sonata_parts import known_parts
@@ -189,13 +190,15 @@ class _Reader:
         networks = _table(self.circuit, "networks")
         for entry in self._entries(networks, "nodes"):
             types = self._types(entry, "node")
-            with open_untrusted(self._path(entry, "nodes_file"), strings=True, limit=LIMIT) as file:
-                for name in group_in(file, "nodes", self._path(entry, "nodes_file").name):
+            path = self._path(entry, "nodes_file")
+            with reading(f"load_sonata: {str(path)!r}"), open_untrusted(path, strings=True, limit=LIMIT) as file:
+                for name in group_in(file, "nodes", path.name):
                     self._guarded(f"population {name!r:.60}", lambda name=name, file=file, types=types: self._population(file["nodes"], name, types))
         for entry in self._entries(networks, "edges") if not self.problems else ():
             types = self._types(entry, "edge")
-            with open_untrusted(self._path(entry, "edges_file"), strings=True, limit=LIMIT) as file:
-                for name in group_in(file, "edges", self._path(entry, "edges_file").name):
+            path = self._path(entry, "edges_file")
+            with reading(f"load_sonata: {str(path)!r}"), open_untrusted(path, strings=True, limit=LIMIT) as file:
+                for name in group_in(file, "edges", path.name):
                     self._guarded(f"edges {name!r:.60}", lambda name=name, file=file, types=types: self._projections(file["edges"], name, types, dt))
         if self.problems:
             raise NotFromSONATAError("load_sonata: a network cannot express\n" + "\n".join(f"- {each}" for each in self.problems))
@@ -208,7 +211,7 @@ class _Reader:
             make()
         except (CorruptFileError, UnsafeFileError, FileNotFoundError):
             raise
-        except (ValueError, TypeError, IndexError, KeyError) as error:
+        except (ValueError, TypeError, IndexError, UnknownNameError) as error:
             self.problems.append(f"{what}: {error}")
 
     def _entries(self, networks: dict[str, Any], name: str) -> list[dict[str, Any]]:

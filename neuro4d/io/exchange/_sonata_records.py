@@ -9,7 +9,7 @@ import brainunit as u
 import numpy as np
 
 from neuro4d._base import CorruptFileError, steps_of
-from neuro4d.io.exchange._files import write_hdf5
+from neuro4d.io.exchange._files import reading, write_hdf5
 from neuro4d.io.exchange._sonata_parts import UNITS
 from neuro4d.io.hdf5 import open_untrusted, read_array, read_attribute
 from neuro4d.recorders import SpikeTable, TraceRecord, stamps
@@ -46,8 +46,8 @@ def read_spikes(path: Path, sizes: dict[str, int], dt_ms: float) -> dict[str, Sp
     **Raises:** `CorruptFileError` and `UnsafeFileError` for files that are damaged or hold something else; `ValueError` for times off the grid.
     """
     found = {}
-    with open_untrusted(path, strings=True, limit=LIMIT) as file:
-        where = f"SONATA: {str(path)!r}"
+    where = f"SONATA: {str(path)!r}"
+    with reading(where), open_untrusted(path, strings=True, limit=LIMIT) as file:
         for name in group_in(file, "spikes", where):
             group = group_in(file["spikes"], name, where)
             if name not in sizes:
@@ -108,8 +108,8 @@ def read_report(path: Path, name: str, variable: str, dt_ms: float) -> list[Trac
     **Raises:** as `read_spikes`.
     """
     found = []
-    with open_untrusted(path, strings=True, limit=LIMIT) as file:
-        where = f"SONATA: {str(path)!r}"
+    where = f"SONATA: {str(path)!r}"
+    with reading(where), open_untrusted(path, strings=True, limit=LIMIT) as file:
         for population in group_in(file, "report", where):
             group = group_in(file["report"], population, where)
             mapping = group_in(group, "mapping", where)

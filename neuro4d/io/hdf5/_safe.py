@@ -152,8 +152,11 @@ def _names(group: Any, above: str, path: Path) -> list[str]:
     try:
         if len(group) > OBJECTS:
             raise UnsafeFileError(f"{str(path)!r}: {above or '/'!r} declares {len(group)} objects, more than {OBJECTS}.")
-        return list(group)
-    except UnsafeFileError:
+        names = list(group)
+        if not all(isinstance(name, str) for name in names):
+            raise CorruptFileError(f"{str(path)!r}: {above or '/'!r} holds a name that is no text.")
+        return names
+    except (UnsafeFileError, CorruptFileError):
         raise
     except _DAMAGE as error:
         raise CorruptFileError(f"{str(path)!r}: {above or '/'!r} is damaged: {error}") from error
