@@ -326,6 +326,8 @@ class RunDB:
         """
         row = self.get(number)
         try:
+            if row.kind not in ("run", "sweep"):
+                raise NotReplayableError(f"it is a {row.kind}, and only runs and those of sweeps are repeated.")
             plan = read_again(row.again)
             if row.network is None or row.spikes is None:
                 raise NotReplayableError(f"its network is not in the row: {row.model.get('not_described', 'none was given')}.")

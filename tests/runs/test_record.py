@@ -117,6 +117,8 @@ def test_what_cannot_be_run_again_says_why(model, db, run, monkeypatch):
             db.replay(number)
     with pytest.raises(NotReplayableError, match="noted no spikes"):
         db.replay(db.add(name="mine"))
+    with pytest.raises(NotReplayableError, match="it is a benchmark"):
+        db.replay(db.add("benchmark", "mine"))
 
     def refuse(model):
         raise ValueError("a function of yours")
