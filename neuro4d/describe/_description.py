@@ -17,7 +17,7 @@ from neuro4d.describe._text import from_text, to_text
 from neuro4d.describe._write import Writer
 from neuro4d.model import Model, Origin, freeze_like, frozen_tree
 from neuro4d.network import GapJunctions, Network, Population, Projection
-from neuro4d.ops import Backend
+from neuro4d.ops import Backend, Kernels
 from neuro4d.recorders import AbstractRecorder
 
 FORMAT = 1
@@ -155,8 +155,8 @@ def describe(what: Network | Model, *, recorders: Iterable[AbstractRecorder] = (
         raise ValueError("it is not known what this model was built from: it was not made by `Network.build`. Describe its network.")
     if isinstance(what, Model) and origin is not None and not origin.fits(what.pathways, what.gaps):
         raise ValueError(
-            "this model came out of a compiled function, which saw another model of the same structure first: its synapses are not those of the network "
-            "that it names. Describe the model that went in."
+            "the synapses of this model are not those of the network that it names: they come from a state (`model.as_in`), or the model came out of a "
+            "compiled function, which saw another one of the same structure first. Describe the model that went in."
         )
     writer, given = Writer(), tuple(recorders)
     data = _written(writer, network, origin, frozen_tree(what) if isinstance(what, Model) else {}, given)
@@ -193,17 +193,27 @@ def _field(writer: Writer, part: Any, name: str, where: str) -> Any:
 
 
 def _build(writer: Writer, origin: Origin, frozen: dict[str, Any]) -> dict[str, Any]:
-    backends = {Backend.AUTO: "auto", Backend.REFERENCE: "reference"}
-    backend = backends.get(origin.backend) or {"cores": origin.backend.cores} if isinstance(origin.backend, Backend) else None
     return {
         "dt": origin.dt,
         "seed": origin.seed,
         "precision": origin.precision,
-        "backend": backend,
+        "backend": _backend(writer, origin.backend),
         "surrogate": writer.write(origin.surrogate, "surrogate"),
         "store_weights": origin.store_weights,
         "frozen": {name: {key: writer.write(x, f"delays of {name!r}") for key, x in held.items()} for name, held in frozen.items()},
     }
+
+
+def _backend(writer: Writer, backend: Backend) -> Any:
+    match backend:
+        case Backend.AUTO:
+            return "auto"
+        case Backend.REFERENCE:
+            return "reference"
+        case Kernels(cores=int(cores)):
+            return {"cores": cores}
+    writer.problems.append(("backend", f"a backend of yours, {backend!r:.60}, cannot be written as data"))
+    return None
 
 
 def _check(description: Description, network: Network, recorders: tuple[Any, ...], met: Iterable[type]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import brainunit as u
 import numpy as np
 
 from neuro4d._base import CorruptFileError, write_whole
@@ -90,7 +91,9 @@ def load_json(path: str | os.PathLike[str], parts: Iterable[type] = (), *, limit
             raise DescriptionError(f"it is no model of format {FORMAT}")
         given = _tree(data["arrays"].get("rows"), data["arrays"].get("values"), limit).get("description", {})
         tree = _tree(data["rows"], data["values"], limit)
-        model = Description.from_json(to_text(data["description"]), given).build(parts)
+        description = Description.from_json(to_text(data["description"]), given)
+        _check_size(description, parts, limit)
+        model = description.build(parts)
         return from_user(model, {**tree, "seed": data["seed"]})
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError) as error:
         raise CorruptFileError(f"{file} cannot be read: {' '.join(str(error).split())}") from error
@@ -113,6 +116,16 @@ def _lines(part: Any) -> str:
     if not isinstance(part, list):
         return to_text(part, lines=False)
     return "[\n" + ",\n".join(to_text(each, lines=False) for each in part) + "\n]"
+
+
+def _check_size(description: Description, parts: Iterable[type], limit: int) -> None:
+    """Refuses a text of few letters that describes very much, before anything is drawn."""
+    network, build = description.network(parts), description.data["build"]
+    sites = sum(p.size if isinstance(p.size, int) else p.size.area.n_sites for p in network.populations)
+    _check_count(sites, 100 * limit, "the network has neurons or sites, in all")
+    if build is not None:
+        memory = network.memory(build["dt"] * u.ms, build["seed"], precision=np.dtype(build["precision"]))
+        _check_count(memory.peak // 1000, limit + 1_000_000, "to build the model takes a thousand bytes for")
 
 
 def _synced(file: Any, text: bytes) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import operator
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -170,7 +171,7 @@ def _with_stimulus(model: M, name: str, given: Mapping[str, Any]) -> M:
         if not np.array_equal(before[..., here], values, equal_nan=True):
             after = before.copy()
             after[..., here] = sized(values, before[..., here].shape, f"{what}: {field}")
-            held = dataclasses.replace(held, **{field: jnp.asarray(after)})
+            held = eqx.tree_at(operator.attrgetter(field), held, jnp.asarray(after))
     return model if held is model.banks[span.name] else eqx.tree_at(lambda m: m.banks[span.name], model, held)
 
 

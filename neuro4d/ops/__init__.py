@@ -2,6 +2,7 @@
 
 from neuro4d.ops._backend import MAX_XLA_EDGES as MAX_XLA_EDGES
 from neuro4d.ops._backend import Backend as Backend
+from neuro4d.ops._backend import Kernels as Kernels
 from neuro4d.ops._bits import ids_of as ids_of
 from neuro4d.ops._bits import n_up_to as n_up_to
 from neuro4d.ops._bits import n_words as n_words
