@@ -1,0 +1,137 @@
+"""What it costs to keep a run: runs with and without checkpoints in turns, and a model and its state saved and restored.
+
+    python benchmarks/checkpoints.py --json benchmarks/results/checkpoints.json
+    python benchmarks/checkpoints.py --percent 100 --duration-ms 2000 --every-ms 1000     # the microcircuit as published
+    python benchmarks/checkpoints.py --quick                                              # does it work?
+
+Networks: the microcircuit, whose weights stay, and Brunel's with synapses that learn, whose weights are part of every checkpoint. `restore` contains neither the building of the model,
+which is given alone, nor compiling.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import brainunit as u
+import jax
+import numpy as np
+from finish import add_common, finish, settle
+
+import neuro4d as n4
+from neuro4d.bench import Check, Column, Outcome
+from neuro4d.bench._result import median
+from neuro4d.zoo import get
+
+SIZES = {"percent": (10, 2), "duration-ms": (10_000, 100), "every-ms": (1000, 50), "repeats": (5, 1)}
+COLUMNS = (
+    Column("network", "network"),
+    Column("neurons", "neurons", ",.0f"),
+    Column("synapses", "synapses", ",.0f"),
+    Column("run_s", "run s", ".2f"),
+    Column("kept_s", "kept s", ".2f"),
+    Column("share", "cost %", ".1f"),
+    Column("checkpoints", "checkpoints", ".0f"),
+    Column("mb", "MB saved", ".1f"),
+    Column("times_numbers", "times its numbers", ".2f"),
+    Column("save_s", "save s", ".2f"),
+    Column("build_s", "build s", ".2f"),
+    Column("restore_s", "restore s", ".2f"),
+)
+
+
+def learning(n: int) -> n4.Network:
+    """Excitatory and inhibitory neurons of which the synapses among the former learn."""
+    lif = n4.LIF(tau=20 * u.ms, c=250 * u.pF, v_rest=0 * u.mV, v_th=20 * u.mV, v_reset=10 * u.mV, t_ref=2 * u.ms)
+    e = n4.Population("e", n, lif, {"in": n4.ExpCurrent(tau=2 * u.ms)}, v0=n4.Uniform(0 * u.mV, 19 * u.mV))
+    i = n4.Population("i", n // 4, lif, {"in": n4.ExpCurrent(tau=2 * u.ms)}, v0=n4.Uniform(0 * u.mV, 19 * u.mV))
+    rule = n4.STDP(w_max=90 * u.pA, a_plus=0.005, a_minus=0.00525)
+    return n4.Network(
+        e,
+        i,
+        n4.Projection("ee", e, e, "in", n4.FixedInDegree(min(100, n)), weight=45 * u.pA, delay=1.5 * u.ms, plasticity=rule),
+        n4.Projection("ei", e, i, "in", n4.FixedInDegree(min(100, n)), weight=45 * u.pA, delay=1.5 * u.ms),
+        n4.Projection("ie", i, e, "in", n4.FixedInDegree(min(25, n // 4)), weight=-225 * u.pA, delay=1.5 * u.ms),
+        n4.Poisson("drive", e, "in", rate=9000 * u.Hz, weight=45 * u.pA),
+    )
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def rows(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    networks = {
+        "microcircuit": (lambda: get("microcircuit").network(given.percent / 100), 0.1),
+        "synapses that learn": (lambda: learning(400 * given.percent), 0.1),
+    }
+    for name, (make, dt) in networks.items():
+        net, built = make(), []
+        built.append(seconds(lambda net=net, dt=dt: net.build(dt=dt * u.ms, seed=0, progress=False)))
+        model = net.build(dt=dt * u.ms, seed=0, progress=False)
+        row = {"network": name, "neurons": model.n_neurons, "synapses": model.n_synapses, "build_s": built[0]}
+        row |= kept(model, given) | saved(model, given)
+        print(row, file=sys.stderr, flush=True)
+        yield row
+
+
+def kept(model: n4.Model, given: argparse.Namespace) -> dict[str, Any]:
+    """Runs with and without, in turns, without compiling."""
+    start = model.init(jax.random.key(0))
+    took: dict[bool, list[float]] = {False: [], True: []}
+    n = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(given.repeats + 1):
+            for keeps in (False, True):
+                path = Path(folder) / "run"
+                keeper = n4.io.Checkpoints(path, every=given.every_ms * u.ms, keep=10**6) if keeps else None
+                began = time.perf_counter()
+                run = n4.simulate(model, start, given.duration_ms * u.ms, progress=False, checkpoint=keeper)
+                if number:  # the first compiles
+                    took[keeps].append(time.perf_counter() - began - run.compile_s)
+                if keeps:
+                    n = len(list((path / "checkpoints").iterdir()))
+                    shutil.rmtree(path)
+    without, with_it = median(took[False]), median(took[True])
+    share = 100 * (median([b / a for a, b in zip(took[False], took[True], strict=True)]) - 1)
+    return {"run_s": without, "kept_s": with_it, "share": share, "checkpoints": n, "seconds": {"without": took[False], "with": took[True]}}
+
+
+def saved(model: n4.Model, given: argparse.Namespace) -> dict[str, Any]:
+    """A model and its state into an empty folder and back."""
+    state = n4.simulate(model, jax.random.key(0), 10 * u.ms, progress=False).state
+    numbers = sum(np.asarray(x).nbytes for x in jax.tree.leaves(n4.to_user(model, state)) if not isinstance(x, str))
+    save_s, restore_s, size = [], [], 0
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(given.repeats):
+            path = Path(folder) / str(number)
+            save_s.append(seconds(lambda path=path: n4.save(path, model, state)))
+            restore_s.append(seconds(lambda path=path: n4.restore(path, model)))
+            size = sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
+            shutil.rmtree(path)
+    return {"save_s": median(save_s), "restore_s": median(restore_s), "mb": size / 1e6, "times_numbers": size / numbers}
+
+
+def checks(found: list[dict[str, Any]]) -> list[Check]:
+    return [Check(f"keeping costs a run at most 5 %: {row['network']}", row["share"] <= 5, f"{row['share']:.1f} %") for row in found] + [
+        Check(f"at most 1.3 times the numbers: {row['network']}", row["times_numbers"] <= 1.3, f"{row['times_numbers']:.2f}") for row in found
+    ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    add_common(parser, SIZES)
+    given = parser.parse_args()
+    settle(given, SIZES)
+    found = list(rows(given))
+    return finish("checkpoints", Outcome(found, [] if given.quick else checks(found), COLUMNS), given.json, quick=given.quick)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
