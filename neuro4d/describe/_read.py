@@ -74,7 +74,12 @@ class Reader:
         kinds = {"b": (bool,), "f": (float,)}.get(np.dtype(dtype).kind, (int,))
         if math.prod(shape) != len(given) or not all(type(value) in kinds for value in given):
             raise DescriptionError(f"{where}: {x!r:.80} is no array of {dtype} of the shape {shape}.")
-        return np.array(given, dtype).reshape(shape)
+        exact = np.array(given, np.float64 if kinds == (float,) else dtype)
+        with np.errstate(over="ignore"):
+            found = exact.astype(dtype)
+        if not np.array_equal(found.astype(exact.dtype), exact):
+            raise DescriptionError(f"{where}: {x!r:.80} holds numbers that {dtype} does not have.")
+        return found.reshape(shape)
 
     def _float(self, x: Any, where: str) -> float:
         if x["float"] not in ("inf", "-inf", "nan"):

@@ -255,6 +255,8 @@ NEURON = {"part": "Relay", "arguments": {}}
         ({"array": [1], "shape": [1], "dtype": "float64"}, "no array of float64"),
         ({"array": [1], "shape": [1], "dtype": "object"}, "is no array"),
         ({"array": [300], "shape": [1], "dtype": "int8"}, "too little or too much"),
+        ({"array": [1e300], "shape": [1], "dtype": "float32"}, "holds numbers that float32 does not have"),
+        ({"array": [0.1], "shape": [1], "dtype": "float32"}, "holds numbers that float32 does not have"),
         ({"array": "a7"}, "the array 'a7' is missing"),
         ({"quantity": 1.0, "unit": "furlong"}, "is no unit"),
         ({"quantity": "1.0", "unit": "mV"}, "is no quantity"),
