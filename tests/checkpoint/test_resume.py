@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from checkpoint import kept_runs
 from checkpoint.kept_runs import CHUNK, DT, KEY, N_STEPS, build, digest, recorders, run
+from describe.rich import rich
 
 import neuro4d as n4
 from neuro4d.io.checkpoint._content import identity, unlike
@@ -187,6 +188,21 @@ def test_a_script_that_is_run_again(model, whole, kept, tmp_path):
         n4.simulate(other, jr.key(1), 13 * u.ms, recorders()[:2], checkpoint=n4.io.Checkpoints(there, resume=True))
     for text in ("the number of steps: 120 there, 130 here", "the recorders", "the inputs", "the state at the beginning", "'a/v_th': other numbers"):
         assert text in str(error.value)
+
+
+@pytest.mark.full
+def test_a_network_with_one_of_almost_everything(tmp_path):
+    """Lives, structures, modulators, gap junctions, trained delays, lattices."""
+    model = rich().build(dt=DT, seed=4)
+    options = {"record": n4.Spikes(), "inputs": {"open": 100 * u.pA}, "progress": False}
+    expected = n4.simulate(model, KEY, 30 * u.ms, **options)
+    assert len(expected.spikes("cells")) > 5
+    folder = tmp_path / "a"
+    n4.simulate(model, KEY, 30 * u.ms, **options, checkpoint=n4.io.Checkpoints(folder, every=5 * u.ms, keep=100))
+    for step in (0, 100, 250):
+        again = n4.io.resume(cut(folder, step, tmp_path / str(step)), progress=False)
+        assert equal(n4.to_user(again.model, again.state), n4.to_user(model, expected.state))
+        assert np.array_equal(again.spikes("cells").step, expected.spikes("cells").step)
 
 
 def test_what_does_not_belong_together(model, kept):
