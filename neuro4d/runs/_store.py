@@ -86,8 +86,8 @@ class Store:
 
     @contextlib.contextmanager
     def _transaction(self, connection: sqlite3.Connection, begin: str) -> Iterator[None]:
-        self._again(lambda: connection.execute(begin))
         try:
+            self._again(lambda: connection.execute(begin))
             yield
             if not connection.in_transaction:  # SQLite has taken everything back, and somebody has swallowed why
                 raise OSError(errno.EIO, "what was to be written together could not be, and nothing of it was", str(self.path))

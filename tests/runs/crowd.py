@@ -1,7 +1,7 @@
 """Processes that write to one database at once; run as a script, so that Python and JAX are loaded once and forked from before JAX starts.
 
-`crowd.py write PATH PROCESSES ROWS` lets them write and ends; `crowd.py kill PATH TIMES` kills a writer at random times and prints how many rows had
-been told, how many are there, and which were lost.
+`crowd.py FOLDER PROCESSES ROWS TIMES` lets so many processes write to `written.db` at once, and kills a writer of `killed.db` so many times, at random.
+It prints the exit codes, and how many rows had been told, how many are there, and which were lost.
 """
 
 import json
@@ -67,5 +67,5 @@ def kill(path, times):
 
 
 if __name__ == "__main__":
-    what, where, *numbers = sys.argv[1:]
-    print(json.dumps({"write": together, "kill": kill}[what](where, *map(int, numbers))))
+    where, processes, rows, times = sys.argv[1], *map(int, sys.argv[2:])
+    print(json.dumps({"codes": together(f"{where}/written.db", processes, rows), "kill": kill(f"{where}/killed.db", times)}))
