@@ -257,14 +257,14 @@ def test_ten_thousand_mutated_files(written, name, place, change):
     fuzzed(written, name, place, change)
 
 
-def kill_while_writing(server, path, wait):
-    """The last acknowledged step of a process that is killed after a while."""
+def kill_while_writing(server, path, begun, wait):
+    """The last acknowledged step of a process that is killed a while after it was started, or after its first steps are on disk."""
     server.stdin.write(f"{path}\n")
     server.stdin.flush()
     pid = int(server.stdout.readline())
+    said = int(server.stdout.readline()) if begun else 0
     time.sleep(wait)
     os.kill(pid, signal.SIGKILL)
-    said = 0
     for line in server.stdout:
         if line == "dead\n":
             return said
@@ -279,7 +279,8 @@ def test_killed_while_appending(tmp_path, trials):
     with subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         for trial in range(trials):
             path = tmp_path / str(trial)
-            said = kill_while_writing(server, path, rng.uniform(0.3, 1.5))
+            begun = trial % 4 < 3  # else it may be killed while it makes the folder
+            said = kill_while_writing(server, path, begun, rng.uniform(0, 0.5))
             if not (path / "manifest.json").exists():
                 assert said == 0, "killed before it began"
                 continue
@@ -292,7 +293,6 @@ def test_killed_while_appending(tmp_path, trials):
             writer.begin(found.n_steps)  # the lock has gone with the process
             writer.close()
         server.stdin.close()
-    assert any((tmp_path / str(trial) / "0" / "step" / "c" / "0").exists() for trial in range(trials))
 
 
 def test_lazily_in_xarray(tmp_path, monkeypatch, small_chunks):
