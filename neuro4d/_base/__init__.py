@@ -7,6 +7,7 @@ from neuro4d._base._devices import explicit_axes as explicit_axes
 from neuro4d._base._devices import placed_by_compiler as placed_by_compiler
 from neuro4d._base._drive import Drive as Drive
 from neuro4d._base._errors import CorruptFileError as CorruptFileError
+from neuro4d._base._errors import NotInNIRError as NotInNIRError
 from neuro4d._base._errors import UnitError as UnitError
 from neuro4d._base._errors import UnknownNameError as UnknownNameError
 from neuro4d._base._errors import UnsafeFileError as UnsafeFileError

@@ -16,6 +16,10 @@ class UnsafeFileError(ValueError):
     """A file that asks for more than to be read: it names other files, holds objects, or declares absurd sizes. The message names the place."""
 
 
+class NotInNIRError(ValueError):
+    """A network with parts that NIR does not know; the message lists all of them."""
+
+
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """` Did you mean 'x'?` for the nearest choice, or the list of choices when nothing is near."""
     names = sorted(str(choice) for choice in choices)

@@ -1,5 +1,6 @@
 """L7: what a network costs on a chip that is not at hand: energy, latency and a mapping, as intervals with sources."""
 
+from neuro4d._base import NotInNIRError as NotInNIRError
 from neuro4d.hardware._balance import balance as balance
 from neuro4d.hardware._boards import Board as Board
 from neuro4d.hardware._boards import board as board
@@ -27,7 +28,6 @@ from neuro4d.hardware._layout import compress as compress
 from neuro4d.hardware._mesh import Mesh as Mesh
 from neuro4d.hardware._mesh import mesh_of as mesh_of
 from neuro4d.hardware._meter import AbstractMeter as AbstractMeter
-from neuro4d.hardware._nir import NotInNIRError as NotInNIRError
 from neuro4d.hardware._nir import to_nir as to_nir
 from neuro4d.hardware._optimizers import Communication as Communication
 from neuro4d.hardware._optimizers import Loihi2Optimizer as Loihi2Optimizer

@@ -7,7 +7,7 @@ import brainunit as u
 import numpy as np
 from jaxtyping import Float
 
-from neuro4d._base import AbstractValue, Constant, Given
+from neuro4d._base import AbstractValue, Constant, Given, NotInNIRError
 from neuro4d.hardware._connections import ModelConnections
 from neuro4d.hardware._placement import Placement
 from neuro4d.model import Model
@@ -19,10 +19,6 @@ LARGEST = 1 << 24
 
 MS, MV, PA, PF = 1e-3, 1e-3, 1e-12, 1e-12
 """Units of a model in SI."""
-
-
-class NotInNIRError(ValueError):
-    """A network with parts that NIR does not know; the message lists all of them."""
 
 
 class Parts(NamedTuple):
@@ -93,16 +89,21 @@ def to_nir(
         (array([0.02, 0.02, 0.02, 0.02]), 0.0001)
     """
     model, nir, graph = _checked(placement, refractory, initial), _package(), Parts({}, [])
-    metadata: dict[str, Any] = {"dt": model.dt_ms * MS, "units": "s, V, A, Ohm", "spike": "height 1 for one step of dt"}
-    if isinstance(placement, Placement):
-        metadata["target"] = placement.target.name
     enter = {name: _population(nir, _notes(placement, model, name, initial), model, name, graph) for name in model.populations}
     for name in model.projections:
         _projection(nir, model, name, graph, enter)
     _ends(nir, model, graph)
+    return nir.NIRGraph(graph.nodes, graph.edges, metadata=_graph_notes(placement, model, graph))
+
+
+def _graph_notes(placement: Placement | Model, model: Model, graph: Parts) -> dict[str, Any]:
+    """Metadata of the graph: the time step, what numbers mean, and what is left out of the equations."""
+    notes: dict[str, Any] = {"dt": model.dt_ms * MS, "units": "s, V, A, Ohm", "spike": "height 1 for one step of dt"}
+    if isinstance(placement, Placement):
+        notes["target"] = placement.target.name
     if any("t_ref" in node.metadata for node in graph.nodes.values()):
-        metadata["refractory"] = "not in the equations of the nodes: t_ref in their metadata, in s"
-    return nir.NIRGraph(graph.nodes, graph.edges, metadata=metadata)
+        notes["refractory"] = "not in the equations of the nodes: t_ref in their metadata, in s"
+    return notes
 
 
 def _package() -> Any:

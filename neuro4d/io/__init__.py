@@ -22,6 +22,7 @@ from neuro4d.io.checkpoint import save as save
 from neuro4d.io.exchange import Imported as Imported
 from neuro4d.io.exchange import NotFromNIRError as NotFromNIRError
 from neuro4d.io.exchange import NotFromSONATAError as NotFromSONATAError
+from neuro4d.io.exchange import NotInNIRError as NotInNIRError
 from neuro4d.io.exchange import NotInSONATAError as NotInSONATAError
 from neuro4d.io.exchange import from_neo as from_neo
 from neuro4d.io.exchange import from_nir as from_nir

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import neuro4d as n4
-from neuro4d.hardware import NotInNIRError
+from neuro4d.io import NotInNIRError
 
 nir = pytest.importorskip("nir", reason="pip install '.[nir]'")
 STEPS = 60

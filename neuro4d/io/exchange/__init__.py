@@ -1,5 +1,6 @@
 """Other programs: NIR, SONATA, Neo and NWB."""
 
+from neuro4d._base import NotInNIRError as NotInNIRError
 from neuro4d.io.exchange._imported import Imported as Imported
 from neuro4d.io.exchange._neo import from_neo as from_neo
 from neuro4d.io.exchange._neo import to_neo as to_neo

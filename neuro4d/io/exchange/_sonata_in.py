@@ -67,7 +67,7 @@ def load_sonata(folder: str | PathLike[str], dt: Any = None, inputs: bool = True
     reader = _Reader(base, circuit, known_parts(parts))
     step = _time_step(simulation, dt)
     network = reader.network(step)
-    sizes = {name: int(population.size) for name, population in reader.populations.items()}
+    sizes = reader.sizes
     spikes, traces = _results(base, simulation, sizes, step)
     outside = tuple(name for name, cells in reader.cells.items() if cells.virtual)
     if inputs:
@@ -183,6 +183,7 @@ class _Reader:
         self.problems: list[str] = []
         self.cells: dict[str, Cells] = {}
         self.populations: dict[str, Population] = {}
+        self.sizes: dict[str, int] = {}
         self.parts: list[Any] = []
 
     def network(self, dt: float) -> Network:
@@ -258,7 +259,7 @@ class _Reader:
             cells = ours(next(iter(tables.values())), columns, self.known, kind == "virtual", f"population {name!r}")
         else:
             cells = theirs(kind, template, kinds, tables, rows, columns)
-        self.cells[name] = cells
+        self.cells[name], self.sizes[name] = cells, len(kinds)
         self.populations[name] = Population(name, len(kinds), cells.neuron, cells.ports, init=cells.init)
         if cells.current is not None and np.any(cells.current):
             self.parts.append(Clamp(f"{name[:90]} I_e", self.populations[name], cells.current * u.pA))

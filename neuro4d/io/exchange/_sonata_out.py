@@ -69,27 +69,31 @@ def save_sonata(folder: str | PathLike[str], what: Model | Run, key: Any = None)
     model = run.model if run is not None else what
     if not isinstance(model, Model):
         raise TypeError(f"save_sonata takes a model or a run; got {what!r:.80}.")
-    currents: dict[str, np.ndarray] = {}
-    problems = [*_network_problems(model), *_stimulus_problems(model, currents)]
-    initial = _initial_values(model, key, problems)
-    tables, arrays = {}, {}
-    for name in model.populations:
-        arrays[name] = dict(initial[name])
-        tables[name] = _components(model, name, arrays[name], problems)
-    if problems:
-        raise NotInSONATAError("save_sonata: SONATA cannot express\n" + "\n".join(f"- {each}" for each in problems))
+    content = _content(model, key)
     base = Path(folder)
     for each in ("network", "components", "inputs", "output"):
         (base / each).mkdir(parents=True, exist_ok=True)
-    nodes = [_write_nodes(base, i, model, name, tables[name], arrays[name], currents) for i, name in enumerate(model.populations)]
-    edges = [_write_edges(base, i, model, name) for i, name in enumerate(model.projections)]
     circuit = {
         "manifest": {"$NETWORK_DIR": "./network", "$COMPONENT_DIR": "./components"},
         "components": {"point_neuron_models_dir": "$COMPONENT_DIR"},
-        "networks": {"nodes": nodes, "edges": edges},
+        "networks": {
+            "nodes": [_write_nodes(base, i, model, name, *content[name]) for i, name in enumerate(model.populations)],
+            "edges": [_write_edges(base, i, model, name) for i, name in enumerate(model.projections)],
+        },
     }
     _write_json(base / "simulation_config.json", _simulation(base, model, run))
     _write_json(base / "circuit_config.json", circuit)
+
+
+def _content(model: Model, key: Any) -> dict[str, tuple[dict[str, Any], dict[str, np.ndarray]]]:
+    """Classes and parameters, and columns that differ between neurons, by population; raises for all that cannot be written."""
+    currents: dict[str, np.ndarray] = {}
+    problems = [*_network_problems(model), *_stimulus_problems(model, currents)]
+    columns = _initial_values(model, key, problems)
+    tables = {name: _components(model, name, columns[name], problems) for name in model.populations}
+    if problems:
+        raise NotInSONATAError("save_sonata: SONATA cannot express\n" + "\n".join(f"- {each}" for each in problems))
+    return {name: (tables[name], columns[name] | ({"I_e": currents[name]} if name in currents else {})) for name in tables}
 
 
 def virtual(model: Model) -> list[str]:
@@ -125,7 +129,7 @@ def _stimulus_problems(model: Model, currents: dict[str, np.ndarray]) -> list[st
             found.append(f"Poisson input at '{bank.group}.{bank.port}': on a population of `Relay` neurons, its spikes become an input")
     for each in model.layout.stimuli:
         ids = np.arange(each.start, each.start + each.n) if isinstance(each.start, int) else np.asarray(each.start)
-        source = model.sources[each.name]
+        source: Any = model.sources[each.name]
         for span in model.layout.group(each.group).spans:
             mine = (ids >= span.start) & (ids < span.start + span.size)
             if not mine.any() or span.name in outside:
@@ -170,11 +174,10 @@ def _root(file: Any) -> None:
     file.attrs["version"] = np.array(VERSION, np.uint32)
 
 
-def _write_nodes(base: Path, i: int, model: Model, name: str, table: dict, arrays: dict, currents: dict) -> dict[str, Any]:
+def _write_nodes(base: Path, i: int, model: Model, name: str, table: dict[str, Any], columns: dict[str, np.ndarray]) -> dict[str, Any]:
     """The file of a population and of its type. **Returns:** its entry in the configuration."""
     n, outside = model.populations[name].size, name in virtual(model)
     sites = model.coordinates(name)
-    columns = arrays | ({"I_e": currents[name]} if name in currents else {})
 
     def fill(file: Any) -> None:
         _root(file)

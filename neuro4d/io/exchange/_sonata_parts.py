@@ -34,7 +34,9 @@ def known_parts(parts: Iterable[type]) -> dict[str, type]:
 
 def numbers_of(part: AbstractPart, prefix: str, n: int, arrays: dict[str, np.ndarray], problems: list[str], where: str) -> dict[str, Any]:
     """A part as a table for JSON. Numbers that differ between neurons go into `arrays`, under `prefix` and their name."""
-    units, settings, values = field_units(part), {}, {}
+    units = field_units(part)
+    settings: dict[str, Any] = {}
+    values: dict[str, dict[str, Any]] = {}
     for field in dataclasses.fields(part):
         value = getattr(part, field.name)
         if field.name not in units:
@@ -70,7 +72,7 @@ def part_from(table: Any, prefix: str, arrays: Mapping[str, np.ndarray], known: 
     names = {field.name for field in dataclasses.fields(kind)}
     fields: dict[str, Any] = {}
     for name, value in table["parameters"].items():
-        unit = UNITS.get(value.get("unit")) if isinstance(value, dict) else None
+        unit = UNITS.get(str(value.get("unit"))) if isinstance(value, dict) else None
         number = arrays.get(f"{prefix}{name}", value.get("value") if isinstance(value, dict) else None)
         if unit is None or not (isinstance(number, np.ndarray) or (isinstance(number, int | float) and not isinstance(number, bool))):
             raise CorruptFileError(f"{where}: {name!r:.60} of {table['class']} is a number with a unit; got {value!r:.80}.")
