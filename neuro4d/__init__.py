@@ -129,8 +129,6 @@ from neuro4d.recorders import SpikeTable as SpikeTable
 from neuro4d.recorders import Trace as Trace
 from neuro4d.recorders import Window as Window
 from neuro4d.results import Run as Run
-from neuro4d.runs import KnowledgeBase as KnowledgeBase
-from neuro4d.runs import RunDB as RunDB
 from neuro4d.simulate import MemoryBudgetError as MemoryBudgetError
 from neuro4d.simulate import SimulationError as SimulationError
 from neuro4d.simulate import batch as batch
@@ -167,11 +165,16 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from neuro4d import hardware as hardware
     from neuro4d import plot as plot
+    from neuro4d import runs as runs
     from neuro4d import train as train
+    from neuro4d.runs import KnowledgeBase as KnowledgeBase
+    from neuro4d.runs import RunDB as RunDB
 else:
 
     def __getattr__(name: str) -> Any:
-        """`n4.train`, `n4.hardware` and `n4.plot` are loaded when they are first used: most scripts simulate and do nothing else."""
-        if name in ("hardware", "plot", "train"):
+        """`n4.train`, `n4.hardware`, `n4.plot` and records of runs are loaded when they are first used: most scripts simulate and do nothing else."""
+        if name in ("hardware", "plot", "runs", "train"):
             return importlib.import_module(f"neuro4d.{name}")
+        if name in ("KnowledgeBase", "RunDB"):
+            return getattr(importlib.import_module("neuro4d.runs"), name)
         raise AttributeError(f"module 'neuro4d' has no attribute {name!r}")

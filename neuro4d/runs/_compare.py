@@ -16,6 +16,16 @@ class Comparison:
     """What two runs have apart. Prints as a table.
 
     **Fields:** `a`, `b`: the rows.
+
+    !!! Example
+
+        >>> with n4.RunDB("two.db") as db:
+        ...     found = db.compare(db.add(parameters={"g": 5.0}), db.add(parameters={"g": 4.5}))
+        >>> print(found)
+        runs 1 and 2: spikes not noted in both, 1 differences
+        field         1    2
+        ------------  -  ---
+        parameters.g  5  4.5
     """
 
     a: RunRow

@@ -83,7 +83,14 @@ class RunRow:
     - `versions`, `machine`: of the software, of the processor.
     - `files`: a `FileSum` each; `spikes`: a `SpikeSum`, by which a replay is judged.
     - `network`: the SHA-256 of the description of the network, which `RunDB.text` gives; `sweep`: the `uid` of the first row of the same sweep.
-    - `again`: what `neuro4d runs replay` needs to run it again; `note`: of the user.
+    - `again`: what `RunDB.replay` needs to run it again; `process`: who runs it; `note`: of the user.
+
+    !!! Example
+
+        >>> with n4.RunDB("row.db") as db:
+        ...     row = db.get(db.add(name="cells", metrics={"rates_hz": {"e": 5.0}}))
+        >>> row.status, row.flat()["metrics.rates_hz.e"]
+        ('finished', 5.0)
     """
 
     id: int
