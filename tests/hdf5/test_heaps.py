@@ -33,3 +33,19 @@ def test_a_heap_without_an_end_is_refused(tmp_path):
     path.write_bytes(data)
     with pytest.raises(CorruptFileError, match="the heap at byte"):
         open_untrusted(path)
+
+
+def test_an_entry_that_refers_to_nothing_is_refused(tmp_path):
+    """The library would look for it for ever."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        at = file.create_dataset("a", data="some text", dtype=h5py.string_dtype()).id
+        file.flush()
+        begin = at.get_offset()
+    good = path.read_bytes()
+    for damage in (b"\xff" * 16, good[begin : begin + 4] + (123).to_bytes(8, "little") + good[begin + 12 : begin + 16]):
+        path.write_bytes(good[:begin] + damage + good[begin + 16 :])
+        with pytest.raises(CorruptFileError, match="refers to bytes that are no heap"):
+            open_untrusted(path, strings=True)
+    path.write_bytes(good)
+    open_untrusted(path, strings=True).close()

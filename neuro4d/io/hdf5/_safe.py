@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from neuro4d._base import CorruptFileError, UnsafeFileError, bytes_text
-from neuro4d.io.hdf5._heaps import check_heaps
+from neuro4d.io.hdf5._heaps import check_heaps, check_references
 
 LIMIT = 1 << 40
 """Bytes that a file may declare; what is read at once is bounded by whoever reads."""
@@ -208,6 +208,12 @@ def _check_type(h5t: Any, kind: Any, where: str, allowed: _Allowed) -> None:
 
 def _ragged_bytes(dataset: Any, where: str, size: int, most: int) -> int:
     """The bytes of all entries. Many may share one piece of the file, so they are counted in blocks that stay small even then."""
+    try:
+        check_references(dataset)
+    except CorruptFileError:
+        raise
+    except _DAMAGE as error:
+        raise CorruptFileError(f"{where} is damaged: {error}") from error
     total, rows = 0, max(1, _RAGGED_BYTES // max(size, 1))
     flat = (dataset.shape and dataset.shape[0]) or 0
     pieces = [()] if dataset.shape == () else [slice(i, i + rows) for i in range(0, flat, rows)]
