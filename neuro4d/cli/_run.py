@@ -94,7 +94,7 @@ def keeper_of(command: Run) -> Checkpoints | None:
             raise UserError("--every says how often to keep the run; say where, `--checkpoint DIR`.")
         return None
     folder = Path(command.checkpoint).expanduser().absolute()
-    if (folder / "description").is_dir():
+    if (folder / "checkpoints").is_dir():
         raise UserError(f"{folder} holds a run. To go on with it: `neuro4d resume {command.checkpoint}`. To begin anew, choose another folder.")
     return Checkpoints(folder, every, note={"command": dataclasses.asdict(command)})
 

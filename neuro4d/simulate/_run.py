@@ -91,8 +91,8 @@ def _kept(plan: RunPlan, options: Options, on_chunk: Any, between: Any, keeper: 
     if keeper is not None:
         length, moment = check_keeper(keeper).begin(plan)
         model = model if moment is None else moment.model
-    runner = _Runner(model, plan.probes, length, plan.n_steps, on_chunk, between)
     try:
+        runner = _Runner(model, plan.probes, length, plan.n_steps, on_chunk, between)
         return _run(runner, plan, options._replace(chunk=length), keeper, moment)
     finally:
         if keeper is not None:

@@ -5,23 +5,13 @@ import errno
 import brainunit as u
 import numpy as np
 import pytest
-from checkpoint.kept_runs import CHUNK, DT, build, digest, run, values
+from checkpoint.kept_runs import CHUNK, DT, digest, run, values
 
 import neuro4d as n4
 from neuro4d.io.checkpoint import _moments
 
 
-@pytest.fixture(scope="module")
-def model():
-    return build()
-
-
-@pytest.fixture(scope="module")
-def whole(model):
-    return digest(run(model))
-
-
-@pytest.mark.parametrize("full", [range(30, 80), range(30, 1000)], ids=["for a while", "until the end"])
+@pytest.mark.parametrize("full", [range(30, 80), pytest.param(range(30, 1000), marks=pytest.mark.full)], ids=["for a while", "until the end"])
 def test_the_disk_is_full(model, whole, tmp_path, monkeypatch, full):
     written = _moments.write_snapshot
 

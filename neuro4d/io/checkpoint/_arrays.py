@@ -3,10 +3,12 @@
 Small arrays share one array of bytes: a network has a hundred of them, and each would cost orbax a millisecond and a file its blocks.
 """
 
+import contextlib
 import importlib
+import logging
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +40,24 @@ def write_arrays(folder: Path, arrays: Arrays, compress: bool = False) -> None:
     if not tree:
         folder.mkdir()
         return
-    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler(use_compression=compress)) as writer:
+    with _quiet(), ocp.Checkpointer(ocp.PyTreeCheckpointHandler(use_compression=compress)) as writer:
         try:
             writer.save(folder.absolute(), args=ocp.args.PyTreeSave(tree))
         except (ValueError, RuntimeError) as error:  # what the storage below raises for a full disk
             raise OSError(f"the arrays could not be written into {folder}: {error}") from error
     (folder / "commit_success.txt").unlink(missing_ok=True)  # says where on this machine the folder lay; only object stores need it
     sync_tree(folder)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Twenty lines of orbax about each save are not what somebody who asked for `log_every` wants to read; warnings are."""
+    log, keep = logging.getLogger("absl"), lambda record: record.levelno >= logging.WARNING
+    log.addFilter(keep)
+    try:
+        yield
+    finally:
+        log.removeFilter(keep)
 
 
 def read_arrays(folder: Path, rows: Sequence[Leaf]) -> dict[int, np.ndarray]:

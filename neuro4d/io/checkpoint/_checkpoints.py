@@ -95,6 +95,7 @@ class Checkpoints(AbstractKeeper, AbstractLogs):
         dt = plan.model.dt_ms
         self._every = 0 if self.every_ms is None else int(steps_of(self.every_ms, dt, "Checkpoints.every"))
         self.store.keep_every = None if self.keep_every_ms is None else int(steps_of(self.keep_every_ms, dt, "Checkpoints.keep_every"))
+        self._folder = RunFolder(self.store)
         try:
             self.store.open()
             beginning = self._go_on(plan) if self._folder.begun() else self._anew(plan)
@@ -141,7 +142,7 @@ class Checkpoints(AbstractKeeper, AbstractLogs):
             raise ValueError(f"{self.path} holds another run:{joined(found)}\nChoose another folder, or run what was run there: `n4.io.resume({str(self.path)!r})`.")
         chunk = int(about.run["chunk"])
         self._plan = plan._replace(chunk=chunk)
-        moment = self._folder.read(plan.model, self._plan)
+        moment = self._folder.read(plan.model, self._plan, same=True)
         self._folder.drop_after()
         self._asked = moment.passed
         logger.info("going on from step %d of %d in %s", moment.passed, plan.discarded + plan.n_steps, self.path)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from neuro4d._base import CorruptFileError
 from neuro4d.io._leaves import Leaf
 from neuro4d.io.checkpoint._content import check_rows, model_tree, refuse, tree_digest, unlike, with_state, with_tree
-from neuro4d.io.checkpoint._described import About, read_about, write_about
+from neuro4d.io.checkpoint._described import FOLDER, About, read_about, write_about
 from neuro4d.io.checkpoint._held import Probes, carried, chunks_from, segment
 from neuro4d.io.checkpoint._snapshot import Snapshot, read_manifest, read_snapshot, remove, write_snapshot
 from neuro4d.io.checkpoint._store import Store, Stored
@@ -45,8 +45,8 @@ class RunFolder:
         self._about: About | None = None
 
     def begun(self) -> bool:
-        """Whether a run was begun here."""
-        return (self.path / "description").is_dir()
+        """Whether a run was begun here: one that was killed before its first checkpoint was not."""
+        return (self.path / FOLDER).is_dir() and bool(self.store.steps())
 
     def about(self) -> About:
         """What the folder is about, read once. Raises as `read_about`."""
@@ -59,7 +59,10 @@ class RunFolder:
         refuse(unlike(self.about().identity, model), str(self.path))
 
     def describe(self, model: Model, recorders: Any, run: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
-        """Writes what the folder is about."""
+        """Writes what the folder is about. What was written before about something else goes away."""
+        self._about = None
+        for name in (MODELS, RECORDS):
+            remove(self.path / name)
         write_about(self.path, model, recorders, run, inputs)
 
     def write(self, moment: Moment, probes: Probes, discarded: int, meta: Mapping[str, Any]) -> None:
@@ -98,12 +101,12 @@ class RunFolder:
         self._model = (number, model, mark)
         return number
 
-    def read(self, model: Model, plan: RunPlan | None, step: int | None = None) -> Moment:
-        """The newest moment that is whole, or that of a step, for a model that `about().identity` fits.
+    def read(self, model: Model, plan: RunPlan | None, step: int | None = None, *, same: bool = False) -> Moment:
+        """The newest moment that is whole, or that of a step, for a model that `about().identity` fits; `same`: that was seen already.
 
         **Raises:** `FileNotFoundError`, `CorruptFileError`, `ValueError`, which lists the differences between file and model.
         """
-        before = unlike(self.about().identity, model)
+        before = [] if same else unlike(self.about().identity, model)
         steps = [step] if step is not None else list(reversed(self.store.steps()))
         for each in steps:
             try:

@@ -9,7 +9,7 @@ from neuro4d.io.checkpoint._moments import RUN, STATE, RunFolder
 from neuro4d.io.checkpoint._store import Store
 from neuro4d.model import Model, State
 from neuro4d.ops import Backend
-from neuro4d.simulate import Moment
+from neuro4d.simulate import Moment, check_state
 
 ALL = 2**62
 """Steps that a folder of `save` keeps: whoever saves by hand lets go by hand."""
@@ -41,6 +41,8 @@ def save(path: str | os.PathLike[str], model: Model, state: State | None = None)
     """
     if not isinstance(model, Model) or not (state is None or isinstance(state, State)):
         raise TypeError(f"save takes a folder, a model and a state, `n4.save('brain', model, run.state)`; got {type(model).__name__}, {type(state).__name__}.")
+    if state is not None:
+        check_state(model, state, False)
     with Store(path, STATE, keep=ALL) as store:
         store.open()
         folder = RunFolder(store)
