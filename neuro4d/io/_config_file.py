@@ -1,5 +1,6 @@
 """From a JSON or TOML file to a checked `BrainConfig`."""
 
+import collections
 import json
 import math
 import os
@@ -16,8 +17,17 @@ from neuro4d._base import did_you_mean
 from neuro4d.io._config_ranges import value_problems
 from neuro4d.io._config_schema import AreaBlock, Block, BrainConfig
 
-LARGEST_FILE = 16 * 2**20
-"""Bytes. A configuration is a page of text; whatever is larger is something else."""
+LARGEST_FILE = 2**20
+"""Bytes. A configuration is a page of text; whatever is larger is something else, and is not read."""
+
+LARGEST_TOML = 2**18
+"""The same for TOML, which takes longer to read."""
+
+DEEPEST_KEY = 64
+"""Parts of a key in TOML. What takes time to read grows with the square of this number."""
+
+SHOWN = 20
+"""Keys of a block that a message lists."""
 
 AXES = ("x", "y", "z", "w")
 
@@ -66,10 +76,13 @@ def _text(file: Path) -> str:
         raise FileNotFoundError(f"no configuration at {file}")
     if not file.is_file():
         raise ConfigError(f"{file} is not a regular file.")
-    if file.stat().st_size > LARGEST_FILE:
-        raise ConfigError(f"{file} has {file.stat().st_size} bytes; a configuration has at most {LARGEST_FILE}.")
+    most = LARGEST_TOML if file.suffix.lower() == ".toml" else LARGEST_FILE
+    with file.open("rb") as source:
+        data = source.read(most + 1)
+    if len(data) > most:
+        raise ConfigError(f"{file} has more than {most} bytes, which is the most that a configuration in {file.suffix} has.")
     try:
-        return file.read_bytes().decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file.name}: expected UTF-8 text; byte {error.start} is something else.") from None
 
@@ -77,7 +90,7 @@ def _text(file: Path) -> str:
 def _parse(file: Path, text: str) -> Any:
     try:
         if file.suffix.lower() == ".toml":
-            return tomllib.loads(text)
+            return tomllib.loads(_without_deep_keys(text))
         return json.loads(text, object_pairs_hook=_without_twins, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         raise ConfigError(f"{file.name}, line {error.lineno}, column {error.colno}: not JSON: {error.msg}.") from None
@@ -85,16 +98,24 @@ def _parse(file: Path, text: str) -> Any:
         raise ConfigError(f"{file.name}: not TOML: {error}.") from None
     except RecursionError:
         raise ConfigError(f"{file.name}: nested too deeply.") from None
-    except ConfigError as error:
+    except ValueError as error:  # a key that is written twice; a number of too many digits
         raise ConfigError(f"{file.name}: {error}") from None
+
+
+def _without_deep_keys(text: str) -> str:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.count(".") > DEEPEST_KEY and any(piece.count(".") > DEEPEST_KEY for piece in re.split(r"[,=\[\]{}#]", line)):
+            raise ConfigError(f"line {number}: a key has at most {DEEPEST_KEY} parts; nested too deeply.")
+    return text
 
 
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     block = dict(pairs)
     if len(block) < len(pairs):
         names = [name for name, _ in pairs]
-        twin = next(name for name in names if names.count(name) > 1)
-        raise ConfigError(f"the key '{twin}' is written twice in one block ({', '.join(names)}); keep one.")
+        twin = next(name for name, count in collections.Counter(names).items() if count > 1)
+        listed = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+        raise ConfigError(f"the key '{twin}' is written twice in one block ({listed}); keep one.")
     return block
 
 

@@ -39,7 +39,10 @@ ROWS: Mapping[type, tuple[float, float]] = MappingProxyType(
 SORT_BYTES = 80
 """Bytes of an edge while it is sorted: its key, ends, delay, weight in double precision, and place."""
 
-DRAW, SORT, START = "edges are drawn", "and sorted", "model and state"
+DRAW, SORT, FIRST, KEPT = "edges are drawn", "and sorted", "a state is made", "model and state"
+
+PROGRAM = 32 << 20
+"""Bytes that the compiled program takes which makes the first state, and what compiles it, as measured."""
 
 
 class Sketch:
@@ -169,37 +172,37 @@ class Sketch:
 
     def rows(self) -> list[MemoryRow]:
         """Every part: what is held while edges are drawn, while they are sorted, and of the model and one state."""
-        model, both = self.model, (SORT, START)
+        model, both, late = self.model, (SORT, FIRST, KEPT), (FIRST, KEPT)
         state = jax.eval_shape(model.init, jax.random.key(0))
         rows = [MemoryRow("parameters of neurons", (DRAW, *both), tree_bytes((model.neurons, model.receptors, model.sites)))]
         rows.append(MemoryRow("stimuli", (DRAW, *both), tree_bytes((model.sources, model.banks))))
         rows += [MemoryRow(f"synapses {name!r}", both, tree_bytes(path)) for name, path in model.pathways.items()]
         rows += [MemoryRow(f"gap junctions {gap.name!r}", both, gap_bytes(gap, self.spec, self.number) // 2) for gap in self.network.gaps]
-        rows.append(MemoryRow("state: variables of neurons", (START,), tree_bytes((state.groups, state.counted))))
-        rows += [MemoryRow(f"state: spikes of the past, {name!r}", (START,), tree_bytes(past)) for name, past in state.history.items()]
-        rows += [MemoryRow(f"state: synapses {name!r}", (START,), tree_bytes(held)) for name, held in state.edges.items()]
+        rows.append(MemoryRow("state: variables of neurons", late, tree_bytes((state.groups, state.counted))))
+        rows += [MemoryRow(f"state: spikes of the past, {name!r}", late, tree_bytes(past)) for name, past in state.history.items()]
+        rows += [MemoryRow(f"state: synapses {name!r}", late, tree_bytes(held)) for name, held in state.edges.items()]
         counted = tree_bytes((state.groups, state.counted, state.history, state.edges))
-        rows.append(MemoryRow("clock, keys, seed, rules", (START,), tree_bytes(state) - counted + tree_bytes((model.seed, model.plasticity, model.surrogate))))
+        rows.append(MemoryRow("clock, keys, seed, rules", late, tree_bytes(state) - counted + tree_bytes((model.seed, model.plasticity, model.surrogate))))
         return [*rows, *self._changing(), *self._scratch()]
 
     def _changing(self) -> list[MemoryRow]:
         """Lives, and slots of synapses that come and go: in the model and in the state."""
-        rows, spec = [], self.spec
+        rows, spec, late = [], self.spec, (FIRST, KEPT)
         for population in self.network.populations:
             if population.lifecycle is not None:
                 n = spec.spans[population.name].size
-                rows.append(MemoryRow(f"lives of {population.name!r}", (START,), n * (LIFE_NUMBERS * 4 + 2 * self.number)))
+                rows.append(MemoryRow(f"lives of {population.name!r}", late, n * (LIFE_NUMBERS * 4 + 2 * self.number)))
         for key, group in self.members.items():
             if key.structured is not None:
                 path = self.pathways[group.name]
                 sides = path.n_source + path.n_target
                 size = path.targets.shape[0] * (path.targets.dtype.itemsize + 4) + tree_bytes(path.bounds) + sides * (6 * 4 + 2 * self.number)
-                rows.append(MemoryRow(f"state: slots of {group.name!r}", (START,), size))
+                rows.append(MemoryRow(f"state: slots of {group.name!r}", late, size))
         return rows
 
     def _scratch(self) -> list[MemoryRow]:
         """What is given back before a run begins: rows of targets, and what sorting needs."""
-        rows = []
+        rows = [MemoryRow("compiled program", (FIRST,), PROGRAM)]
         for projection in self.network.projections:
             held, drawing = ROWS.get(type(projection.rule), (4.0, 45.0))
             if isinstance(projection.rule, FixedTotalNumber) and projection.rule.multapses:
@@ -251,4 +254,4 @@ def predict(network: Parts, spec: BuildSpec, surrogate: AbstractSurrogate | None
     sketch = Sketch(network, spec, surrogate, edges)
     n = sum(spec.totals.values())
     title = f"a network of {n:,} neurons and {sum(sketch.count(p) for p in network.projections):,} synapses"
-    return MemoryTable(title, (DRAW, SORT, START), tuple(sketch.rows()))
+    return MemoryTable(title, (DRAW, SORT, FIRST, KEPT), tuple(sketch.rows()))

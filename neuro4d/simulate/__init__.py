@@ -2,6 +2,7 @@
 
 from neuro4d.simulate._batch import batch as batch
 from neuro4d.simulate._batch import sweep as sweep
+from neuro4d.simulate._check import check_state as check_state
 from neuro4d.simulate._fault_error import SimulationError as SimulationError
 from neuro4d.simulate._keeper import AbstractKeeper as AbstractKeeper
 from neuro4d.simulate._keeper import Beginning as Beginning

@@ -17,6 +17,10 @@ from neuro4d.simulate._loop import chunk_length, learns
 RUN, END = "while it runs", "records are made"
 
 
+PROGRAM = 48 << 20
+"""Bytes that the compiled program of a run takes, and what compiles it, as measured."""
+
+
 def tree_bytes(tree: Any) -> int:
     """Bytes of all arrays, or shapes of arrays, of a pytree."""
     leaves = (leaf for leaf in jax.tree.leaves(tree) if isinstance(leaf, jax.Array | np.ndarray | jax.ShapeDtypeStruct))
@@ -37,7 +41,7 @@ def run_memory(
     allocated.
 
     Prints as a table; `.peak` is the most that is held, in bytes. `watched`: whether the run has `on_chunk` or `between`, which makes chunks
-    shorter. What the process holds otherwise, compiled programs too, comes on top of it.
+    shorter.
 
     **Raises:** as `simulate`.
 
@@ -68,6 +72,7 @@ def run_rows(
     both, n_chunks, one = (RUN, END), -(-n_steps // max(length, 1)), tree_bytes(state)
     n_neurons = sum(span.size for span in state.spans)
     rows = [MemoryRow("state at the beginning", both, one), MemoryRow("state that goes on", both, one)]
+    rows.append(MemoryRow("the compiled program", both, PROGRAM))
     if n_chunks > chunks_between(state, length, n_neurons * lanes):
         rows.append(MemoryRow("last good state", both, one))
     if not any(isinstance(probe, SpikeProbe) for probe in probes.values()):  # which keeps the very rows

@@ -1,21 +1,14 @@
-"""Bad input is refused with an error that names the field, the value and a way out, before anything is compiled or changed.
-
-Nothing here uses `assert`: the file also runs under `python -O`, where the checks of neuro4d have to hold all the same.
-"""
+"""Bad input to networks, models and runs."""
 
 import dataclasses
-import os
 import re
-import subprocess
-import sys
-from collections.abc import Callable
 
 import brainunit as u
 import jax
 import jax.random as jr
 import numpy as np
-import pytest
-from core.networks import lif, same
+from bad_inputs.table import Table
+from core.networks import lif
 
 import neuro4d as n4
 
@@ -52,16 +45,7 @@ def poisson(rate, weight=1 * u.pA, port="cur"):
     return n4.Poisson("noise", CELLS, port, rate=rate, weight=weight)
 
 
-class Row(dict):
-    """Bad inputs by what they are: the call, the error, and what the message says."""
-
-    def __call__(self, name: str, call: Callable, error: type, says: str) -> None:
-        if name in self:
-            raise ValueError(name)
-        self[name] = (call, error, says)
-
-
-row = Row()
+row = Table()
 
 for bad, text in ((0 * u.ms, "0"), (-1 * u.ms, "-1"), (NAN * u.ms, "nan"), (INF * u.ms, "inf")):
     row(f"B01 tau {text}", lambda bad=bad: lif(tau=bad), ValueError, rf"LIF\.tau must be more than 0.*{text}.*tau=20")
@@ -333,67 +317,3 @@ def donated():
     state = jax.tree.map(lambda x: x.copy(), STATE)
     jax.tree.leaves(state)[0].delete()
     return state
-
-
-@pytest.mark.parametrize("name", row)
-def test_refused(name, monkeypatch):
-    call, error, says = row[name]
-
-    def compiled(*_):
-        pytest.fail("the loop was called")
-
-    # By module name: the function `simulate` hides the package of that name.
-    monkeypatch.setattr(sys.modules["neuro4d.simulate._run"], "run_chunk", compiled)
-    monkeypatch.setattr(sys.modules["neuro4d.simulate._batch"], "run_lanes", compiled)
-    before = jax.tree.map(np.array, (MODEL, STATE))
-    with pytest.raises(error, match=f"(?s){says}"):
-        call()
-    if not same(before, jax.tree.map(np.asarray, (MODEL, STATE))):
-        pytest.fail("the model or the state has changed")
-
-
-@pytest.mark.parametrize("bad", [-3e38, NAN])
-def test_a_potential_that_is_not_finite_is_named(bad):
-    # B44, B45: what can only be seen while running.
-    held = n4.set(MODEL, lambda m: m.neurons["cells"].c, 1e-3 * u.pF)
-    values = np.zeros((30, 10), np.float32)
-    values[7:, 3] = bad
-    if np.isnan(bad):
-        state = STATE
-        for k in range(8):
-            state, _ = MODEL.step(state, {"port": values[k]})
-        if np.isfinite(np.asarray(state.neurons["cells"].v)[3]) or not np.isfinite(np.asarray(state.neurons["cells"].v)[4]):
-            pytest.fail("one neuron and no other has to be hit")
-        return
-    with pytest.raises(n4.SimulationError, match=r"NaN or infinite.*population 'cells', neuron 3, variable 'v'.*step 8 \(0\.8 ms\).*input 'port'"):
-        n4.simulate(held, STATE, 3 * u.ms, inputs={"port": values}, chunk=10)
-    result = n4.simulate(held, STATE, 3 * u.ms, inputs={"port": values}, chunk=10, throw=False)
-    if result.completed or result.n_steps != 10 or n4.Fault(int(result.state.fault)) is not n4.Fault.NOT_FINITE:
-        pytest.fail("the run has to end with the chunk of the fault, and say so")
-
-
-def test_allowed():
-    """B03, B08, B13, B19, B28, B34, B35, B39: what looks odd and is right."""
-    build_population(lif(tau=0.01 * u.ms))
-    build_population(lif(t_ref=0 * u.ms))
-    n4.Population("type_check é.1", 1, lif())
-    model = build(edge(n4.EdgeList([], []), weight=1 * u.pA), poisson(100_000 * u.Hz))
-    state = model.init(jr.key(0))
-    result = n4.simulate(model, state, 0 * u.ms, [n4.Spikes(), n4.Trace("cells", "v"), n4.Counts(), n4.Window(length=0.3 * u.ms)])
-    if result.n_steps != 0 or not same(result.state, state) or len(result.spikes("cells")) or model.n_synapses:
-        pytest.fail("a run of no steps changes nothing")
-    weight = build(edge(weight=np.linspace(0, 1, 10) * u.pA)).pathways["cells->cells (early)"].weight
-    whole = build(edge(weight=np.arange(10) * u.pA)).pathways["cells->cells (early)"].weight
-    rounded = (np.sort(weight)[:10] == np.linspace(0, 1, 10).astype(np.float32)).all()
-    if weight.dtype != np.float32 or whole.dtype != np.float32 or not rounded:
-        pytest.fail("weights are rounded once, to the precision of the model")
-
-
-@pytest.mark.full
-@pytest.mark.skipif(sys.flags.optimize > 0, reason="this is the run without assertions")
-def test_without_assertions():
-    """`pytest -m full tests/core/test_bad_inputs.py`; tests/test_layers.py refuses any `assert` in the package, which takes less."""
-    command = [sys.executable, "-O", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestConfigWarning", __file__]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}, timeout=300)
-    if done.returncode or f"{len(row) + 3} passed" not in done.stdout:
-        pytest.fail(done.stdout[-3000:] + done.stderr[-1000:])
