@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import neuro4d as n4
-from neuro4d.io.recording import _arrays, _search
+from neuro4d.io.recording import _arrays, _recorder, _search
 from neuro4d.io.recording._writer import SpikeWriter
 
 CHUNK = 100
@@ -130,6 +130,25 @@ def test_goes_on_from_a_checkpoint(model, known, tmp_path):
     assert all(same(run.spikes(name), tables[name]) for name in tables) and n4.io.open_spikes(path).n_steps == 600
 
 
+def test_a_full_disk_ends_the_run_and_leaves_what_was_written(model, known, tmp_path, monkeypatch):
+    plain, calls = _arrays.Columns.append, []
+
+    def full(self, first, columns):
+        calls.append(first)
+        if len(calls) > 4:  # two populations, two chunks
+            raise OSError(28, "No space left on device")
+        return plain(self, first, columns)
+
+    monkeypatch.setattr(_arrays.Columns, "append", full)
+    monkeypatch.setattr(_recorder, "QUEUED", 0)  # every chunk is waited for
+    with pytest.raises(OSError, match="No space left"):
+        run(model, jr.key(0), 60, n4.io.SpikesToDisk(tmp_path / "a"))
+    found = n4.io.open_spikes(tmp_path / "a")
+    assert found.n_steps in (100, 200)
+    assert all(same(found.spikes(name), known[1][name].between(None, found.n_steps / 10 * u.ms)) for name in found.populations)
+    n4.io.cut_spikes(tmp_path / "a", 0)  # the lock has gone
+
+
 def test_what_is_refused(model, tmp_path):
     with pytest.raises(ValueError, match="one simulation"):
         n4.batch(model, jr.split(jr.key(0), 2), 1 * u.ms, record=n4.io.SpikesToDisk(tmp_path / "b"))
@@ -171,7 +190,8 @@ def write(path, step, ids, every=100, n_steps=400, name="cells/../x", acknowledg
     for end in range(every, n_steps + 1, every):
         mine = (step >= end - every) & (step < end)
         writer.append({name: (step[mine], ids[mine])})
-        writer.commit(end)
+        writer.done(end)
+        writer.commit()
         if acknowledge is not None:
             acknowledge(end)
     writer.close()

@@ -10,8 +10,8 @@ from jaxtyping import Int
 
 from neuro4d._base import CorruptFileError
 
-CHUNK = 1 << 17
-"""Events in one file of a column: the end of a column is written anew with each append, so they are at most a megabyte and a half."""
+CHUNK = 1 << 15
+"""Events in one file of a column: the end of a column is packed anew with each append, so they are few."""
 
 COLUMNS = (("step", "int64"), ("id", "int32"))
 

@@ -1,7 +1,8 @@
 """Spikes of a run on disk while it goes on."""
 
 import concurrent.futures
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import equinox as eqx
@@ -14,6 +15,9 @@ from neuro4d.recorders import AbstractProbe, AbstractRecorder, Chunk, Spikes, Sp
 
 _BLOCK = 1 << 17
 """Words of bits that become events at once."""
+
+QUEUED = 16 << 20
+"""Bytes of chunks that may wait for a write."""
 
 HELD = 32 << 20
 """Bytes for events of a block, and for what is packed, at common rates."""
@@ -58,16 +62,17 @@ class SpillProbe(AbstractProbe):
         self.thread.settle()
 
     def take(self, chunk):
-        # The write of the chunk before has to be over: so at most one is under way, and its error ends the run.
-        self.thread.wait()
-        self.thread.submit(self._write, chunk)
+        self.thread.put(chunk, self._write)
 
-    def _write(self, chunk: Chunk) -> None:
-        begin = self.writer.first + chunk.first
-        self.writer.cut(begin)
-        for events in self._events(chunk, begin):
-            self.writer.append(events)
-        self.writer.commit(begin + chunk.n_steps)
+    def _write(self, chunks: list[Chunk]) -> None:
+        """Appends what has come since the last write, and counts it once."""
+        for chunk in chunks:
+            begin = self.writer.first + chunk.first
+            self.writer.cut(begin)
+            for events in self._events(chunk, begin):
+                self.writer.append(events)
+            self.writer.done(begin + chunk.n_steps)
+        self.writer.commit()
 
     def _events(self, chunk: Chunk, begin: int) -> Iterator[dict[str, tuple[np.ndarray, np.ndarray]]]:
         """Steps and ids by population, some steps at a time."""
@@ -93,14 +98,18 @@ class SpillProbe(AbstractProbe):
 
     def bytes(self, n_steps, length):
         chunk, _ = self.inner.bytes(0, length)
-        return chunk, chunk + HELD
+        return chunk, 2 * chunk + QUEUED + HELD
 
 
 class Thread:
-    """One task beside the run. It is no part of what is compiled: all are equal."""
+    """Writes beside the run: what comes while a write is under way is written together, and where that becomes much, the run waits. It is no part of
+    what is compiled: all are equal."""
 
     def __init__(self) -> None:
         self._pool = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="neuro4d-spikes")
+        self._lock = threading.Lock()
+        self._waiting: list[Chunk] = []
+        self._running = False
         self._task: concurrent.futures.Future[None] | None = None
 
     def __eq__(self, other: object) -> bool:
@@ -109,18 +118,37 @@ class Thread:
     def __hash__(self) -> int:
         return hash(Thread)
 
-    def submit(self, task: Any, *arguments: Any) -> None:
-        """Begins a task."""
-        self._task = self._pool.submit(task, *arguments)
+    def put(self, chunk: Chunk, write: Callable[[list[Chunk]], None]) -> None:
+        """Hands a chunk over. Raises what an earlier write has raised."""
+        if self._task is not None and (self._task.done() or self._bytes() > QUEUED):
+            self.wait()
+        with self._lock:
+            self._waiting.append(chunk)
+            if not self._running:
+                self._running = True
+                self._task = self._pool.submit(self._drain, write)
+
+    def _bytes(self) -> int:
+        with self._lock:
+            return sum(words.nbytes for chunk in self._waiting for words in chunk.buffer.values())
+
+    def _drain(self, write: Callable[[list[Chunk]], None]) -> None:
+        while True:
+            with self._lock:
+                chunks, self._waiting = self._waiting, []
+                if not chunks:
+                    self._running = False  # not after an error: then nothing more is written, and the next `put` raises it
+                    return
+            write(chunks)
 
     def settle(self) -> None:
-        """Returns when the task is done, or raises what it raised; so will `wait`."""
+        """Returns when all is written, or raises what a write has raised; so will `wait`."""
         task = self._task
         if task is not None:
             task.result()
 
     def wait(self) -> None:
-        """Returns when the task is done, or raises what it raised."""
+        """As `settle`, once."""
         task, self._task = self._task, None
         if task is not None:
             task.result()
@@ -137,8 +165,8 @@ class SpikesToDisk(AbstractRecorder):
     - `name`: the key in `run.records`.
 
     The record is a `SpikeRecording`, which reads what is asked for; `run.spikes("cells")` reads all spikes of a population. The folder is a zarr
-    group (version 3) with the arrays `step` and `id` for each population. After each chunk of the run its events are written and then counted in a
-    manifest, so that a kill loses at most the last chunk that was done. `n4.io.open_spikes` opens the recording later, also while the run goes on.
+    group (version 3) with the arrays `step` and `id` for each population. A thread writes the events of each chunk of the run and then counts them in
+    a manifest, so that a kill loses the last chunk that was done, and those that came while a write was under way. `n4.io.open_spikes` opens the recording later, also while the run goes on.
 
     **Raises:** `FileExistsError` for a path that is there without `append`; `ValueError` for a recording of other populations, another time step, or one
     that ends elsewhere; both before the run. `OSError` where the disk is full: what was written until then stays.

@@ -135,11 +135,16 @@ class SpikeWriter:
             raise OSError(f"spikes could not be written into {str(self.path)!r}: {str(error)[:200]}. What was recorded before is whole.") from error
         self.manifest = Manifest(self.manifest.dt_ms, self.manifest.start_step, self.manifest.n_steps, tuple(listed))
 
-    def commit(self, end: int) -> None:
-        """All steps before `end` are recorded."""
+    def done(self, end: int) -> None:
+        """All steps before `end` have been appended."""
         if self.manifest is None:
             raise RuntimeError("a recording is opened by `begin`.")
         self.manifest = Manifest(self.dt_ms, self.manifest.start_step, end - self.manifest.start_step, self.manifest.populations)
+
+    def commit(self) -> None:
+        """Counts what has been appended: from now on a kill leaves it."""
+        if self.manifest is None:
+            raise RuntimeError("a recording is opened by `begin`.")
         write_manifest(self.path, self.manifest)
 
     def close(self) -> None:
