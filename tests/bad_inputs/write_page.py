@@ -24,6 +24,7 @@ def shown(message: str) -> str:
     message = re.sub(r"[\d.]+ [KMGTP]iB are available", "... are available", message)
     message = re.sub(r"0x[0-9a-f]{6,}", "0x...", message)
     message = re.sub(r"(damaged one|is damaged|not TOML|not JSON): .*", r"\1: ...", message, flags=re.DOTALL)  # words of other libraries
+    message = re.sub(r"in a file of [\d.]+ \w+; at most [\d.]+ \w+ are", "in a file of ...; at most ... are", message)
     message = re.sub(r"x{20,}", "xxx...", message)
     return " ".join(message.split())
 
