@@ -62,6 +62,7 @@ def test_chunks_of_other_lengths(model, whole, tmp_path):
         assert digest(n4.io.resume(cut(tmp_path / name, 70, tmp_path / f"{name} cut"), progress=False)) == whole
 
 
+@pytest.mark.full
 def test_a_new_process(whole, kept, tmp_path):
     there = cut(kept, 50, tmp_path / "run")
     package = Path(n4.__file__).parents[1]
