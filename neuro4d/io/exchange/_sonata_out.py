@@ -221,7 +221,7 @@ def _write_edges(base: Path, i: int, model: Model, name: str) -> dict[str, Any]:
         packed = {"fletcher32": True} if len(edges) else {}
         for end, (ids, population) in ends.items():
             column = group.create_dataset(f"{end}_node_id", data=np.asarray(ids, np.uint64), **packed)
-            column.attrs["node_population"] = population
+            column.attrs["node_population"] = np.bytes_(population.encode())
         group.create_dataset("edge_type_id", data=np.full(len(edges), i, np.int64), **packed)
         group.create_dataset("edge_group_id", data=np.zeros(len(edges), np.int32), **packed)
         group.create_dataset("edge_group_index", data=np.arange(len(edges), dtype=np.uint64), **packed)
@@ -231,7 +231,7 @@ def _write_edges(base: Path, i: int, model: Model, name: str) -> dict[str, Any]:
             ("delay", edges.delay.to_decimal(u.ms), "ms"),
         ):
             column = inner.create_dataset(column_name, data=np.asarray(values, np.float64), **packed)
-            column.attrs["units"] = text
+            column.attrs["units"] = np.bytes_(text)
         for index, (end, other) in {"source_to_target": ("source", "pre"), "target_to_source": ("target", "post")}.items():
             _write_index(group.require_group("indices").create_group(index), getattr(edges, other), model.populations[ends[end][1]].size)
 

@@ -30,7 +30,7 @@ def write_spikes(path: Path, tables: Iterable[SpikeTable]) -> None:
             group.attrs.create("sorting", np.uint8(2), dtype=order)
             packed = {"fletcher32": True} if len(table) else {}
             times = group.create_dataset("timestamps", data=np.asarray(stamps(table.step, table.dt_ms), np.float64), **packed)
-            times.attrs["units"] = "ms"
+            times.attrs["units"] = np.bytes_("ms")  # of fixed length: the library sets aside gigabytes for a damaged one of variable length
             group.create_dataset("node_ids", data=table.id.astype(np.uint64), **packed)
             for name, value in (("dt", table.dt_ms), ("n", table.n), ("start_step", table.start_step), ("n_steps", table.n_steps)):
                 group.attrs[f"neuro4d.{name}"] = value
@@ -88,15 +88,15 @@ def write_report(path: Path, record: TraceRecord, dt_ms: float) -> float:
         values = np.asarray(record.values)[:, order]
         packed = {"fletcher32": True} if values.size else {}
         data = group.create_dataset("data", data=values, **packed)
-        data.attrs["units"] = str(record.unit)
+        data.attrs["units"] = np.bytes_(str(record.unit))
         mapping = group.create_group("mapping")
         ids = mapping.create_dataset("node_ids", data=np.asarray(record.ids)[order].astype(np.uint64))
         ids.attrs["sorted"] = np.uint8(1)
         mapping["index_pointers"] = np.arange(len(order) + 1, dtype=np.uint64)
         mapping["element_ids"] = np.zeros(len(order), np.uint32)
         time = mapping.create_dataset("time", data=np.array([begin, begin + every * len(record.steps), every]))
-        time.attrs["units"] = "ms"
-        group.attrs["neuro4d.name"], group.attrs["neuro4d.variable"] = record.name, record.variable
+        time.attrs["units"] = np.bytes_("ms")
+        group.attrs["neuro4d.name"], group.attrs["neuro4d.variable"] = (np.bytes_(text.encode()) for text in (record.name, record.variable))
 
     write_hdf5(path, fill)
     return every
