@@ -1,6 +1,6 @@
 """Damaged and hostile files: every reader gives an error that says so, or a result, in bounded time and memory.
 
-200 damaged files for each reader by default, 60 where a whole network is made of them, and 10,000 with `-m full`.
+200 damaged files for each reader by default, 30 where a whole network is made of them, and 10,000 with `-m full`.
 """
 
 import resource
@@ -114,7 +114,7 @@ def attack(base, name, number, seed):
 def test_damaged_files_are_refused_or_read(folder, name):
     if name == "parquet":
         pytest.importorskip("pyarrow")
-    number = 60 if name in ("nir", "sonata") else 200
+    number = 30 if name in ("nir", "sonata") else 200
     assert attack(folder, name, number, 0) >= number // 4
 
 

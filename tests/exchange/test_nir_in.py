@@ -251,7 +251,7 @@ def small_network(seed, delta=True, pairs=False):
     return n4.Network(source, pop, drive, back, *parts)
 
 
-@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10**6), delta=st.booleans(), pairs=st.booleans())
 def test_what_went_out_comes_back_bit_for_bit(tmp_path, seed, delta, pairs):
     """Every number of the model: so its spikes are the same for any input."""
