@@ -40,8 +40,6 @@ from neuro4d.connect import ScaleFree as ScaleFree
 from neuro4d.connect import SmallWorld as SmallWorld
 from neuro4d.connect import Topographic as Topographic
 from neuro4d.io import load_config as load_config
-from neuro4d.io import restore as restore
-from neuro4d.io import save as save
 from neuro4d.lattice import Box as Box
 from neuro4d.lattice import Lattice as Lattice
 from neuro4d.lattice import Mask as Mask
@@ -167,14 +165,18 @@ if TYPE_CHECKING:
     from neuro4d import plot as plot
     from neuro4d import runs as runs
     from neuro4d import train as train
+    from neuro4d.io import restore as restore
+    from neuro4d.io import save as save
     from neuro4d.runs import KnowledgeBase as KnowledgeBase
     from neuro4d.runs import RunDB as RunDB
 else:
 
     def __getattr__(name: str) -> Any:
-        """`n4.train`, `n4.hardware`, `n4.plot` and records of runs are loaded when they are first used: most scripts simulate and do nothing else."""
+        """`n4.train`, `n4.hardware`, `n4.plot`, files and records of runs are loaded when they are first used: most scripts simulate and do nothing else."""
         if name in ("hardware", "plot", "runs", "train"):
             return importlib.import_module(f"neuro4d.{name}")
         if name in ("KnowledgeBase", "RunDB"):
             return getattr(importlib.import_module("neuro4d.runs"), name)
+        if name in ("restore", "save"):
+            return getattr(importlib.import_module("neuro4d.io"), name)
         raise AttributeError(f"module 'neuro4d' has no attribute {name!r}")
