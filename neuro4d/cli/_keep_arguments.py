@@ -16,7 +16,10 @@ class Resume:
     """The folder of the checkpoints."""
 
     out: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None
-    """Folder for the results. Default: that of the run; a run of a script writes none unless this is given."""
+    """Folder for the results. Default: that of the run if it lies in DIR, and runs/NAME if the run was given none; a run of a script writes none."""
+
+    outside: bool = False
+    """Let what DIR says write outside of it: results, recorders with a path, symbolic links. For a DIR of your own."""
 
     progress: bool = True
     """Show a progress bar where there is a terminal."""

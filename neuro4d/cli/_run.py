@@ -79,7 +79,7 @@ def finish(command: Run, plan: Plan, model: Any, simulated: Callable[[], Any], b
         row.end(result, metrics={"build_s": build_s}, files=written(folder))
     print(f"written to {folder}{row}")
     if not result.completed and command.checkpoint is not None:
-        print(f"to go on with it: neuro4d resume {command.checkpoint}")
+        print(f"to go on with it: neuro4d resume {command.checkpoint}{'' if command.out is None else f' --out {command.out}'}")
     return 0 if result.completed else INTERRUPTED
 
 

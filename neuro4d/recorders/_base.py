@@ -114,6 +114,11 @@ class AbstractRecorder(AbstractPart):
     def fit(self, model: Any) -> AbstractProbe:
         """The probe for a model. Raises for names and variables that the model does not have."""
 
+    def writes(self) -> str | None:
+        """The path that it writes to on disk, `None` where it writes nothing. A run that goes on from its folder alone writes to no other place than that
+        folder, unless the user allows it."""
+        return None
+
 
 def chosen_spans(model: Any, populations: tuple[str, ...] | None) -> tuple[Any, ...]:
     """The places of populations, by default all. Raises for a name that the model does not have."""

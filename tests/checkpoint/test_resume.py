@@ -143,8 +143,11 @@ def test_spikes_on_disk(model, tmp_path):
     expected = run(model, record=n4.Spikes()).spikes("a")
     to_disk = n4.io.SpikesToDisk(str(tmp_path / "spikes.zarr"))
     run(model, record=to_disk, checkpoint=n4.io.Checkpoints(tmp_path / "a", every=30 * DT, keep=100))
-    again = n4.io.resume(cut(tmp_path / "a", 60, tmp_path / "b"), progress=False).spikes("a")
-    assert np.array_equal(again.step, expected.step) and np.array_equal(again.id, expected.id)
+    for name, how in (("b", {"outside": True}), ("c", {"record": [to_disk]})):
+        again = n4.io.resume(cut(tmp_path / "a", 60, tmp_path / name), progress=False, **how).spikes("a")
+        assert np.array_equal(again.step, expected.step) and np.array_equal(again.id, expected.id)
+    keeper = n4.io.Checkpoints(cut(tmp_path / "a", 60, tmp_path / "d"), every=30 * DT, keep=100, resume=True)
+    assert np.array_equal(run(model, record=to_disk, checkpoint=keeper).spikes("a").step, expected.step)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.full)])

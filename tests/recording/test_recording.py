@@ -11,7 +11,7 @@ import jax
 import jax.random as jr
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import neuro4d as n4
@@ -266,6 +266,7 @@ FUZZ = {
 
 @settings(max_examples=200)
 @given(**FUZZ)
+@example(name="manifest.json", place=172, change=b"1e9")  # the number 1e9859
 def test_mutated_files(written, name, place, change):
     fuzzed(written, name, place, change)
 

@@ -1,6 +1,7 @@
 """Checkpoints: a run that was killed goes on with the same bits."""
 
 from neuro4d.io import recording as _recording  # its recorders may stand in the description of a run
+from neuro4d.io.checkpoint._bounds import lies_in as lies_in
 from neuro4d.io.checkpoint._checkpoints import Checkpoints as Checkpoints
 from neuro4d.io.checkpoint._doctor import Finding as Finding
 from neuro4d.io.checkpoint._doctor import examine as examine

@@ -6,6 +6,7 @@ from typing import Any
 
 import brainunit as u
 
+from neuro4d.io.checkpoint._bounds import check_links, check_recorders
 from neuro4d.io.checkpoint._checkpoints import Checkpoints
 from neuro4d.io.checkpoint._content import fresh_state
 from neuro4d.io.checkpoint._described import About
@@ -31,6 +32,7 @@ def resume(
     on_chunk: Callable[..., Any] | None = None,
     between: Callable[..., Any] | None = None,
     throw: bool = True,
+    outside: bool = False,
 ) -> Run:
     """Goes on with a run that `Checkpoints` kept, to its end, and gives the `Run` that it would have been without the interruption, records and all.
 
@@ -41,13 +43,15 @@ def resume(
 
     - `path`: the folder.
     - `model`, `parts`, `backend`: as for `restore`.
-    - `record`: the recorders of the run, where one of them has a function in it.
+    - `record`: the recorders of the run, where one of them has a function in it, or writes outside of the folder.
     - `on_chunk`, `between`: the same functions as in the run.
     - `progress`, `log_every`, `throw`: as for `simulate`.
+    - `outside`: whether what the folder says may write outside of it: recorders such as `SpikesToDisk` with a path elsewhere, and symbolic links in the
+      folder. By default neither, because a folder may come from somebody else.
 
     **Returns:** the `Run`, bit for bit. Further checkpoints are written as before.
 
-    **Raises:** as `restore`, `Checkpoints` and `simulate`.
+    **Raises:** as `restore`, `Checkpoints` and `simulate`; `UnsafeFileError` for what would write outside of the folder.
 
     !!! Example
 
@@ -56,9 +60,9 @@ def resume(
             ...
         FileNotFoundError: there is no folder 'no-such-folder'.
     """
-    folder, about = run_folder(path)
+    folder, about = run_folder(path, outside=outside)
+    recorders = _recorders(folder, about, parts, outside) if record is None else record
     given = about.build(folder.path, parts, backend) if model is None else model
-    recorders = about.recorders(folder.path, parts) if record is None else record
     dt, run = given.dt_ms * u.ms, about.run
     return simulate(
         given,
@@ -77,15 +81,25 @@ def resume(
     )
 
 
-def run_folder(path: str | os.PathLike[str]) -> tuple[RunFolder, About]:
+def _recorders(folder: RunFolder, about: About, parts: Iterable[type], outside: bool) -> Sequence[AbstractRecorder]:
+    """The recorders that the folder describes."""
+    found = about.recorders(folder.path, parts)
+    if not outside:
+        check_recorders(folder.path, found)
+    return found
+
+
+def run_folder(path: str | os.PathLike[str], *, outside: bool = False) -> tuple[RunFolder, About]:
     """The folder of a run, and what it is about.
 
-    **Raises:** `FileNotFoundError`, `CorruptFileError`, `ValueError` for a folder of `save`.
+    **Raises:** `FileNotFoundError`, `CorruptFileError`, `ValueError` for a folder of `save`; `UnsafeFileError` for symbolic links in it, unless `outside`.
     """
     where = absolute(path)
     if not where.is_dir():
         raise FileNotFoundError(f"there is no folder {os.fspath(path)!r}.")
     folder = open_folder(where)
+    if not outside:
+        check_links(where)
     about = folder.about()
     if folder.store.kind != RUN or not about.run:
         raise ValueError(f"{where} holds a model and its states, and no run. `model, state = n4.restore({os.fspath(path)!r})` reads them.")

@@ -123,9 +123,10 @@ def read_body(path: Path) -> dict[str, Any]:
         text = path.read_bytes().decode()
         whole = json.loads(text, parse_constant=_refuse)
         content, checksum = whole["content"], whole["sha256"]
+        same = isinstance(content, dict) and as_text(content) == text and hashlib.sha256(_dumped(content)).hexdigest() == checksum  # 1e999 raises
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CorruptFileError(f"{path} is damaged: {str(error)[:200]}") from error
-    if not isinstance(content, dict) or as_text(content) != text or hashlib.sha256(_dumped(content)).hexdigest() != checksum:
+    if not same:
         raise CorruptFileError(f"{path} is damaged: its checksum is not that of its content.")
     return content
 

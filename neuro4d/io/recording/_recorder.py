@@ -188,6 +188,9 @@ class SpikesToDisk(AbstractRecorder):
     append: bool = eqx.field(static=True)
     name: str = eqx.field(static=True)
 
+    def __new__(cls, path, *populations, **fields):
+        return super().__new__(cls, str(path), *populations, **fields)  # a description of the run holds text
+
     def __init__(self, path: Any, *populations: str, append: bool = False, name: str = "spikes_on_disk"):
         self.path = str(path)
         self.populations = tuple(populations) or None
@@ -195,6 +198,9 @@ class SpikesToDisk(AbstractRecorder):
             raise TypeError(f"append is True or False; got {append!r}.")
         self.append = append
         self.name = check_name(name, "recorder")
+
+    def writes(self):
+        return self.path
 
     def fit(self, model):
         inner = Spikes(*(self.populations or ())).fit(model)
