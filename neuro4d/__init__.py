@@ -14,6 +14,7 @@ from neuro4d._base import Drive as Drive
 from neuro4d._base import Fault as Fault
 from neuro4d._base import LogNormal as LogNormal
 from neuro4d._base import Normal as Normal
+from neuro4d._base import NotInNIRError as NotInNIRError
 from neuro4d._base import Uniform as Uniform
 from neuro4d._base import UnitError as UnitError
 from neuro4d._base import UnknownNameError as UnknownNameError
