@@ -13,8 +13,8 @@ import pytest
 import neuro4d as n4
 
 EXPECTED = (ValueError, FileNotFoundError, IsADirectoryError, n4.UnknownNameError)
-CAP = 5 << 30
-"""Bytes by which the process may grow: for a damaged attribute of variable length the HDF5 library sets aside 4 GiB before it says so. Ours are of fixed length."""
+CAP = 1 << 30
+"""Bytes by which the process may grow."""
 
 
 def damaged(data, rng):
@@ -105,7 +105,7 @@ def attack(base, name, number, seed):
             raise AssertionError(f"{name}, file {i} with seed {seed}: {type(error).__name__}: {error}") from error
         finally:
             path.write_bytes(good[path])
-        assert time.perf_counter() - begin < 60, (name, i)
+        assert time.perf_counter() - begin < 10, (name, i)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before < CAP
     return refused
 

@@ -1,11 +1,13 @@
 """Heaps of HDF5 files: whole ones pass, and one that makes the library walk for ever is refused before it is read."""
 
+import zlib
+
 import h5py
 import numpy as np
 import pytest
 
 from neuro4d._base import CorruptFileError
-from neuro4d.io.hdf5 import open_untrusted
+from neuro4d.io.hdf5 import open_untrusted, read_array, read_attribute
 
 
 @pytest.mark.parametrize("n", [1, 3, 50, 4000])
@@ -49,3 +51,61 @@ def test_an_entry_that_refers_to_nothing_is_refused(tmp_path):
             open_untrusted(path, strings=True)
     path.write_bytes(good)
     open_untrusted(path, strings=True).close()
+
+
+@pytest.mark.parametrize("more", [0, 30], ids=["few", "many"])
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+def test_attributes_of_variable_length(tmp_path, libver, more):
+    """The library keeps few and many attributes, and those of old and new files, in four ways. For a damaged one it would set aside 4 GiB."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", libver=libver) as file:
+        for holder in (file, file.create_group("g"), file.create_dataset("units", data=np.arange(3))):
+            for i in range(more):
+                holder.attrs[f"k{i}"] = "another text"
+            holder.attrs["gone"] = "x"
+            del holder.attrs["gone"]
+            holder.attrs["units"], holder.attrs["é"] = "ms and a tail", "µm"
+    with open_untrusted(path) as file:
+        for holder in (file, file["g"], file["units"]):
+            assert (read_attribute(holder, "units", str), read_attribute(holder, "é", str)) == ("ms and a tail", "µm")
+    if libver == "latest":  # there a checksum of the library finds the damage
+        return
+    data = path.read_bytes()
+    assert data.count((13).to_bytes(4, "little")) >= 3
+    path.write_bytes(data.replace((13).to_bytes(4, "little"), (2**31).to_bytes(4, "little")))
+    with h5py.File(path) as file, pytest.raises(CorruptFileError, match="is damaged: it has 2147483648 bytes"):
+        read_attribute(file["g"], "units", str)
+
+
+@pytest.mark.parametrize("packing", [{}, {"compression": "gzip"}])
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_chunk_without_room_for_its_checksum(tmp_path, size, packing):
+    """The library would read through all memory, and the process would die."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset("a", shape=(60,), dtype="i8", chunks=(60,), fletcher32=True, **packing)
+        data.id.write_direct_chunk((0,), bytes(size))
+    with pytest.raises(CorruptFileError, match=f"'/a' is damaged: the chunk at .0,. has {size} bytes"):
+        open_untrusted(path)
+
+
+@pytest.mark.parametrize("size", [0, 3, 484])
+def test_a_checksum_inside_of_what_is_packed(tmp_path, size):
+    """As older versions of h5py write it."""
+    path, values = tmp_path / "a.h5", np.arange(60)
+    plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plan.set_chunk((60,))
+    plan.set_fletcher32()
+    plan.set_deflate(3)
+    with h5py.File(path, "w") as file:
+        made = h5py.h5d.create(file.id, b"a", h5py.h5t.NATIVE_INT64, h5py.h5s.create_simple((60,)), plan)
+        if size < 484:
+            made.write_direct_chunk((0,), zlib.compress(bytes(size)))
+        else:
+            file["a"][...] = values
+    if size < 4:
+        with pytest.raises(CorruptFileError, match="checksums inside of what is packed"):
+            open_untrusted(path)
+    else:
+        with open_untrusted(path) as file:
+            assert np.array_equal(read_array(file["a"]), values)

@@ -18,7 +18,7 @@ from neuro4d.io.exchange._imported import Imported
 from neuro4d.io.exchange._sonata_cells import Cells, ours, theirs
 from neuro4d.io.exchange._sonata_parts import known_parts
 from neuro4d.io.exchange._sonata_records import array_in, group_in, read_report, read_spikes
-from neuro4d.io.hdf5 import open_untrusted, read_array
+from neuro4d.io.hdf5 import open_untrusted, read_array, read_attribute
 from neuro4d.network import Network, Population, Projection
 from neuro4d.recorders import SpikeTable, TraceRecord
 from neuro4d.stimuli import Clamp, SpikeTimes
@@ -277,8 +277,7 @@ class _Reader:
         ends, ids = [], []
         for end in ("source", "target"):
             column = array_in(group, f"{end}_node_id", "edges")
-            known = column.attrs.get("node_population", "")
-            population = known.decode() if isinstance(known, bytes) else str(known)
+            population = read_attribute(column, "node_population", str) if "node_population" in column.attrs else ""
             if population not in self.populations:
                 raise ValueError(f"its {end} population {population!r:.60}, which the circuit does not have")
             ends.append(population)

@@ -1,10 +1,11 @@
 """Heaps of an HDF5 file, where strings of different lengths lie, looked through before the library walks them.
 
 A damaged one can make the library walk for ever: an entry of no length is followed by itself (seen with 1.14.6). So every heap is walked here first. A damaged reference
-to one can too, so those of datasets are looked at as they lie in the file.
+to one can too, and makes it set aside gigabytes, so they are looked at as they lie in the file.
 """
 
 import mmap
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from neuro4d._base import CorruptFileError
 
 _SIGNATURE = b"GCOL\x01"
 _REFERENCE = np.dtype([("length", "<u4"), ("address", "<u8"), ("index", "<u4")])
+_ATTRIBUTE = struct.Struct("<BBHHH")
+_VARIABLE = 9
 _HEAD = 16
 """Bytes before the first entry, and before the bytes of each entry."""
 
@@ -71,6 +74,41 @@ def check_references(dataset: Any) -> None:
             heaps = {int(address) for address in np.unique(references["address"])} - {0}
             if (references["length"] > len(data)).any() or any(data[address : address + 4] != _SIGNATURE[:4] for address in heaps):
                 raise CorruptFileError(f"{str(path)!r}: {dataset.name!r} is damaged: an entry refers to bytes that are no heap.")
+
+
+def check_attribute(path: Path, kind: Any, name: str, place: str) -> None:
+    """Looks at the reference of an attribute of variable length: the library sets aside what it says, 4 GiB where it is damaged, before it looks for it.
+
+    Attributes of that name are looked for in the whole file, wherever the library may keep them: a head (version, flags, and how long name, type and shape
+    are), then these three, then the reference.
+
+    **Raises:** `CorruptFileError` for more bytes than the file has, and where no such attribute is found.
+    """
+    text, found = name.encode("utf-8", "surrogateescape") + b"\0", False
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        at = -1 if kind.committed() else data.find(text, _ATTRIBUTE.size)
+        while at >= 0:
+            for reference in _references_behind(data, at, len(text)):
+                found = True
+                if reference > len(data):
+                    raise CorruptFileError(f"{place} is damaged: it has {reference} bytes, and the file {len(data)}.")
+            at = data.find(text, at + 1)
+    if not found:
+        raise CorruptFileError(f"{place} is damaged, or of a type that stands elsewhere.")
+
+
+def _references_behind(data: mmap.mmap, at: int, size: int) -> list[int]:
+    """The bytes that are declared behind the name of an attribute of variable length; none where another thing has that name."""
+    found = []
+    for versions, between in ((1, 2), 0), ((3,), 1):  # version 3 has one more byte in its head, the encoding of the name
+        version, _, *sizes = _ATTRIBUTE.unpack_from(data, at - between - _ATTRIBUTE.size) if at >= between + _ATTRIBUTE.size else (0, 0, 0, 0, 0)
+        if version not in versions or sizes[0] != size:
+            continue
+        name, kind, shape = (-(-each // 8) * 8 for each in sizes) if version == 1 else sizes
+        begin = at + name + kind + shape
+        if begin + _REFERENCE.itemsize <= len(data) and data[at + name] & 15 == _VARIABLE:
+            found.append(int.from_bytes(data[begin : begin + 4], "little"))
+    return found
 
 
 def _number(data: mmap.mmap, at: int) -> int:

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from neuro4d._base import CorruptFileError, UnsafeFileError, bytes_text
-from neuro4d.io.hdf5._heaps import check_heaps, check_references
+from neuro4d.io.hdf5._chunks import check_chunks
+from neuro4d.io.hdf5._heaps import check_attribute, check_heaps, check_references
 
 LIMIT = 1 << 40
 """Bytes that a file may declare; what is read at once is bounded by whoever reads."""
@@ -99,7 +100,7 @@ def check_content(h5py: Any, file: Any, path: Path, allowed: _Allowed) -> None:
         where = f"{str(path)!r}: {name!r}"
         try:
             total += _check_dataset(h5py, dataset, where, allowed)
-        except UnsafeFileError:
+        except (UnsafeFileError, CorruptFileError):
             raise
         except _DAMAGE as error:
             raise CorruptFileError(f"{where} is damaged: {error}") from error
@@ -185,6 +186,8 @@ def _check_dataset(h5py: Any, dataset: Any, where: str, allowed: _Allowed) -> in
     item = dataset.dtype.itemsize
     if plist.get_layout() == h5d.CHUNKED and math.prod(dataset.chunks) * item > CHUNK_BYTES:
         raise UnsafeFileError(f"{where} has chunks of {bytes_text(math.prod(dataset.chunks) * item)}; at most {bytes_text(CHUNK_BYTES)} are unpacked at once.")
+    if plist.get_layout() == h5d.CHUNKED:
+        check_chunks(h5py, dataset, filters, where)
     return math.prod(dataset.shape) * item
 
 
@@ -267,6 +270,8 @@ def read_attribute(holder: Any, name: str, kind: type) -> Any:
             raise CorruptFileError(f"{place} is missing.")
         if space.shape not in ((), (1,)) or space.dtype.kind not in "iufbSO":
             raise CorruptFileError(f"{place} is one {kind.__name__}; got {space.dtype} of shape {space.shape}.")
+        if space.dtype.kind == "O":
+            check_attribute(Path(holder.file.filename), space.get_type(), name, place)
         value = np.asarray(holder.attrs[name]).reshape(-1)[0]
         value = value.item() if isinstance(value, np.generic) else value
         value = value.decode("utf-8") if isinstance(value, bytes) else value
