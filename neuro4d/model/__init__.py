@@ -45,6 +45,8 @@ from neuro4d.model._plan import Plan as Plan
 from neuro4d.model._set import set_value as set_value
 from neuro4d.model._set import unit_at as unit_at
 from neuro4d.model._set import with_neurons as with_neurons
+from neuro4d.model._shares import Share as Share
+from neuro4d.model._shares import shares as shares
 from neuro4d.model._stages import Arrivals as Arrivals
 from neuro4d.model._stages import GroupTask as GroupTask
 from neuro4d.model._stages import acted_on as acted_on

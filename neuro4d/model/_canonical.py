@@ -4,7 +4,7 @@ Nothing in this form depends on groups, pathways or blocks. So it survives anoth
 more populations, and a version that lays out differently.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -17,11 +17,12 @@ from neuro4d.model._canonical_life import life_from, life_tree
 from neuro4d.model._canonical_parts import parts_tree, with_parts
 from neuro4d.model._canonical_slots import slots_from, slots_tree
 from neuro4d.model._canonical_wide import coming_tree, later_from, wide_from, wide_tree
-from neuro4d.model._edges import Located, as_wired, locate, span_of, unit_of
+from neuro4d.model._edges import as_wired, bare_weights, locate, span_of
 from neuro4d.model._initial import first_state
 from neuro4d.model._layout import Group, Span
 from neuro4d.model._learn_wide import split_of
 from neuro4d.model._model import Model
+from neuro4d.model._shares import Share, check_counts, collected, shares
 from neuro4d.model._state import EdgeState, GroupState, State
 from neuro4d.model._weights import with_weights
 from neuro4d.ops import History, pack
@@ -62,7 +63,7 @@ def to_user(model: Model, state: State | None = None) -> Tree:
         "fingerprint": model.fingerprint(),
         "seed": model.build_seed,
         "parameters": {population: _parameters(model, population) for population in model.populations},
-        "weights": {name: np.asarray(model.weights(name).to_decimal(unit_of(model, name))) for name in names},
+        "weights": bare_weights(model, names),
     }
     if model.gaps:
         tree["gaps"] = {name: np.asarray(gap.conductance) for name, gap in model.gaps.items()}
@@ -98,7 +99,10 @@ def state_tree(model: Model, state: State) -> Tree:
             tree["alive"][name] = np.asarray(state.alive[name])
     tree["stimuli"] = {name: np.asarray(x) for held in state.groups.values() for name, x in held.stimuli.items()}
     held = [name for name in model.projections if span_of(model, name).pathway in state.edges]
-    tree["edges"] = {name: _edge_tree(model, state, name) | wide_tree(model, state, name) for name in held}
+    found: Tree = {}
+    for pathway in state.edges:
+        found |= _edge_trees(model, state, pathway, [name for name in held if span_of(model, name).pathway == pathway])
+    tree["edges"] = {name: found[name] for name in held}
     coming = coming_tree(model, state)
     if coming:
         tree["coming"] = coming
@@ -119,25 +123,38 @@ def _past(history: History, step: int) -> tuple[np.ndarray, np.ndarray | None, n
     return fired, np.asarray(history.soft)[rows], bits.reshape(depth, -1)[:, :n].astype(bool)
 
 
-def _edge_tree(model: Model, state: State, projection: str) -> Tree:
-    pathway, found = span_of(model, projection).pathway, locate(model, projection)
+def _edge_trees(model: Model, state: State, pathway: str, names: Sequence[str]) -> dict[str, Tree]:
+    """What the edges of projections hold in a state, by projection."""
     held = state.edges[pathway]
-    tree = {"weight": np.asarray(held.weight)[found.place]} | {name: np.asarray(x)[found.place] for name, x in held.variables.items()}
-    pre, post = _trace_places(model, pathway, found)
-    tree |= {f"pre.{name}": np.asarray(x)[pre] for name, x in held.pre.items()}
-    tree |= {f"post.{name}": np.asarray(x)[post] for name, x in held.post.items()}
-    steps = {"heard": (held.heard, pre), "fired": (held.fired, post)}
-    tree |= {name: np.asarray(x)[place] for name, (x, place) in steps.items() if x is not None}
-    return tree | slots_tree(model, state, projection, found)
+    arrays = {"weight": np.asarray(held.weight)} | {name: np.asarray(x) for name, x in held.variables.items()}
+    ends = {f"pre.{name}": (np.asarray(x), 0) for name, x in held.pre.items()} | {f"post.{name}": (np.asarray(x), 1) for name, x in held.post.items()}
+    ends |= {name: (np.asarray(x), side) for name, x, side in (("heard", held.heard, 0), ("fired", held.fired, 1)) if x is not None}
+    seen = _trace_places(model, pathway) if ends else None
+
+    def read(share: Share) -> Tree:
+        places = seen(share) if seen else ()
+        return {name: share.read(x) for name, x in arrays.items()} | {name: x[places[side]] for name, (x, side) in ends.items()} | wide_tree(held, share)
+
+    if held.slots is None:
+        return collected(model, pathway, names, read)
+    found = collected(model, pathway, names, read)
+    for name in names:
+        late = {field: found[name].pop(field) for field in tuple(found[name]) if field.startswith("target.")}
+        found[name] |= slots_tree(model, state, name, locate(model, name)) | late
+    return found
 
 
-def _trace_places(model: Model, pathway: str, found: Located) -> tuple[tuple[np.ndarray, np.ndarray], Any]:
-    """Where the traces that the edges of a projection see lie in those of its pathway: of arrivals, and of targets."""
-    path, rule = model.pathways[pathway], model.plasticity[pathway]
-    which = np.searchsorted(np.asarray(path.delays), found.delay)
-    split = split_of(path, rule, model.dt_ms)
-    pre = (np.minimum(which, split.axonal.shape[0] - 1), found.source)
-    return pre, found.target if split.dendritic is None else (np.minimum(which, split.dendritic.shape[0] - 1), found.target)
+def _trace_places(model: Model, pathway: str) -> Callable[[Share], tuple[Any, Any]]:
+    """A function that says where the traces that some edges see lie in those of their pathway: of arrivals, and of targets."""
+    split = split_of(model.pathways[pathway], model.plasticity[pathway], model.dt_ms)
+
+    def places(share: Share) -> tuple[Any, Any]:
+        pre = (np.minimum(share.delay_number, split.axonal.shape[0] - 1), share.source)
+        if split.dendritic is None:
+            return pre, share.target
+        return pre, (np.minimum(share.delay_number, split.dendritic.shape[0] - 1), share.target)
+
+    return places
 
 
 def from_user(model: Model, tree: Mapping[str, Any]) -> tuple[Model, State | None]:
@@ -286,19 +303,22 @@ def _edges_from(model: Model, pathway: str, fresh: EdgeState, tree: Mapping[str,
     weight = np.array(fresh.weight)
     variables, pre, post = ({name: np.array(x) for name, x in held.items()} for held in fresh[1:4])
     heard, fired = (None if steps is None else np.array(steps) for steps in fresh[4:6])
-    for name, span in model.layout.projections_by_name.items():
-        if span.pathway == pathway and name in tree["edges"]:
-            found, given = locate(model, name), tree["edges"][name]
-            weight[found.place] = given["weight"]
-            for variable in variables:
-                variables[variable][found.place] = given[variable]
-            before, after = _trace_places(model, pathway, found)
-            for trace in pre:
-                pre[trace][before] = given[f"pre.{trace}"]
-            for trace in post:
-                post[trace][after] = given[f"post.{trace}"]
-            if heard is not None:
-                heard[before] = given["heard"]
-            if fired is not None:
-                fired[after] = given["fired"]
+    names = [name for name, span in model.layout.projections_by_name.items() if span.pathway == pathway and name in tree["edges"]]
+    counts = dict.fromkeys(names, 0)
+    held = {"weight": weight} | variables
+    sides = [[(f"pre.{name}", x) for name, x in pre.items()], [(f"post.{name}", x) for name, x in post.items()]]
+    sides[0] += [] if heard is None else [("heard", heard)]
+    sides[1] += [] if fired is None else [("fired", fired)]
+    seen = _trace_places(model, pathway) if any(sides) else None
+    for share in shares(model, pathway, names):
+        given, counts[share.span.name] = tree["edges"][share.span.name], share.here.stop
+        if len(given["weight"]) < share.here.stop:
+            continue  # how many there are is known at the end
+        for name, values in held.items():
+            share.write(values, given[name][share.here])
+        for side, place in zip(sides, seen(share) if seen else ((), ()), strict=True):
+            for name, values in side:
+                values[place] = given[name][share.here]
+    for field in (*held, *(name for side in sides for name, _ in side)):
+        check_counts(counts, {name: tree["edges"][name][field] for name in names})
     return EdgeState(*jax.tree.map(jnp.asarray, (weight, variables, pre, post, heard, fired)))

@@ -6,19 +6,15 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from neuro4d.model._edges import locate, span_of
 from neuro4d.model._learn_wide import coming, served
 from neuro4d.model._model import Model
+from neuro4d.model._shares import Share, check_counts, shares
 from neuro4d.model._state import EdgeState, State, Wide
 
 
-def wide_tree(model: Model, state: State, projection: str) -> dict[str, np.ndarray]:
-    """The variables per target that each edge of a projection sees, `"target.theta"`."""
-    wide = state.edges[span_of(model, projection).pathway].wide
-    if wide is None:
-        return {}
-    target = locate(model, projection).target
-    return {f"target.{name}": np.asarray(x)[target] for name, x in wide.targets.items()}
+def wide_tree(held: EdgeState, share: Share) -> dict[str, np.ndarray]:
+    """The variables per target that each of some edges sees, `"target.theta"`."""
+    return {} if held.wide is None else {f"target.{name}": np.asarray(x)[share.target] for name, x in held.wide.targets.items()}
 
 
 def coming_tree(model: Model, state: State) -> dict[str, dict[str, np.ndarray]]:
@@ -36,11 +32,16 @@ def wide_from(model: Model, pathway: str, fresh: EdgeState, tree: Mapping[str, A
     if fresh.wide is None:
         return None
     targets = {name: np.array(x) for name, x in fresh.wide.targets.items()}
-    for name, span in model.layout.projections_by_name.items():
-        if span.pathway == pathway and name in tree["edges"]:
-            place = locate(model, name).target
-            for variable, values in targets.items():
-                values[place] = tree["edges"][name][f"target.{variable}"]
+    names = [name for name, span in model.layout.projections_by_name.items() if span.pathway == pathway and name in tree["edges"]]
+    counts = dict.fromkeys(names, 0)
+    for share in shares(model, pathway, names) if targets else ():
+        counts[share.span.name] = share.here.stop
+        for variable, values in targets.items():
+            given = tree["edges"][share.span.name][f"target.{variable}"]
+            if len(given) >= share.here.stop:
+                values[share.target] = given[share.here]
+    for variable in targets:
+        check_counts(counts, {name: tree["edges"][name][f"target.{variable}"] for name in names})
     return Wide({name: jnp.asarray(x) for name, x in targets.items()}, later_from(model, pathway, fresh, tree))
 
 

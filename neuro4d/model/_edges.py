@@ -1,5 +1,6 @@
 """The edges of a projection, read from the layout of delivery, in an order that does not depend on the machine."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import brainunit as u
@@ -11,9 +12,10 @@ from jaxtyping import Array, Int
 from neuro4d._base import lookup
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._layout import ProjectionSpan
+from neuro4d.model._shares import Share, collected, free_delays, shares
 from neuro4d.model._state import State, in_force
 from neuro4d.model._stimulate import port_unit
-from neuro4d.ops import FreeDelays, Pathway, edge_table, host_edges, some_places
+from neuro4d.ops import Pathway, edge_table
 
 
 class Edges(eqx.Module):
@@ -64,26 +66,9 @@ def as_wired(model: Any, state: State | None) -> Any:
 def locate(model: ModelFields, projection: str, rows: tuple[int, int] | None = None) -> Located:
     """The edges of a projection, on the host; `rows`: of its sources `rows[0]` to `rows[1] - 1` of the population alone. Reads the rows of its
     sources only."""
-    span = span_of(model, projection)
-    path = model.pathways[span.pathway]
-    begin, end = span.pre.first, span.pre.first + span.pre.extent
-    low, high = (begin, end) if rows is None else (min(max(row, begin), end) for row in rows)
-    offset = span.pre.in_group - span.pre.first
-    whole, source, which, where = host_edges(path, low + offset, high + offset)
-    neuron, port = np.divmod(where, path.n_ports)
-    mine = (port == model.layout.group(path.target).port_number(span.port)) & _within(neuron, span.post.in_group, span.post.extent)
-    if path.owner is not None:
-        mine &= np.asarray(path.owner)[whole] == span.number
-    place = some_places(whole, mine)
-    delays = np.zeros(1, np.int64) if path.early else np.asarray(path.delays).astype(np.int64)
-    first, last = span.pre.in_group - span.pre.first, span.post.in_group - span.post.first
-    steps = delays[which[mine]] if path.free is None else np.rint(_free_delays(path.free, place) / model.dt_ms).astype(np.int64)
-    return Located(place, source[mine], neuron[mine], source[mine] - first, neuron[mine] - last, steps)
-
-
-def _free_delays(free: FreeDelays, place: Int[np.ndarray, " k"]) -> np.ndarray:
-    """Delays that are trained, in ms."""
-    return np.asarray(free.delay, np.float64)[place]
+    fields = ("place", "source", "target", "pre", "post", "delay")
+    found = [[getattr(share, field) for field in fields] for share in shares(model, span_of(model, projection).pathway, (projection,), rows)]
+    return Located(*(each[0] if len(each) == 1 else np.concatenate(each) for each in zip(*found, strict=True)))
 
 
 def _within(x: Any, first: int, n: int) -> Any:
@@ -112,7 +97,7 @@ def edges(model: ModelFields, projection: str, state: State | None) -> Edges:
     found = locate(model, projection)
     weight = _weights_at(model.pathways[span_of(model, projection).pathway], found, _held(model, projection, state))
     free = model.pathways[span_of(model, projection).pathway].free
-    delay = found.delay * model.dt_ms if free is None else _free_delays(free, found.place)
+    delay = found.delay * model.dt_ms if free is None else free_delays(free, found.place)
     return Edges(found.pre, found.post, weight * unit_of(model, projection), delay * u.ms, _alive_at(model, projection, found, state))
 
 
@@ -125,10 +110,28 @@ def _alive_at(model: ModelFields, projection: str, found: Located, state: State 
 
 def weights(model: ModelFields, projection: str, state: State | None) -> Any:
     """The weights of a projection, a quantity `(k,)`."""
+    return bare_weights(model, (projection,), state)[projection] * unit_of(model, projection)
+
+
+def bare_weights(model: ModelFields, projections: Iterable[str], state: State | None = None) -> dict[str, np.ndarray]:
+    """The weights of some projections in the units of their receptors, `(k,)` each: one pass over each pathway."""
     model = as_wired(model, state)
-    found = locate(model, projection)
-    path = model.pathways[span_of(model, projection).pathway]
-    return _weights_at(path, found, _held(model, projection, state)) * unit_of(model, projection)
+    by_pathway: dict[str, list[str]] = {}
+    for name in projections:
+        by_pathway.setdefault(span_of(model, name).pathway, []).append(name)
+    found: dict[str, np.ndarray] = {}
+    for pathway, names in by_pathway.items():
+        held = _held(model, names[0], state)
+        kind = "edge" if held is not None else model.pathways[pathway].weight_kind
+        weight = np.asarray(model.pathways[pathway].weight if held is None else held)
+
+        def read(share: Share, kind: str = kind, weight: np.ndarray = weight) -> dict[str, np.ndarray]:
+            if kind == "one":
+                return {"weight": np.full(share.n, weight)}
+            return {"weight": share.read(weight) if kind == "edge" else weight[share.source]}
+
+        found |= {name: values["weight"] for name, values in collected(model, pathway, names, read).items()}
+    return {name: found[name] for name in projections}
 
 
 def unit_of(model: ModelFields, projection: str) -> Any:

@@ -10,9 +10,10 @@ import numpy as np
 from jaxtyping import Array
 
 from neuro4d._base import check_fits, check_name, check_range, is_traced, strip_traced
-from neuro4d.model._edges import Located, as_wired, locate, span_of, traced_mask, unit_of
+from neuro4d.model._edges import as_wired, locate, span_of, traced_mask, unit_of
 from neuro4d.model._fields import ModelFields
 from neuro4d.model._layout import ProjectionSpan
+from neuro4d.model._shares import PIECE, Share, check_counts, shares
 from neuro4d.model._state import State
 from neuro4d.ops import Pathway
 
@@ -144,49 +145,83 @@ def with_weights(model: Any, given: Mapping[str, Any], seed: Any) -> Any:
 
     **Raises:** `ValueError` for another number of edges, and what `set_weights` raises.
     """
-    for pathway, path in model.pathways.items():
+    for pathway in dict.fromkeys(span.pathway for span in model.layout.projections):  # in the order of definition, in which errors are found
+        path = model.pathways[pathway]
         names = [span.name for span in model.layout.projections if span.pathway == pathway]
         mine = {name: np.asarray(given[name]) for name in names if name in given}
         if not mine:
             continue
         short = _Short(path, len(mine) == len(names))
-        for name, values in mine.items():  # one look at the edges of each, since there may be very many
-            found = locate(model, name)
-            if values.shape != found.place.shape:
-                raise ValueError(f"projection {name!r} has {len(found.place)} edges; the tree has {values.size}. Build with seed={seed}.")
-            if short.take(found, values):
-                _bare(model, name, values.astype(np.float64) * unit_of(model, name), path.weight.dtype)  # checked like what is typed
-        if short.possible:
-            if short.changed:
-                paths = model.pathways | {pathway: dataclasses.replace(path, weight=jnp.asarray(short.weight))}
-                model = eqx.tree_at(lambda m: m.pathways, model, paths)
-            continue
-        for name, values in mine.items():
-            model = set_weights(model, name, values.astype(np.float64) * unit_of(model, name))
+        counts = dict.fromkeys(mine, 0)
+        changed: dict[str, bool] = {}
+        for share in shares(model, pathway, tuple(mine)):
+            name, counts[share.span.name] = share.span.name, share.here.stop
+            values = mine[name].reshape(-1)[share.here]
+            if len(values) == share.n and short.take(share, values):
+                changed[name] = True
+        check_counts(counts, mine, f" Build with seed={seed}.")
+        for name in changed:
+            _check_like_typed(model, name, mine[name], path.weight.dtype)
+        if changed:
+            after = short.result() if short.possible else _by_edge(model, pathway, mine)
+            model = eqx.tree_at(lambda m: m.pathways, model, model.pathways | {pathway: after})
     return model
 
 
+def _check_like_typed(model: ModelFields, name: str, values: np.ndarray, dtype: Any) -> None:
+    """What `set_weights` checks, a piece at a time; an error speaks of the whole."""
+    unit = unit_of(model, name)
+    try:
+        for begin in range(0, len(values), PIECE):
+            _bare(model, name, values[begin : begin + PIECE].astype(np.float64) * unit, dtype)
+    except ValueError:
+        _bare(model, name, values.astype(np.float64) * unit, dtype)
+        raise
+
+
+def _by_edge(model: ModelFields, pathway: str, given: Mapping[str, np.ndarray]) -> Pathway:
+    """A pathway with a number for each edge, those of some projections given."""
+    path = model.pathways[pathway]
+    whole = np.array(_per_edge(path))
+    for share in shares(model, pathway, tuple(given)):
+        share.write(whole, given[share.span.name][share.here].astype(whole.dtype))
+    return dataclasses.replace(path, weight=jnp.asarray(whole), weight_kind="edge")
+
+
 class _Short:
-    """The weights of a pathway in the form in which they are kept, as they change projection by projection. `possible`: whether that form says them."""
+    """The weights of a pathway in the form in which they are kept, as they change share by share. `possible`: whether that form says them."""
 
     def __init__(self, path: Pathway, complete: bool):
-        self.kind, self.weight = path.weight_kind, np.array(path.weight)
-        self.complete = complete or self.kind == "edge"
-        self.known = np.zeros(self.weight.shape, bool)
-        self.changed, self.possible = False, True
+        self.path, self.kind, self.before = path, path.weight_kind, np.asarray(path.weight)
+        self.after: np.ndarray | None = None  # a copy only where something changes
+        self.known = np.zeros(() if self.kind == "edge" else self.before.shape, bool)
+        self.complete, self.possible = complete or self.kind == "edge", True
 
-    def take(self, found: Located, values: np.ndarray) -> bool:
-        """Puts the weights of a projection; returns whether they are others than before."""
-        values = values.astype(self.weight.dtype)
-        place = () if self.kind == "one" else found.place if self.kind == "edge" else found.source
-        before = self.weight[place]
-        if np.all(before == values) and not (self.changed and self.kind != "edge"):
-            self.known[place] = bool(values.size) or self.known[place]
-            return False
-        if values.size:
-            conflict = np.any(self.known[place] & (before != values)) and self.kind != "edge"
-            self.weight[place] = values[0] if self.kind == "one" else values
-            self.known[place] = True
-            self.possible &= bool(np.all(self.weight[place] == values)) and not conflict and self.complete
-        self.changed = True
-        return True
+    def take(self, share: Share, values: np.ndarray) -> bool:
+        """Puts the weights of a share; returns whether some are others than before."""
+        values = values.astype(self.before.dtype, copy=False)
+        old = share.read(self.before) if self.kind == "edge" else self.before[() if self.kind == "one" else share.source]
+        changed = not np.all(old == values)
+        if changed and self.after is None:
+            self.after, self.possible = self.before.copy(), self.complete
+        if self.kind == "edge":
+            if changed and self.after is not None:
+                share.write(self.after, values)
+        elif share.n:
+            self._keep(() if self.kind == "one" else share.source, values, changed)
+        return changed
+
+    def _keep(self, place: Any, values: np.ndarray, changed: bool) -> None:
+        """One number for all, or one for a source: it is possible where all that speak of it agree."""
+        held = self.before if self.after is None else self.after
+        known = self.known[place]
+        if changed and self.after is not None:
+            first = values[0] if self.kind == "one" else values
+            self.after[place] = np.where(known, held[place], first)
+            held = self.after
+        self.known[place] = True
+        self.possible &= bool(np.all(held[place] == values))
+
+    def result(self) -> Pathway:
+        """The pathway with these weights."""
+        return dataclasses.replace(self.path, weight=jnp.asarray(self.after))

@@ -10,6 +10,7 @@ from neuro4d.ops._bits import pack as pack
 from neuro4d.ops._bits import unpack as unpack
 from neuro4d.ops._columns import Columns as Columns
 from neuro4d.ops._delayed import deliver as deliver
+from neuro4d.ops._edges import HostRows as HostRows
 from neuro4d.ops._edges import edge_table as edge_table
 from neuro4d.ops._edges import host_edges as host_edges
 from neuro4d.ops._edges import host_targets as host_targets

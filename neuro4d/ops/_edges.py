@@ -1,6 +1,7 @@
 """Every edge of a pathway by itself: its source, its delay, its target."""
 
 import dataclasses
+import functools
 import math
 
 import jax
@@ -74,6 +75,49 @@ def host_targets(path: Pathway, low: int, high: int) -> tuple[Int[np.ndarray, " 
         block = np.tile(np.arange(lengths.shape[1], dtype=np.int32) % path.n_blocks * path.width, len(lengths))
         inside = inside + np.repeat(block, lengths.reshape(-1))
     return lengths.sum(axis=1), inside
+
+
+class HostRows:
+    """The rows of the sources `low` to `high - 1` of a pathway on the host: what is known of their edges, each array made when it is asked for."""
+
+    def __init__(self, path: Pathway, low: int, high: int):
+        self.path, self.low, self.high = path, low, high
+        self.place, self._lengths = _pieces(path, low, high)
+
+    @functools.cached_property
+    def n(self) -> int:
+        """How many edges."""
+        return int(self._lengths.sum())
+
+    @functools.cached_property
+    def slot(self) -> Int[np.ndarray, " k"]:
+        """Where the sum lies to which an edge adds: `block * block_size + local`."""
+        path = self.path
+        kind = np.int32 if path.n_blocks * path.block_size < 1 << 31 else np.int64
+        local = np.asarray(path.targets)[self.place]
+        if path.n_blocks == 1:
+            return local.astype(kind)
+        block = np.tile(np.arange(self._lengths.shape[1], dtype=kind) % path.n_blocks * path.block_size, len(self._lengths))
+        return np.add(np.repeat(block, self._lengths.reshape(-1)), local, dtype=kind, casting="unsafe")
+
+    def neuron(self, pick: slice | Int[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:
+        """Targets of some of the edges."""
+        slot, path = self.slot[pick].astype(np.int64), self.path
+        if path.n_ports == 1:
+            return slot
+        block, local = np.divmod(slot, path.block_size)
+        return block * path.width + local % path.width
+
+    @functools.cached_property
+    def source(self) -> Int[np.ndarray, " k"]:
+        """Sources."""
+        return np.repeat(np.arange(self.low, self.high), self._lengths.sum(axis=1))
+
+    @functools.cached_property
+    def delay_number(self) -> Int[np.ndarray, " k"]:
+        """Indices into the delays of the pathway."""
+        number = np.arange(self._lengths.shape[1], dtype=np.int32) // self.path.n_blocks
+        return np.repeat(np.tile(number, len(self._lengths)), self._lengths.reshape(-1))
 
 
 def some_places(place: Place, which: Bool[np.ndarray, " k"] | Int[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:

@@ -9,10 +9,14 @@ import jax
 import numpy as np
 
 from neuro4d.io._leaves import Leaf, differences, flatten, joined
-from neuro4d.model import Model, State, from_user, state_from, state_tree, to_user, unit_finder
+from neuro4d.model import Model, Share, State, from_user, shares, state_from, state_tree, to_user, unit_finder
 
 PAST = ("spikes", "soft", "near", "coming")
 """Parts of a state whose first axis counts steps, of which a model may keep more or fewer."""
+
+
+ROWS = "rows:"
+"""Before checksums that are taken row by row."""
 
 
 def model_tree(model: Model) -> dict[str, Any]:
@@ -34,12 +38,47 @@ def identity(model: Model) -> dict[str, Any]:
         "precision": np.dtype(model.dtype).name,
         "populations": {name: span.size for name, span in model.populations.items()},
         "spans": [[span.name, span.group, span.start] for span in model.populations.values()],
-        "synapses": {name: _wired(model, name) for name in (*model.projections, *model.gaps)},
+        "synapses": _synapses_of(model) | {name: _wired(model, name) for name in model.gaps},
     }
 
 
+class _Wiring:
+    """A checksum of who is connected to whom and how late, from edges that come one behind the other."""
+
+    def __init__(self, model: Model, projection: str):
+        self.counts = np.zeros(model.populations[model.layout.projections_by_name[projection].pre.population].size, np.int64)
+        self.posts, self.delays = hashlib.sha256(), hashlib.sha256()
+
+    def take(self, share: Share, grid: bool) -> None:
+        """Some more edges; `grid`: whether delays are no numbers of the model, which training changes."""
+        if not share.n:
+            return
+        pre = share.pre
+        first = int(pre[0])
+        found = np.bincount(pre - first)
+        self.counts[first : first + len(found)] += found
+        self.posts.update(np.ascontiguousarray(share.post, "<i4").data)
+        if grid:
+            self.delays.update(np.ascontiguousarray(share.delay, "<i4").data)
+
+    def row(self) -> list[Any]:
+        """The number of edges and the checksum."""
+        whole = hashlib.sha256(self.counts.astype("<i8").tobytes() + self.posts.digest() + self.delays.digest())
+        return [int(self.counts.sum()), ROWS + whole.hexdigest()]
+
+
+def _synapses_of(model: Model) -> dict[str, Any]:
+    """By projection, the number of its synapses and their checksum: one pass over each pathway."""
+    found = {name: _Wiring(model, name) for name in model.projections}
+    for pathway, path in model.pathways.items():
+        names = [name for name in found if model.layout.projections_by_name[name].pathway == pathway]
+        for share in shares(model, pathway, names):
+            found[share.span.name].take(share, path.free is None)
+    return {name: wiring.row() for name, wiring in found.items()}
+
+
 def _wired(model: Model, name: str) -> list[Any]:
-    """The number of synapses of a projection, and a checksum of who is connected to whom and how late."""
+    """The number of gap junctions, or of synapses of a projection, and a checksum as the first files had it for both."""
     edges = model.edges(name)
     found = hashlib.sha256()
     for values in (edges.pre, edges.post):
@@ -57,6 +96,8 @@ def unlike(stored: Mapping[str, Any], model: Model) -> list[str]:
         for key, name in (("dt_ms", "the time step (ms)"), ("precision", "the precision"), ("seed", "the seed of `build`"))
         if stored.get(key) != own[key]
     ]
+    if any(not str(row[1]).startswith(ROWS) for name, row in stored.get("synapses", {}).items() if name in model.projections):
+        own["synapses"] = {name: _wired(model, name) for name in own["synapses"]}
     for key, what, text in (("populations", "population", _neurons), ("synapses", "projection", _synapses)):
         old, new = stored.get(key, {}), own[key]
         found += [f"{what} {name!r} is not in the model" for name in old if name not in new]

@@ -110,12 +110,13 @@ def _same_wires(file: ModelFile, model: Model, name: str) -> bool:
     """Whether the edges of a projection are those of the file: compared piece by piece, so that neither is held as a whole."""
     begin, n = 0, file.projections[name].n
     start = file.array("edges", name, "start")
+    trained = model.pathways[model.layout.projections_by_name[name].pathway].free is not None  # then delays are numbers of the model
     for piece in wires(model, None, name, n):
         end = begin + len(piece.pre)
         if end > n:
             return False
         post, delay = (file.slice(("edges", name, field), begin, end) for field in ("post", "delay"))
-        if not (np.array_equal(piece.post, post) and np.array_equal(piece.delay, delay)):
+        if not (np.array_equal(piece.post, post) and (trained or np.array_equal(piece.delay, delay))):
             return False
         if not np.array_equal(np.searchsorted(start, np.arange(begin, end), side="right") - 1, piece.pre):
             return False

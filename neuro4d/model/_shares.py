@@ -1,0 +1,174 @@
+"""The edges of a pathway dealt out to its projections, in one pass over its rows and a piece at a time: what a projection of many would look for alone."""
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from neuro4d.model._fields import ModelFields
+from neuro4d.model._layout import ProjectionSpan
+from neuro4d.ops import FreeDelays, HostRows, Pathway, some_places
+
+PIECE = 1 << 18
+"""About as many edges are looked at together, so that what is known of them stays in the cache."""
+
+
+class Share:
+    """Some edges of one projection, one behind the other in its canonical order: number `begin` and those that follow. Arrays are made when they are asked for."""
+
+    def __init__(self, model: ModelFields, span: ProjectionSpan, rows: HostRows, pick: Any, begin: int):
+        self.model, self.span, self.rows, self.pick, self.begin = model, span, rows, pick, begin
+
+    @property
+    def n(self) -> int:
+        """How many edges."""
+        return self.rows.n if isinstance(self.pick, slice) else len(self.pick)
+
+    @property
+    def here(self) -> slice:
+        """Where they lie among the edges of the projection."""
+        return slice(self.begin, self.begin + self.n)
+
+    def read(self, array: np.ndarray) -> np.ndarray:
+        """Their values in an array of the pathway; perhaps a view."""
+        return array[self.rows.place][self.pick]
+
+    def write(self, array: np.ndarray, values: Any) -> None:
+        """Puts values into an array of the pathway."""
+        if isinstance(self.rows.place, slice):
+            array[self.rows.place][self.pick] = values
+        else:
+            array[self.place] = values
+
+    @property
+    def place(self) -> Int[np.ndarray, " k"]:
+        """Where they lie in the arrays of the pathway."""
+        return some_places(self.rows.place, np.arange(self.rows.n) if isinstance(self.pick, slice) else self.pick)
+
+    @functools.cached_property
+    def source(self) -> Int[np.ndarray, " k"]:
+        """Sources in their group."""
+        return self.rows.source[self.pick]
+
+    @functools.cached_property
+    def target(self) -> Int[np.ndarray, " k"]:
+        """Targets in their group."""
+        return self.rows.neuron(self.pick)
+
+    @property
+    def pre(self) -> Int[np.ndarray, " k"]:
+        """Sources in their population."""
+        return self.source - (self.span.pre.in_group - self.span.pre.first)
+
+    @property
+    def post(self) -> Int[np.ndarray, " k"]:
+        """Targets in their population."""
+        return self.target - (self.span.post.in_group - self.span.post.first)
+
+    @functools.cached_property
+    def delay_number(self) -> Int[np.ndarray, " k"]:
+        """Indices of their delays among those of the pathway."""
+        path = self.rows.path
+        return self.rows.delay_number[self.pick] if path.free is None else np.searchsorted(np.asarray(path.delays), self.delay)
+
+    @functools.cached_property
+    def delay(self) -> Int[np.ndarray, " k"]:
+        """Delays in steps."""
+        path = self.rows.path
+        if path.free is not None:
+            return np.rint(free_delays(path.free, self.place) / self.model.dt_ms).astype(np.int64)
+        delays = np.zeros(1, np.int64) if path.early else np.asarray(path.delays).astype(np.int64)
+        return delays[self.delay_number]
+
+
+def free_delays(free: FreeDelays, place: Int[np.ndarray, " k"]) -> np.ndarray:
+    """Delays that are trained, in ms."""
+    return np.asarray(free.delay, np.float64)[place]
+
+
+def shares(model: ModelFields, pathway: str, names: Sequence[str], rows: tuple[int, int] | None = None) -> Iterator[Share]:
+    """The edges of projections of a pathway, piece by piece; at least one share of each, which may be empty.
+
+    `rows`: of their sources `rows[0]` to `rows[1] - 1` of the population alone.
+    """
+    path, everybody = model.pathways[pathway], [span for span in model.layout.projections if span.pathway == pathway]
+    wanted = [span for span in everybody if span.name in set(names)]
+    reach = np.array([(span.pre.in_group, span.pre.in_group + span.pre.extent) for span in everybody]).reshape(-1, 2)
+    bounds = [_within_rows(span, rows) for span in wanted]
+    begins, ends = np.array(bounds, np.int64).reshape(-1, 2).T
+    done = dict.fromkeys((span.name for span in wanted), 0)
+    cuts = np.unique(np.concatenate([begins, ends]))
+    for low, high in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
+        active = [wanted[i] for i in np.flatnonzero((begins <= low) & (ends >= high))]
+        if not active:
+            continue
+        alone = np.count_nonzero((reach[:, 0] < high) & (reach[:, 1] > low)) == 1
+        table = None if alone or path.owner is not None else _table(model, path, active)
+        for piece in _pieces(path, low, high):
+            for span, pick in _dealt(piece, active, table, alone):
+                share = Share(model, span, piece, pick, done[span.name])
+                if share.n:
+                    done[span.name] += share.n
+                    yield share
+    for span in wanted:
+        if not done[span.name]:
+            yield Share(model, span, HostRows(path, 0, 0), slice(None), 0)
+
+
+def _within_rows(span: ProjectionSpan, rows: tuple[int, int] | None) -> tuple[int, int]:
+    """Sources of a projection in their group, or those of them that are asked for."""
+    begin, end = span.pre.first, span.pre.first + span.pre.extent
+    offset = span.pre.in_group - span.pre.first
+    low, high = (begin, end) if rows is None else (min(max(row, begin), end) for row in rows)
+    return low + offset, high + offset
+
+
+def _pieces(path: Pathway, low: int, high: int) -> Iterator[HostRows]:
+    """The rows of some sources, a few at a time."""
+    ends = np.cumsum(np.asarray(path.bounds)[low:high, -1].astype(np.int64))
+    begin = 0
+    while begin < len(ends):
+        before = int(ends[begin - 1]) if begin else 0
+        end = max(int(np.searchsorted(ends, before + PIECE, side="right")), begin + 1)
+        if ends[end - 1] > before:
+            yield HostRows(path, low + begin, low + end)
+        begin = end
+
+
+def _table(model: ModelFields, path: Pathway, active: Sequence[ProjectionSpan]) -> np.ndarray:
+    """For each port of each target, which of some projections leads there; as large as the layout of a block has it."""
+    group, kind = model.layout.group(path.target), np.uint8 if len(active) < 1 << 8 else np.uint32
+    table = np.full((path.n_ports, path.n_blocks * path.width), len(active), kind)
+    for number, span in enumerate(active):
+        table[group.port_number(span.port), span.post.in_group : span.post.in_group + span.post.extent] = number
+    return table.reshape(path.n_ports, path.n_blocks, path.width).transpose(1, 0, 2).reshape(-1)
+
+
+def _dealt(piece: HostRows, active: Sequence[ProjectionSpan], table: np.ndarray | None, alone: bool) -> Iterator[tuple[ProjectionSpan, Any]]:
+    """Which edges of a piece belong to which projection."""
+    if alone:
+        yield active[0], slice(None)
+        return
+    owner = None if table is not None else np.asarray(piece.path.owner)[piece.place]
+    numbers = owner if table is None else table[piece.slot]
+    for number, span in enumerate(active):
+        yield span, np.flatnonzero(numbers == (number if table is not None else span.number))
+
+
+def collected(model: ModelFields, pathway: str, names: Sequence[str], read: Callable[[Share], Mapping[str, np.ndarray]]) -> dict[str, dict[str, np.ndarray]]:
+    """By projection of a pathway, arrays over its edges that are read share by share. They are new, and nobody else's."""
+    found: dict[str, dict[str, list[np.ndarray]]] = {}
+    for share in shares(model, pathway, names):
+        held = found.setdefault(share.span.name, {})
+        for field, values in read(share).items():
+            held.setdefault(field, []).append(values)
+    return {name: {field: np.concatenate(held.pop(field)) for field in tuple(held)} for name in names for held in (found.pop(name),)}
+
+
+def check_counts(counts: Mapping[str, int], given: Mapping[str, Any], advice: str = "") -> None:
+    """Raises `ValueError` where projections have other numbers of edges than what is given for them."""
+    for name, n in counts.items():
+        if np.shape(given[name]) != (n,):
+            raise ValueError(f"projection {name!r} has {n} edges; the tree has {np.size(given[name])}.{advice}")
