@@ -90,12 +90,14 @@ def run_rows(
     return rows
 
 
-def check_memory(state: Any, probes: dict[str, Any], n_steps: int, length: int, lanes: int, limit: int | None = None) -> int:
-    """The bytes that a run will add, or a refusal. `state` holds all lanes.
+def check_memory(state: Any, probes: dict[str, Any], n_steps: int, length: int, lanes: int, limit: int | None = None, *, saves: bool = False) -> int:
+    """The bytes that a run will add, or a refusal. `state` holds all lanes; `saves`: whether it is kept in checkpoints.
 
     **Raises:** `MemoryBudgetError` with the share of every recorder and what to do about the largest.
     """
     rows = tuple(row for row in run_rows(state, probes, n_steps, length, lanes) if row.what != "state at the beginning")
+    if saves:  # a copy that stays while the run goes on, and its canonical form
+        rows += (MemoryRow("state that is saved", (RUN, END), 2 * tree_bytes(state)),)
     table = MemoryTable("this run", (RUN, END), rows) if limit is None else MemoryTable("this run", (RUN, END), rows, limit)
     if not table.fits:
         parts: dict[str, int] = {}

@@ -79,7 +79,7 @@ def simulate(
     probes = fit_recorders(model, record := (record,) if isinstance(record, AbstractRecorder) else tuple(record), n_steps)
     given = check_series(model, inputs, before + n_steps)
     length = chunk_length(chunk, model.n_neurons, probes, n_steps, on_chunk is not None or between is not None, given, learns(model))
-    check_memory(start, probes, n_steps, length, 1)
+    check_memory(start, probes, n_steps, length, 1, saves=checkpoint is not None)
     plan = RunPlan(model, start, n_steps, before, length, chunk is not None, record, probes, given, between is not None)
     run, found = _kept(plan, Options(length, progress, log_every, search=throw), on_chunk, between, checkpoint)
     return without_fault([run.model], found, [run])[0]

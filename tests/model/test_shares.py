@@ -9,6 +9,7 @@ from core.networks import lif
 
 import neuro4d as n4
 from neuro4d.model import _shares, shares
+from neuro4d.simulate._memory import check_memory, tree_bytes
 
 PAIRS = [(0, 5, 2), (3, 9, 0), (3, 9, 0), (3, 2, 7), (8, 0, 1), (8, 11, 3), (8, 0, 9), (11, 11, 4)]
 """Source, target, steps of delay beyond the first."""
@@ -83,3 +84,9 @@ def test_a_model_with_other_trained_delays_is_the_same_network(tmp_path):
     for again, _ in (n4.restore(tmp_path / "folder"), n4.io.load_hdf5(tmp_path / "file.h5")):
         assert np.array_equal(again.edges("e").delay.mantissa, trained.edges("e").delay.mantissa)
         assert not np.array_equal(again.edges("e").delay.mantissa, model.edges("e").delay.mantissa)
+
+
+def test_the_memory_of_a_run_counts_the_state_that_is_saved(model):
+    state = jax.eval_shape(model.init, jax.random.key(0))
+    plain = check_memory(state, {}, 100, 100, 1)
+    assert check_memory(state, {}, 100, 100, 1, saves=True) == plain + 2 * tree_bytes(state)
