@@ -150,6 +150,7 @@ PLACES = {
 }
 
 
+@pytest.mark.slow
 def test_slopes_are_those_of_differences(recurrent):
     statistic = n4.train.Rate("exc", 1 * u.second)
     with jax.enable_x64(True):

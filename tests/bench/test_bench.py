@@ -177,6 +177,7 @@ def test_rungs_compute_the_same_network():
     assert abs(int(dense.sum()) - int(python.sum())) <= 0.1 * python.sum()
 
 
+@pytest.mark.slow
 def test_measurement_in_a_process(tmp_path):
     job = {"kind": "network", "network": {"name": "coba", "scale": 0.05}, "warm_ms": 5.0, "duration_ms": 20.0, "repeats": 2}
     found = measure(job, threads=1, cache=tmp_path)

@@ -70,6 +70,7 @@ def run_of(chip, backend=n4.Backend.AUTO):
 # What the simulation does -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chip", CHIPS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_network_does_nearly_the_same(kind, chip):

@@ -88,6 +88,7 @@ def run(model, state):
     return jax.jit(lambda model, state: n4.scan(model, state, STEPS, lambda state, spikes: dict(spikes.words)))(model, state)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", NETWORKS)
 def test_they_do_what_native_ones_and_plain_xla_do(network):
     model = network(leaky)
@@ -102,6 +103,7 @@ def test_they_do_what_native_ones_and_plain_xla_do(network):
                 np.testing.assert_allclose(final[population, name], end[population, name], rtol=2e-5, atol=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", [every_kind, *(pytest.param(make, marks=pytest.mark.full) for make in (jumps_only, mortal))])
 def test_a_step_is_the_same_bits_in_a_scan_in_a_batch_and_by_itself(network):
     model = network(leaky)
@@ -205,6 +207,7 @@ def recurrent(backend):
     return n4.Network(cells, *loops, noise, n4.Poisson("spikes", cells, "g", rate=900 * u.Hz, weight=3 * u.nS)).build(dt=DT, seed=0, backend=backend)
 
 
+@pytest.mark.slow
 def test_derivatives_are_those_of_plain_xla():
     def gradient(backend):
         model = recurrent(backend)

@@ -53,6 +53,7 @@ def test_groups_that_go_on_alone_hear_every_spike_in_its_step(delays):
         assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
 
 
+@pytest.mark.slow
 @needs_native
 def test_groups_of_equal_shapes_are_traced_once(monkeypatch):
     traced = []
@@ -65,6 +66,7 @@ def test_groups_of_equal_shapes_are_traced_once(monkeypatch):
     assert len(set(leaks)) == 7  # one trace, and numbers of their own
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", [n4.Backend.AUTO, n4.Backend.REFERENCE])
 def test_a_group_runs_among_others_as_in_a_network_of_its_own(backend):
     """Names are left out of a step: groups keep their own parameters, pasts and ports."""
@@ -90,6 +92,7 @@ def many_receptors(n: int, backend=n4.Backend.AUTO):
     return n4.Network(cells, *wires, n4.Clamp("drive", cells, 420 * u.pA)).build(dt=DT, seed=0, backend=backend)
 
 
+@pytest.mark.slow
 @needs_native
 @pytest.mark.parametrize("over", [0, 1])
 def test_the_native_pass_serves_so_many_receptors_and_plain_xla_the_rest(over):

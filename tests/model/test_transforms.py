@@ -92,6 +92,7 @@ def by_steps(step, state):
     return state
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "backend"),
     [
@@ -141,6 +142,7 @@ def test_derivatives_pass_through_the_constants_of_a_step(backend):
     assert float(forward[0]) == pytest.approx(float(grad), rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["one", *(pytest.param(name, marks=pytest.mark.full) for name in ("one, plain", "three"))])
 def test_lanes_on_two_devices_are_the_bits_of_single_runs(name):
     script = Path(__file__).with_name("devices.py")

@@ -102,6 +102,7 @@ class Forgets(AbstractPlasticity):
         return weight - self.gain * (1 + seen.fires), variables
 
 
+@pytest.mark.slow
 def test_spikes_are_followed_between_looks_at_all_synapses():
     """A network whose synapses are found by source and target has the weights of one that looks at all in each step."""
     cells = n4.Population("cells", 20, lif(), {"exc": n4.ExpConductance(tau=2 * u.ms, e_rev=0 * u.mV)}, v0=n4.Normal(-58 * u.mV, 5 * u.mV))

@@ -66,6 +66,7 @@ def after() -> n4.State:
     return all_steps(network(), network().init(jr.key(0)))
 
 
+@pytest.mark.slow
 def test_weights_and_variables_are_those_of_a_look_at_all_synapses(after):
     model = everywhere(network())
     dense = all_steps(model, model.init(jr.key(0)))
@@ -78,6 +79,7 @@ def test_weights_and_variables_are_those_of_a_look_at_all_synapses(after):
     assert np.array_equal(np.asarray(after.history["cells"].count), np.asarray(dense.history["cells"].count))
 
 
+@pytest.mark.slow
 def test_lanes_are_single_runs(after):
     keys = jnp.stack([jr.key(3), jr.key(0)])
     both = jax.jit(jax.vmap(lambda state: n4.scan(network(), state, STEPS)[0]))(jax.vmap(network().init)(keys))
@@ -86,6 +88,7 @@ def test_lanes_are_single_runs(after):
         assert not np.array_equal(np.asarray(ours[0]), np.asarray(theirs))
 
 
+@pytest.mark.slow
 def test_derivatives_are_differences(after):
     """Of the weights under a rule with its gain, which decides how often a spike arrived as the target fired; spikes do not feel it."""
     model = network()

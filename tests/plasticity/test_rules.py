@@ -20,6 +20,7 @@ BOUNDED = [name for name in RULES if name not in ("power", "oja")]
 FULL = pytest.mark.full
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "seed, rates", [(0, (0.03, 0.03)), pytest.param(1, (0.2, 0.01), marks=FULL), pytest.param(2, (0.01, 0.2), marks=FULL)]
 )

@@ -106,6 +106,7 @@ def at_once(model, state, steps, inputs):
 FULL = pytest.mark.full
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("surrogate", "numbers"),
     [(None, 7 * 60 + 8), pytest.param(None, 1 << 20, marks=FULL), pytest.param(SOFT, 7 * 60 + 8, marks=FULL)],

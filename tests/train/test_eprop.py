@@ -76,6 +76,7 @@ def eligible(model, trials=1):
     return n4.train.EProp(BUMP, trials=trials).estimate(model, PLACES, as_statistic(loss), KEY)
 
 
+@pytest.mark.slow
 def test_without_recurrence_it_is_the_derivative(fed, program):
     with jax.enable_x64(True):
         found = eligible(fed)

@@ -98,6 +98,7 @@ def test_a_rate_has_the_slope_of_the_closed_form(model):
     assert float(got.gradient["threshold"]) == pytest.approx(-1000 / interval**2 * TAU / (steady - TH), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_what_is_missing_counts_and_has_no_slope(model):
     silent = n4.set(model, PLACES["threshold"], 1000 * u.mV)
     run = train.spike_times(silent, jax.random.key(0), SPAN)

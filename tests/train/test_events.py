@@ -66,6 +66,7 @@ def test_a_driven_neuron_fires_at_the_times_of_its_closed_form(dt):
     assert np.isinf(times[4:]).all()
 
 
+@pytest.mark.slow
 def test_the_result_does_not_depend_on_the_grid(network):
     coarse, fine = run(recurrent(dt=1.0), arrivals=20), run(network)
     assert int(fine.counts["cells"].sum()) > 60

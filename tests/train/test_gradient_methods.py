@@ -32,6 +32,7 @@ def slope(model, steps, **options):
     return found.value, float(found.gradient["threshold"])
 
 
+@pytest.mark.slow
 def test_defaults_stay_finite_over_2000_steps_where_the_usual_surrogate_explodes(coupled):
     value, usual = slope(coupled, 2000, damping=1, truncate=None)
     same, ours = slope(coupled, 2000)
