@@ -188,8 +188,8 @@ class SpikesToDisk(AbstractRecorder):
     append: bool = eqx.field(static=True)
     name: str = eqx.field(static=True)
 
-    def __new__(cls, path, *populations, **fields):
-        return super().__new__(cls, str(path), *populations, **fields)  # a description of the run holds text
+    def __new__(cls, path, *populations, append=False, name="spikes_on_disk"):
+        return super().__new__(cls, str(path), *populations, append=append, name=name)  # a description of the run holds text
 
     def __init__(self, path: Any, *populations: str, append: bool = False, name: str = "spikes_on_disk"):
         self.path = str(path)
