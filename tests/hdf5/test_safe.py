@@ -1,13 +1,47 @@
 """HDF5 files from anybody: what points elsewhere, runs something or asks for too much is refused, and the message has the place."""
 
 import os
+import zlib
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
 import neuro4d as n4
-from neuro4d.io.hdf5 import open_untrusted, read_array, read_attribute
+from neuro4d.io.hdf5 import _safe, open_untrusted, read_array, read_attribute
+
+WALK = _safe.check_elsewhere
+
+
+@pytest.fixture(autouse=True)
+def nobody_walks_elsewhere(monkeypatch):
+    """A third of a second for each file."""
+    monkeypatch.setattr(_safe, "check_elsewhere", lambda path: None)
+
+
+def test_a_file_that_never_ends_is_damaged(monkeypatch, tmp_path):
+    """Bytes of its groups were changed so that listing them goes round in a circle inside of the library."""
+    monkeypatch.setattr(_safe, "check_elsewhere", WALK)
+    monkeypatch.setattr(_safe, "PROBE_S", 2.0)
+    with pytest.raises(n4.CorruptFileError, match=r"did not end in [23] s of a processor"):
+        open_untrusted(Path(__file__).with_name("never_ends.h5"))
+    open_untrusted(make(tmp_path / "good.h5", lambda file: file.update({"g/a": np.arange(3)}))).close()
+
+
+@pytest.mark.parametrize("length", [0, 100, 4 * 64 - 1, 4 * 64 + 4])
+def test_a_chunk_that_unpacks_to_another_length_is_damaged(tmp_path, length):
+    """HDF5 reads what lies behind a shorter one in memory."""
+
+    def fill(file):
+        x = file.create_dataset("x", (128,), "i4", chunks=(64,), compression="gzip")
+        x[...] = 7
+        x.id.write_direct_chunk((64,), zlib.compress(bytes(length)))
+
+    with open_untrusted(make(tmp_path / "x.h5", fill)) as file:
+        with pytest.raises(n4.CorruptFileError, match=r"'/x' is damaged: the chunk at \(64,\) is no whole one"):
+            read_array(file["x"])
+        np.testing.assert_array_equal(read_array(file["x"], (..., slice(0, 64))), 7)
 
 
 def make(path, fill):

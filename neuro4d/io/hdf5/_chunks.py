@@ -12,6 +12,9 @@ from neuro4d._base import CorruptFileError
 SUM = 4
 """Bytes of the checksum of a chunk."""
 
+PIECE = 1 << 20
+"""Bytes that are unpacked at once."""
+
 REFERENCE = 16
 """Bytes of an entry whose length differs, which lies elsewhere."""
 
@@ -50,3 +53,49 @@ def _has_sum(data: bytes) -> bool:
         return len(zlib.decompressobj().decompress(data, SUM)) == SUM
     except zlib.error:
         return False
+
+
+def check_unpacked(h5py: Any, dataset: Any, where: Any = ()) -> None:
+    """Looks whether chunks that gzip has packed have the size of a chunk when unpacked: the library reads what lies behind one that is shorter.
+
+    **Arguments:** `where`: what will be read; with `(..., slice)` the chunks of that slice of the last axis are looked at, else all.
+
+    **Raises:** `CorruptFileError`.
+    """
+    plist, h5z, identity = dataset.id.get_create_plist(), h5py.h5z, dataset.id
+    filters = [] if dataset.chunks is None else [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
+    if h5z.FILTER_DEFLATE not in filters:
+        return
+    packed = filters.index(h5z.FILTER_DEFLATE)
+    summed = filters.index(h5z.FILTER_FLETCHER32) if h5z.FILTER_FLETCHER32 in filters else None
+    whole = math.prod(dataset.chunks) * (REFERENCE if dataset.dtype.kind == "O" else dataset.dtype.itemsize)
+    low, high = _span(where, dataset.shape)
+    found: list[Any] = []
+    identity.chunk_iter(lambda chunk: found.append(chunk) if low - dataset.chunks[-1] < chunk.chunk_offset[-1] < high else None)
+    for chunk in found:
+        with_sum = summed is not None and summed < packed and not chunk.filter_mask >> summed & 1
+        if not chunk.filter_mask >> packed & 1:
+            expected = whole + SUM * with_sum
+            data = identity.read_direct_chunk(tuple(chunk.chunk_offset))[1]
+            if _length(data, expected) != expected:
+                raise CorruptFileError(f"{dataset.file.filename!r}: {dataset.name!r} is damaged: the chunk at {tuple(chunk.chunk_offset)} is no whole one.")
+
+
+def _span(where: Any, shape: tuple[int, ...]) -> tuple[int, int]:
+    """The first and behind the last index along the last axis."""
+    last = where[-1] if isinstance(where, tuple) and len(where) == 2 and where[0] is Ellipsis else None
+    if isinstance(last, slice) and last.step in (None, 1):
+        return last.indices(shape[-1])[:2]
+    return 0, shape[-1]
+
+
+def _length(data: bytes, most: int) -> int:
+    """The bytes of a packed text, counted up to somewhat more than `most`; -1 for one that is damaged."""
+    engine, total = zlib.decompressobj(), 0
+    try:
+        while data and total <= most and not engine.eof:
+            total += len(engine.decompress(data, PIECE))
+            data = engine.unconsumed_tail
+    except zlib.error:
+        return -1
+    return total

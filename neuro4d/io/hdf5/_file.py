@@ -50,7 +50,7 @@ class ModelFile:
 
     def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(path)
-        self._file = open_untrusted(path)
+        self._file = open_untrusted(path, elsewhere=False)
         try:
             content, rows = parsed(self._bytes(), self.path)
             network = content["network"]
@@ -96,7 +96,7 @@ class ModelFile:
         **Raises:** `CorruptFileError`.
         """
         row = self._row(path)
-        values = np.zeros(row.shape, row.dtype) if not row.size else self._native(row, read_array(self._dataset(row))).reshape(row.shape)
+        values = np.zeros(row.shape, row.dtype) if not row.size else self._native(row, read_array(self._dataset(row), held=True)).reshape(row.shape)
         if digest(values) != row.sha256:
             raise CorruptFileError(f"{str(self.path)!r}: {place_of(path)!r} is damaged: its checksum is not that of the manifest.")
         return values
@@ -111,7 +111,7 @@ class ModelFile:
             return self.array(*path)
         if begin >= end or not row.size:
             return np.zeros((*row.shape[:-1], max(0, end - begin)), row.dtype)
-        return self._native(row, read_array(self._dataset(row), (..., slice(begin, end))))
+        return self._native(row, read_array(self._dataset(row), (..., slice(begin, end)), held=True))
 
     def tree(self, above: str) -> dict[str, Any]:
         """All arrays below `model` or `state` as nested dictionaries.

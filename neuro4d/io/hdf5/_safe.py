@@ -6,6 +6,10 @@ file of a few kilobytes can declare terabytes. So all of it is walked before any
 
 import importlib
 import math
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
@@ -14,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from neuro4d._base import CorruptFileError, UnsafeFileError, bytes_text
-from neuro4d.io.hdf5._chunks import check_chunks
+from neuro4d.io.hdf5._chunks import check_chunks, check_unpacked
 from neuro4d.io.hdf5._heaps import check_attribute, check_heaps, check_references
 
 LIMIT = 1 << 40
@@ -27,6 +31,9 @@ OBJECTS = 1_000_000
 CHUNK_BYTES = 1 << 30
 """Of one chunk: it is unpacked as a whole, however little of it is read."""
 
+PROBE_S, PROBE_BYTES_PER_S = 10.0, 10e6
+"""Seconds of a processor that walking through a file may take: so many, and more for a large one."""
+
 _RAGGED_BYTES = 1 << 28
 _DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, EOFError, OverflowError)
 
@@ -37,7 +44,7 @@ class _Allowed(NamedTuple):
     limit: int
 
 
-def open_untrusted(path: str | PathLike[str], *, strings: bool = False, ragged: bool = False, limit: int = LIMIT) -> Any:
+def open_untrusted(path: str | PathLike[str], *, strings: bool = False, ragged: bool = False, limit: int = LIMIT, elsewhere: bool = True) -> Any:
     """An HDF5 file that may come from anybody, open for reading: an `h5py.File`. Use it in a `with`.
 
     Hard links, and datasets of whole numbers, floats, booleans, enumerations and strings of fixed length, packed by gzip, lzf, shuffle and
@@ -48,6 +55,7 @@ def open_untrusted(path: str | PathLike[str], *, strings: bool = False, ragged: 
     - `path`: of the file.
     - `strings`, `ragged`: whether datasets of strings, or of rows of numbers, may have entries of different lengths.
     - `limit`: bytes that all datasets together may have when unpacked. They may never have more than 1000 times the size of the file.
+    - `elsewhere`: whether another process walks through the file first, for a third of a second: in some damaged files the library never comes back.
 
     **Raises:** `FileNotFoundError`; `CorruptFileError` for what is no HDF5 file or a damaged one; `UnsafeFileError` for links other than hard ones,
     datasets that lie in other files, other types and filters, and for declared sizes beyond the limits. The message has the place in the file.
@@ -62,6 +70,8 @@ def open_untrusted(path: str | PathLike[str], *, strings: bool = False, ragged: 
     """
     found = check_file(path)
     check_heaps(found)
+    if elsewhere:
+        check_elsewhere(found)
     h5py = importlib.import_module("h5py")
     try:
         file = h5py.File(found, "r")
@@ -75,6 +85,23 @@ def open_untrusted(path: str | PathLike[str], *, strings: bool = False, ragged: 
         file.close()
         raise
     return file
+
+
+def check_elsewhere(path: Path) -> None:
+    """Has another process walk through the file, with a limit on its time.
+
+    **Raises:** `CorruptFileError` where that process does not end, or dies.
+    """
+    seconds = math.ceil(PROBE_S + path.stat().st_size / PROBE_BYTES_PER_S)
+    command = [sys.executable, "-I", str(Path(__file__).with_name("_probe.py")), os.fspath(path.absolute()), str(seconds)]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=20 * seconds, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise CorruptFileError(f"{str(path)!r} is damaged: walking through it did not end in {20 * seconds} s.") from error
+    if -done.returncode in [getattr(signal, name, None) for name in ("SIGXCPU", "SIGKILL")]:
+        raise CorruptFileError(f"{str(path)!r} is damaged: walking through it did not end in {seconds} s of a processor.")
+    if done.returncode < 0:
+        raise CorruptFileError(f"{str(path)!r} is damaged: walking through it ended a process by signal {-done.returncode}.")
 
 
 def check_file(path: str | PathLike[str]) -> Path:
@@ -231,7 +258,7 @@ def _ragged_bytes(dataset: Any, where: str, size: int, most: int) -> int:
     return total
 
 
-def read_array(dataset: Any, where: Any = (), *, kinds: str = "iufb", ndim: int | None = None) -> np.ndarray:
+def read_array(dataset: Any, where: Any = (), *, kinds: str = "iufb", ndim: int | None = None, held: bool = False) -> np.ndarray:
     """The numbers of a dataset, or of a part of it, in the byte order of this machine.
 
     **Arguments:**
@@ -239,6 +266,8 @@ def read_array(dataset: Any, where: Any = (), *, kinds: str = "iufb", ndim: int 
     - `dataset`: of a file from `open_untrusted`.
     - `where`: an index, by default all.
     - `kinds`: allowed letters of `dtype.kind`; `ndim`: the number of axes of the whole dataset, if it has to have one.
+    - `held`: whether the numbers are held against a checksum afterwards. Otherwise packed chunks are unpacked twice: HDF5 takes one that is too short for
+      a whole one, and gives what lies behind it in memory.
 
     **Raises:** `CorruptFileError` for what is no dataset, of another kind or number of axes, or can not be read.
     """
@@ -250,8 +279,10 @@ def read_array(dataset: Any, where: Any = (), *, kinds: str = "iufb", ndim: int 
     if ndim is not None and dataset.ndim != ndim:
         raise CorruptFileError(f"{name} has {dataset.ndim} axes, shape {dataset.shape}; expected {ndim}.")
     try:
+        if not held:
+            check_unpacked(importlib.import_module("h5py"), dataset, where)
         values = np.asarray(dataset[where])
-    except MemoryError:
+    except (MemoryError, CorruptFileError):
         raise
     except _DAMAGE as error:
         raise CorruptFileError(f"{name} is damaged: {error}") from error
