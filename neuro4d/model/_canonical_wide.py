@@ -40,8 +40,8 @@ def wide_from(model: Model, pathway: str, fresh: EdgeState, tree: Mapping[str, A
             given = tree["edges"][share.span.name][f"target.{variable}"]
             if len(given) >= share.here.stop:
                 values[share.target] = given[share.here]
-    for variable in targets:
-        check_counts(counts, {name: tree["edges"][name][f"target.{variable}"] for name in names})
+    for variable, values in targets.items():
+        check_counts(counts, {name: tree["edges"][name][f"target.{variable}"] for name in names}, each=values.shape[1:])
     return Wide({name: jnp.asarray(x) for name, x in targets.items()}, later_from(model, pathway, fresh, tree))
 
 

@@ -167,8 +167,11 @@ def collected(model: ModelFields, pathway: str, names: Sequence[str], read: Call
     return {name: {field: np.concatenate(held.pop(field)) for field in tuple(held)} for name in names for held in (found.pop(name),)}
 
 
-def check_counts(counts: Mapping[str, int], given: Mapping[str, Any], advice: str = "") -> None:
-    """Raises `ValueError` where projections have other numbers of edges than what is given for them."""
+def check_counts(counts: Mapping[str, int], given: Mapping[str, Any], advice: str = "", each: tuple[int, ...] = ()) -> None:
+    """Raises `ValueError` where projections have other numbers of edges than what is given for them, or other than `each` numbers for an edge."""
     for name, n in counts.items():
-        if np.shape(given[name]) != (n,):
-            raise ValueError(f"projection {name!r} has {n} edges; the tree has {np.size(given[name])}.{advice}")
+        shape = np.shape(given[name])
+        if shape[:1] != (n,):
+            raise ValueError(f"projection {name!r} has {n} edges; the tree has {shape[0] if shape else 1}.{advice}")
+        if shape[1:] != each:
+            raise ValueError(f"projection {name!r} has numbers of shape {each} for an edge; the tree has {shape[1:]}.{advice}")

@@ -81,7 +81,7 @@ def test_runs_that_were_cut_short_give_no_number(model, monkeypatch):
         return cut
 
     @contextlib.contextmanager
-    def stopped():
+    def stopped(*_):
         yield SimpleNamespace(is_set=lambda: True)
 
     monkeypatch.setattr(_statistic, "batch", interrupted)
