@@ -36,6 +36,7 @@ def test_the_integral(wide, error):
     np.testing.assert_allclose(got, expected, rtol=error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wide", [True, False])
 def test_limits_are_finite(wide):
     with jax.enable_x64(wide):
@@ -72,6 +73,7 @@ def neuron(**changed):
     return n4.LIF(**given | changed)
 
 
+@pytest.mark.slow
 def test_simulated_neurons_fire_as_predicted():
     """Delta and exponential synapses near threshold: 300 neurons for 2 s are 6,000 spikes and more, 2 % at three standard errors."""
     fast = n4.Population("fast", 300, neuron(), {"in": n4.Delta()}, v0=n4.Uniform(0 * u.mV, 20 * u.mV))
@@ -118,6 +120,7 @@ def recurrent():
         yield n4.Network(exc, inh, told, *parts).build(dt=0.1 * u.ms, seed=1, precision=jnp.float64)
 
 
+@pytest.mark.slow
 def test_a_fixed_point_sends_what_it_receives(recurrent):
     with jax.enable_x64(True):
         theory = n4.analysis.mean_field(recurrent)

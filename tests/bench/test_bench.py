@@ -189,6 +189,7 @@ def test_measurement_in_a_process(tmp_path):
     assert any(tmp_path.iterdir()), "compiled programs are kept in the folder that was named"
 
 
+@pytest.mark.slow
 def test_report_page(tmp_path):
     results, docs = tmp_path / "results", tmp_path / "docs"
     row = {"case": "coba 4,000 × 80", "simulator": "neuro4d", "threads": 1, "s_per_s": 0.05}

@@ -192,6 +192,7 @@ def pooled(rule, n_pre, n_post, seeds, **places):
     return sum(dense(rule, ends(n_pre, n_post, seed, **places)) for seed in range(seeds))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift, autapses", [(None, True), (0, False), (4, False), (-7, False)])
 def test_every_pair_has_the_probability_of_its_modules(shift, autapses):
     within, between = np.array([0.6, 0.1, 0.9]), np.array([[0, 0.3, 0.02], [0.5, 0, 0.1], [0.0, 1.0, 0]])

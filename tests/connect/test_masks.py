@@ -118,6 +118,7 @@ def test_the_share_of_pairs_inside_is_p():
     assert FALSE_ALARM / 2 < stats.chi2.cdf(chi, 512) < 1 - FALSE_ALARM / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kernel, profile", [(ExponentialKernel(), lambda x: np.exp(-x)), (GaussianKernel(), lambda x: np.exp(-(x**2) / 2))]
 )

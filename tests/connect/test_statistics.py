@@ -31,6 +31,7 @@ def test_row_counts_are_binomial(n, p):
     assert stats.chi2.sf(chi, used.sum() - 1) > FALSE_ALARM
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("p", [0.1, 0.45, 0.8])
 def test_all_pairs_are_equally_likely_in_fixed_prob(p):
     counts = pooled(FixedProb(p), 30, 20, 2000)
@@ -59,6 +60,7 @@ RULES_OF_PAIRS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES_OF_PAIRS, ids=str)
 def test_allowed_pairs_are_equally_likely(rule):
     n_pre, n_post, shift, seeds = 20, 30, 5, 1000

@@ -163,6 +163,7 @@ def test_decay_is_exact_for_any_step(dt, x64):
     np.testing.assert_allclose(v, REST + 10 * np.exp(-t / TAU_M), rtol=0, atol=1e-11)
 
 
+@pytest.mark.slow
 def test_the_step_changes_nothing_where_events_lie_on_the_grid(x64):
     # I10: exact integration, input spikes and delays on the coarse grid.
     def net():
@@ -193,6 +194,7 @@ def siegert(mean, std, shift=0.0):
     return 1000 / (T_REF + TAU_M * math.sqrt(math.pi) * np.trapezoid(inner, x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dt", [0.1, 0.02])
 @pytest.mark.parametrize("mean,std", [(-52.0, 4.0), (-48.0, 5.0)])
 def test_siegert_rate(mean, std, dt):
@@ -215,6 +217,7 @@ def test_siegert_rate(mean, std, dt):
         assert abs(expected / siegert(mean, std) - 1) < 0.035
 
 
+@pytest.mark.slow
 def test_poisson_counts():
     # Sum of n steps x cells of Poisson counts. 5 sigma of mean and variance: false alarm 6e-7 each, 18 comparisons.
     rates = [0.0, 0.5, 5.0, 40.0, 200.0]

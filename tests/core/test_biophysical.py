@@ -84,6 +84,7 @@ def orders_of(errors, steps):
     return np.diff(np.log(errors)) / np.diff(np.log(steps))
 
 
+@pytest.mark.slow
 def test_hodgkin_huxley_converges_with_second_order():
     """Over one spike, sampled every 0.4 ms; and the train of spikes keeps to that of the exact solution."""
     neuron, steps = n4.HodgkinHuxley(), (0.08, 0.04, 0.02, 0.01)

@@ -26,6 +26,7 @@ def first_steps(tau, dt, receptors, backend):
     return found, expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", [n4.Backend.AUTO, n4.Backend.REFERENCE])
 @pytest.mark.parametrize("path", ["currents", "conductances"])
 @pytest.mark.parametrize(("tau", "dt"), [(10.0, 0.1), (10.0, 0.01), (20.0, 0.01)])

@@ -52,6 +52,7 @@ def run(model, duration=40, key=KEY, **options):
     return n4.simulate(model, key, duration * u.ms, (n4.Spikes(), n4.Trace("a", "v"), n4.Trace("b", "v")), **options)
 
 
+@pytest.mark.slow
 def test_two_neurons_follow_their_equation(x64):
     """A linear system, solved by the exponential of its matrix: first order in the time step."""
     errors, g, c = [], 20.0, 250.0
@@ -124,6 +125,7 @@ def test_native_steps_see_them():
         state = a
 
 
+@pytest.mark.slow
 def test_gradients_and_lanes_of_conductances(x64):
     """Of the last potentials with respect to every conductance, against central differences; a lane per conductance."""
     a = n4.Population("a", 4, lif(v_th=100 * u.mV), v0=[-70, -60, -50, -40] * u.mV)
@@ -143,6 +145,7 @@ def test_gradients_and_lanes_of_conductances(x64):
     assert (np.abs(slope) > 1e-3).all()
 
 
+@pytest.mark.slow
 def test_a_hub_is_kept_by_junction():
     """Rows with a place for every neuron would be long and empty: the same sums from one entry per junction, to the bit."""
     cells = n4.Population("cells", 60, lif(), v0=n4.Uniform(-70 * u.mV, -50 * u.mV))

@@ -6,6 +6,7 @@ In rearrangements weights are multiples of 2^-10 pA, so that sums are exact in a
 import brainunit as u
 import jax.random as jr
 import numpy as np
+import pytest
 from core.networks import lif, same_spikes, words
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -64,6 +65,7 @@ def equal(a, b):
     return (a[0] == b[0]).all() and (a[1] == b[1]).all()
 
 
+@pytest.mark.slow
 @given(graphs())
 @settings(max_examples=6)
 def test_rearrangements(g):
@@ -84,6 +86,7 @@ def test_rearrangements(g):
     assert equal((raster, v / 2), plain_run)
 
 
+@pytest.mark.slow
 @given(graphs())
 @settings(max_examples=4)
 def test_what_is_not_there(g):
@@ -144,6 +147,7 @@ CHANGES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_every_parameter_matters():
     base = varied()
     inert = [name for name, value in CHANGES.items() if varied(**{name: value}) == base]

@@ -85,6 +85,7 @@ def test_spikes_of_adex_are_those_of_the_equations():
     assert np.abs(np.diff(got) - np.diff(want)).max() < 1.5 * dt and np.abs(got - want).max() < 2.5 * dt, got - want
 
 
+@pytest.mark.slow
 def test_a_step_through_infinity_fires_and_no_number_overflows():
     for dt in (0.1, 1.0, 10.0):
         neurons = (n4.EIF(**LEVELS, delta_t=0.5 * u.mV), n4.AdEx(**ADEX), n4.QIF(**LEVELS), n4.Izhikevich.preset("RS", "split"))

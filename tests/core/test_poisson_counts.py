@@ -70,6 +70,7 @@ def chi_square(mean, steps, n=1 << 20):
     return float(jax.scipy.special.gammaincc(freedom / 2, statistic / 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mean", [0.001, 2.9, 29.0])
 def test_counts_have_the_poisson_distribution(mean):
     # One frozen key; a new one raises a false alarm with a probability of 1e-4 for each mean.

@@ -35,6 +35,7 @@ def test_coloured_noise_has_its_variance_and_correlation_for_any_step(dt):
     assert abs(np.mean((x[0] / 50) ** 4) - 3) < 5 * np.sqrt(96 / N)  # normal: the fourth moment is 3
 
 
+@pytest.mark.slow
 def test_coloured_noise_goes_on_where_it_was_and_acts_where_it_is_told():
     cells = n4.Population("cells", 40, n4.LIF(tau=10 * u.ms, c=100 * u.pF, v_rest=-60 * u.mV, v_th=1e6 * u.mV, v_reset=-61 * u.mV))
     chosen = cells[np.array([3, 5, 21])]
@@ -51,6 +52,7 @@ def test_coloured_noise_goes_on_where_it_was_and_acts_where_it_is_told():
         n4.OrnsteinUhlenbeck("noise", cells, std=50 * u.pA)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", [Backend.AUTO, Backend.REFERENCE])
 def test_poisson_neurons_fire_at_their_rate_with_their_dead_time(backend):
     rates, t_ref = np.array([0.02, 0.1, 0.5]), np.array([0.0, 5.0, 2.0])
@@ -69,6 +71,7 @@ def test_poisson_neurons_fire_at_their_rate_with_their_dead_time(backend):
         n4.Population("p", 1, n4.PoissonNeuron(rate=1 * u.Hz), {"in": n4.ExpCurrent(tau=1 * u.ms)})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", [Backend.AUTO, Backend.REFERENCE])
 def test_rates_per_neuron_and_in_time(backend):
     rates = np.array([[0.0, 1.0, 4.0], [2.0, 0.5, 0.0]])  # kHz
@@ -87,6 +90,7 @@ def test_rates_per_neuron_and_in_time(backend):
         n4.Network(cells, n4.Poisson("p", cells, "in", rate=short, weight=1 * u.pA)).build(dt=0.1 * u.ms, seed=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", [Backend.AUTO, Backend.REFERENCE])
 def test_rates_in_time_reach_the_neurons_that_they_are_for(backend):
     """Also where other neurons lie in between."""

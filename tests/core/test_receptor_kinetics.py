@@ -59,6 +59,7 @@ def test_a_dual_current_through_a_membrane(x64):
     assert np.abs(v[:, 2] - v[:, 3]).max() < 1e-5
 
 
+@pytest.mark.slow
 def test_equal_time_constants_are_the_alpha_function(x64):
     two, zero = 2 * u.ms, 0 * u.mV
     pairs = {
@@ -81,6 +82,7 @@ def test_equal_time_constants_are_the_alpha_function(x64):
             np.testing.assert_allclose(dual_, alpha, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype, tolerance", [(np.float32, 2e-6), (np.float64, 1e-12)])
 def test_second_divided_differences(dtype, tolerance, x64):
     """Against the integral over the triangle, wherever arguments meet; derivatives are finite there."""
@@ -121,6 +123,7 @@ def blocked(v, mg):
     return 1 / (1 + mg / 3.57 * np.exp(-0.062 * v))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mg, order, bound", [(None, 2, 5e-4), (0.0, 2, 5e-4), (1.0, 1, 0.02)])
 def test_conductances_converge(mg, order, bound, x64):
     """To the solution with the order of the scheme: two, and one where the block moves with the potential."""
@@ -179,6 +182,7 @@ def gabab_slope(t, x, transmitter=None):
 BURST = 1.0 + 4.0 * np.arange(8)
 
 
+@pytest.mark.slow
 def test_gabab_converges(x64):
     errors, fine = [], solved(gabab_slope, [REST, 0, 0, 0], np.array([0, 3.0, 0, 0]), BURST, 60.0, 0.025)
     for dt in (0.1, 0.05, 0.025):

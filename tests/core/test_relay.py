@@ -18,6 +18,7 @@ def stepped(model, steps, **inputs):
     return n4.scan(model, model.init(jr.key(0)), steps, lambda state, spikes: spikes["relays"], inputs=inputs or None)[::-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("khz", [1.0, 5.0])
 def test_no_spike_of_a_poisson_input_is_lost(khz):
     # The same input, summed by a membrane that neither leaks nor fires.

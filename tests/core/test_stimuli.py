@@ -68,6 +68,7 @@ def build(*parts, **options):
     return n4.Network(*parts).build(**{"dt": 0.1 * u.ms, "seed": 0} | options)
 
 
+@pytest.mark.slow
 def test_an_own_stimulus_runs_like_any_other():
     cells = population()
     model = build(cells, Coin("coin", cells[20:], "g", rate=500 * u.Hz, weight=n4.Normal(4 * u.nS, 1 * u.nS, low=0 * u.nS)))
@@ -133,6 +134,7 @@ def keeping(n=200):
 STEPS = n4.RateSteps(samples=np.array([2000.0, 2000.0]) * u.Hz, every=20 * u.ms)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rate", "backend"),
     [

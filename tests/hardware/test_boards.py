@@ -130,6 +130,7 @@ def walked(placement, routes) -> tuple[dict, dict]:
     return loads, waits
 
 
+@pytest.mark.slow
 @given(placements, st.sampled_from(["dimension_order", "deadlock_free_adaptive"]))
 @settings(max_examples=20)
 def test_each_target_is_reached_by_links_that_exist_and_nobody_waits_in_a_circle(placement, algorithm):
@@ -249,6 +250,7 @@ def test_placing_knows_links_around():
     assert n4.hardware.place(placement).changes[-1].before["hops"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "virtual"), [("spin1-48chip", 1), ("spin1-144chip-open", 2), ("spin1-144chip", 3)])
 def test_as_many_virtual_channels_as_a_board_needs(name, virtual):
     """A core on every chip, each of which sends to all others."""

@@ -34,6 +34,7 @@ def numbers(work, chip, method, windows):
     return [placement.core, *placement.fan_out, *used(placement), *vars(loads).values(), *vars(loads(windows)).values()]
 
 
+@pytest.mark.slow
 @given(chip_cases.networks, chip_cases.chips, st.sampled_from(["sequential", "graph"]), st.integers(0, 2**32 - 1))
 @settings(max_examples=40)
 def test_placements_and_loads_are_the_same(work, chip, method, seed):

@@ -135,6 +135,7 @@ def test_poisson_input_arrives_from_outside():
     assert cost.events == pytest.approx(1.5) and "from outside" in repr(cost)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_is_said():
     load = ring()
     with pytest.raises(TypeError, match="`target` is the chip"):

@@ -108,6 +108,7 @@ def loihi_case(seed=0):
     return parameters, weights
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["jump", "i"])
 def test_loihi_is_the_reference_bit_for_bit(kind):
     """10,000 random traces, through a `Delta` port and as a current, which enter the same sum."""
@@ -209,6 +210,7 @@ def spinnaker_case():
     return neuron, ports, sums
 
 
+@pytest.mark.slow
 def test_spinnaker_is_the_reference_bit_for_bit():
     """10,000 random traces with an excitatory and an inhibitory synapse each, from the constants that the classes store."""
     neuron, ports, sums = spinnaker_case()

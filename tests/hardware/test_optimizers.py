@@ -82,6 +82,7 @@ def test_what_is_unknown_is_named(recorded):
         spinnaker.optimize_routing("spin2-48chips")
 
 
+@pytest.mark.slow
 def test_preference_weighs_messages_against_the_busiest_core():
     work = chip_cases.random_network(3, (50, 60, 40), 500)
     chip = chip_cases.small_chip(neurons=60, axons_in=10**6, axons_out=10**6, memory=10**9, mesh="hexagonal", per_tile=4)
@@ -94,6 +95,7 @@ def test_preference_weighs_messages_against_the_busiest_core():
     assert near.after["messages"] == pytest.approx(float(loads.messages.sum()), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_tables_and_routes_of_a_network_on_several_chips():
     """A grid on chips of 4 cores with 64 neurons each: packets between chips, in tables, and over links of a board without a circle."""
     work = chip_cases.torus(24, 2, 0)

@@ -253,6 +253,7 @@ def _ends(work):
     return np.concatenate([piece.pre for piece in pieces]), np.concatenate([piece.post for piece in pieces])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["coba", "lattice", "layers", "random", "all to one"])
 @pytest.mark.parametrize("copies", [True, False])
 def test_simulated_delays_lie_in_the_analytic_band(five, name, copies):

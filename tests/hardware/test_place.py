@@ -59,6 +59,7 @@ def test_neighbours_on_the_curve_are_neighbours_on_the_mesh(mesh):
     assert (mesh.hops(mesh.curve[1:], mesh.curve[:-1]) == 1).all()
 
 
+@pytest.mark.slow
 @given(chip_cases.networks, chip_cases.chips, st.integers(0, 1000))
 @settings(max_examples=6)
 def test_cores_keep_sites_of_their_own_and_traffic_never_grows(work, chip, seed):
@@ -97,6 +98,7 @@ def test_traffic_is_messages_between_cores():
     assert hop_traffic(found) == 0  # both on one tile
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["square", "hexagonal"])
 def test_what_swaps_change_is_exact(kind):
     """By themselves, and together: against the costs of both placements."""
@@ -125,6 +127,7 @@ def test_what_swaps_change_is_exact(kind):
         assert said == pytest.approx(cost(swaps.slot) - before, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_annealing_comes_near_the_best_order_of_a_ring():
     """24 cores in a ring on 6 x 4 tiles: the shortest closed way has 24 hops, and a random order about 80."""
     mesh, n = Mesh("square", 6, 4), 24
@@ -154,6 +157,7 @@ def test_descent_finds_the_best_of_all_placements(kind):
     assert 0.5 * (both * far[np.ix_(slot, slot)]).sum() == pytest.approx(costs.min())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_lattice_network_has_a_fifth_of_the_traffic(seed):
     """Neurons on a grid that are numbered at random: partition by the graph and annealing, against the order of numbers."""
@@ -164,6 +168,7 @@ def test_a_lattice_network_has_a_fifth_of_the_traffic(seed):
     assert hop_traffic(placed) < 0.2 * hop_traffic(plain)
 
 
+@pytest.mark.slow
 def test_seeds_repeat():
     work = chip_cases.random_network(0, (100, 60), 1000)
     found = partition(work, roomy(neurons=40))

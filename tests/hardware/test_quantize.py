@@ -80,6 +80,7 @@ def test_a_network_does_nearly_the_same(kind, chip):
     assert found.within > 0.8 > 4 * found.by_chance and abs(found.shift) < 0.2 and found.correlation > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chip", CHIPS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_postsynaptic_potential_keeps_its_time_height_and_area(kind, chip):
@@ -96,6 +97,7 @@ def test_a_postsynaptic_potential_keeps_its_time_height_and_area(kind, chip):
     assert rise(after).sum() == pytest.approx(rise(before).sum(), rel=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chip", ["loihi1", pytest.param("spinnaker1", marks=pytest.mark.full)])
 def test_integers_are_summed_without_rounding(chip):
     """In whatever order spikes are delivered, natively or not, every bit is the same."""

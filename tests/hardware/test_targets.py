@@ -202,6 +202,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
         n4.hardware.target("loihi_2")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHIPS + PROCESSORS)
 def test_more_spikes_never_cost_less_and_less_knowledge_never_narrows(name):
     draw = np.random.default_rng(0)

@@ -35,6 +35,7 @@ CHIPS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chip", CHIPS)
 def test_the_file_holds_what_is_predicted_today(chip, benchmark, published):
     row = next(row for row in benchmark.rows() if row.chip == chip and CHIPS[chip] in row.what)

@@ -46,6 +46,7 @@ def orders(errors, steps):
     return np.diff(np.log(errors)) / np.diff(np.log(steps))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("step", "order"), [(euler, 1), (exponential_euler, 1), (heun, 2), (rk4, 4)])
 def test_deterministic_orders(step, order):
     """On two coupled variables with a time of their own, against a solution with an error below 1e-10."""
@@ -79,6 +80,7 @@ def test_each_leaf_is_linearised_by_itself():
     assert float(after["x"]) == pytest.approx(3 * np.exp(-0.05)) and float(after["y"]) == pytest.approx(1.5 + (0.5 - 1.5) * np.exp(-0.2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [euler, heun, rk4, exponential_euler])
 def test_steps_are_pure_functions_of_arrays(step):
     """Arrays of neurons, single precision kept, compiled, batched, differentiated."""
@@ -157,6 +159,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_strong_orders(name):
     *case, order = CASES[name]

@@ -308,6 +308,7 @@ def lived(write, milliseconds, probability=0.0, density=0.3, plasticity=None, gr
     return model, start, n4.simulate(model, start, milliseconds * u.ms, progress=False).state
 
 
+@pytest.mark.slow
 def test_neurons_live_and_die(write):
     """Older than 150 steps, neurons die at the step 200, and their children at 400: the second generation lives, with parameters of its own. Where short-term
     plasticity says what a spike releases, it is the strength of a synapse that changes from parent to child, within its bounds."""
@@ -325,6 +326,7 @@ def test_neurons_live_and_die(write):
         np.testing.assert_allclose(held.weight, 0.6 * after, rtol=1e-4)  # U of what is there: no spike has used any
 
 
+@pytest.mark.slow
 def test_a_brain_grows(write):
     """Without reproduction and with division, a third of the neurons become more, and none lives where there is no place."""
     growth = {"alive": 0.3, "age": n4.Uniform(0 * u.ms, 99 * u.ms), "division_rate": 5 * u.Hz, "radius": 150 * u.um}

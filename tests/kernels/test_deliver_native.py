@@ -48,6 +48,7 @@ def test_double_precision(x64, kind, weights):
         equal_bits(run(case, isa=isa), plain(case))
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(1, 60),

@@ -171,6 +171,7 @@ class Watcher(AbstractNeuron):
         return Seen(v), Fired(v > 0.15, v)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ports", "stimulus", "parts"),
     [
@@ -228,6 +229,7 @@ def test_derivatives_are_those_of_plain_xla():
 SHAPES = [(1, 4), (31, 1), (32, 4), (33, 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "depth"), [(1, 1), (31, 4), (32, 1), (33, 4), (4000, 1), (4000, 4), *(pytest.param(*each, marks=pytest.mark.full) for each in SHAPES)]
 )

@@ -95,6 +95,7 @@ def test_parameters_and_weights_come_along(model, state):
     assert set(np.asarray(moved.weights("ba").mantissa).tolist()) == {-90.0}
 
 
+@pytest.mark.slow
 def test_soft_spikes_come_along():
     model = build(surrogate=n4.Triangle(width=2 * u.mV), backend=n4.Backend.REFERENCE)
     state = n4.scan(model, model.init(KEY), 100)[0]

@@ -33,6 +33,7 @@ def a_ring(groups: int, backend=n4.Backend.AUTO):
     return n4.Network(*cells, *parts).build(dt=DT, seed=0, backend=backend)
 
 
+@pytest.mark.slow
 @needs_native
 @pytest.mark.parametrize("delays", [(0.5, 0.5), (0.6, 1.0), (0.1, 1.5), (0.7, 0.7), (0, 0.4)])
 def test_groups_that_go_on_alone_hear_every_spike_in_its_step(delays):

@@ -150,6 +150,7 @@ def test_a_state_continues_on_any_model(origin):
     assert bits(unchanged) != bits(ends[origin][1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["two", "plain"])
 @pytest.mark.parametrize("name", ["all", "part", "inh"])
 def test_weights_of_one_projection_are_set(name, backend):
@@ -167,6 +168,7 @@ def test_weights_of_one_projection_are_set(name, backend):
                 assert bits(result.weights(other)) == (bits(bare) if other == name else before[other])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [-1, 1])
 def test_a_wrong_number_of_weights_does_not_pass_unseen_inside_jit(more):
     model = build("plain")
@@ -202,6 +204,7 @@ def test_a_scalar_for_one_of_several_projections_with_one_weight():
             assert set(changed.weights(other).to_decimal(u.pA).tolist()) == {5.0 if other == name else 30.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", [n4.Backend.AUTO, n4.Backend.REFERENCE], ids=["auto", "plain"])
 @pytest.mark.parametrize("per_edge", [False, True])
 def test_the_derivative_with_respect_to_one_projection_of_several(per_edge, backend):
@@ -226,6 +229,7 @@ def test_the_derivative_with_respect_to_one_projection_of_several(per_edge, back
     assert np.abs(finite).max() > 0.01
 
 
+@pytest.mark.slow
 def test_weights_of_one_projection_are_swept():
     model = tiny()
     values = np.array([10.0, 60.0, 400.0]) * u.pA

@@ -39,6 +39,7 @@ WHERE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WHERE)
 def test_set_works_inside_compiled_functions(model, name):
     """In `jit`, `vmap` and `grad`, with a traced number in the internal unit and with a traced quantity; as on the host."""
@@ -96,6 +97,7 @@ def fired(model, steps=400):
     return np.flatnonzero(np.asarray(spikes).any(axis=0)).tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_stimulus_reaches_the_neurons_that_are_chosen(view):
     choose, ids = VIEWS[view]

@@ -123,6 +123,7 @@ def test_an_exported_step_is_the_same_bits():
     assert differing(jax.export.export(step)(flat).call(flat), step(flat)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_derivatives_pass_through_the_constants_of_a_step(backend):
     cells = n4.Population("cells", 5, lif(), {"exc": n4.AlphaCurrent(tau=2 * u.ms)})
@@ -154,6 +155,7 @@ def test_lanes_on_two_devices_are_the_bits_of_single_runs(name):
     assert all(line.endswith(" same") for line in lines), done.stdout
 
 
+@pytest.mark.slow
 def test_counting_by_halving_is_a_search():
     from neuro4d.ops._bits import n_up_to
 
@@ -171,6 +173,7 @@ def tiny(backend):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("many", "depth"), [(False, 7), (True, 8), *(pytest.param(*x, marks=pytest.mark.full) for x in ((False, 8), (True, 7)))])
 def test_more_nested_vmaps_than_the_native_kernels_serve_are_a_loop(depth, many):
     """The innermost `vmap` varies the key, the outermost the weights."""

@@ -52,6 +52,7 @@ def by_hand(pre, post):
     return np.array(found).T
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.03, 0.3])
 def test_it_follows_its_equations(told, rate):
     """Arrivals and spikes of one step among them, also in steps in which weights move."""
@@ -74,6 +75,7 @@ def test_bounds_hold_and_weights_wait(told):
         assert len(moved) > 5 and (moved % EVERY == 0).all()
 
 
+@pytest.mark.slow
 def test_chunks_and_saved_states():
     cells = n4.Population("cells", 20, lif(), {"exc": n4.ExpConductance(tau=2 * u.ms, e_rev=0 * u.mV)}, v0=n4.Normal(-58 * u.mV, 5 * u.mV))
     wires = n4.Projection("e", cells, cells, "exc", n4.FixedProb(0.3), weight=0.5 * u.nS, delay=1 * u.ms, plasticity=n4.AccumulatedSTDP(**RULE))

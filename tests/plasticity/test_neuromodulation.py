@@ -67,6 +67,7 @@ def after(network):
     return run, model.weights("e", run.state).to_decimal(u.pA)
 
 
+@pytest.mark.slow
 def test_at_the_baseline_nothing_changes():
     rule = n4.STDP(w_max=300 * u.pA, a_plus=0.1, a_minus=0.08)
     level = n4.Neuromodulator(gain={"exc": 2.0}, inhibition={"exc": 0.5})
@@ -77,6 +78,7 @@ def test_at_the_baseline_nothing_changes():
     np.testing.assert_allclose(weights, learned, rtol=1e-5, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_without_dopamine_nothing_is_learned():
     """Where the strength is one over the baseline."""
     run, weights = after(
@@ -86,6 +88,7 @@ def test_without_dopamine_nothing_is_learned():
     np.testing.assert_array_equal(weights, run.model.weights("e", run.model.init(jax.random.key(1))).to_decimal(u.pA))
 
 
+@pytest.mark.slow
 def test_chunks_are_equal_bit_for_bit():
     """All of it together: a level that is released by chance, a paced rule, scaling once in seven steps, and release of two kinds; also carried to the user's form and back."""
     kinds = n4.Mixed(*(n4.TsodyksMarkram(use=use, tau_rec=100 * u.ms, tau_fac=30 * u.ms) for use in (0.2, 0.6)), shares=(0.3, 0.7))
@@ -150,6 +153,7 @@ def test_what_is_learned_is_the_strength():
     assert both.passing() and float(np.std(alone)) > 0.5
 
 
+@pytest.mark.slow
 def test_kinds_of_synapses():
     """Each synapse follows one rule, 30 % of 20,000 the first: within 6 standard deviations, which a sound draw leaves once in 5e8."""
     rules = [n4.TsodyksMarkram(use=use, tau_rec=100 * u.ms) for use in (0.2, 0.6)]

@@ -33,6 +33,7 @@ def test_weights_are_sums_over_earlier_spikes(seed, rates):
     assert all(np.ptp(found[name], axis=0).max() > 0.01 for name in RULES), {name: np.ptp(found[name], axis=0).max() for name in RULES}
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(st.integers(0, 2**32 - 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
 def test_bounds_hold(seed, pre_rate, post_rate, reward_rate):
@@ -94,6 +95,7 @@ def together():
     return n4.Network(*parts)
 
 
+@pytest.mark.slow
 def test_chunks_are_equal_bit_for_bit():
     """In single precision."""
     model = together().build(dt=DT, seed=0)
@@ -113,6 +115,7 @@ def test_rules_without_such_needs_have_no_such_state():
     assert set(held.post) == {"minus"} and held.wide is None and held.variables == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", [pytest.param(n4.Backend.REFERENCE, marks=FULL), n4.Backend.AUTO])
 def test_spikes_arrive_through_dendrites_when_they_did(backend):
     """Under a rule that changes nothing, a network has the spikes of the static one: nothing is lost or late on the way."""
@@ -156,6 +159,7 @@ def rate_after(model, seconds, of=0.5):
     return end.rate("cells").to_decimal(u.Hz), end.state
 
 
+@pytest.mark.slow
 def test_inhibition_takes_its_targets_to_their_rate():
     """Published: 3 Hz; here 8 Hz, so that 4 s hold enough spikes: 20 cells and 32 expected spikes each, a standard error below 0.25 Hz."""
     rule = n4.VogelsInhibitory(w_max=-400 * u.pA, eta=10 * u.pA, rate=8 * u.Hz)
@@ -237,6 +241,7 @@ def test_oja_takes_the_norm_to_one():
     assert late.mean(axis=0)[together].min() > late.mean(axis=0)[~together].max()  # the direction of the largest correlation
 
 
+@pytest.mark.slow
 def test_voltage_based_plasticity_depends_on_the_order_and_on_the_rate():
     """Five pairs at 10 to 50 Hz: after an arrival by 10 ms, spikes strengthen more the faster pairs follow each other; before it they
     weaken at 10 Hz and strengthen at 50 Hz. The reset lies above rest, as the potential after a spike does. Sjoestroem et al. (2001), Clopath et al. (2010), figure 2."""

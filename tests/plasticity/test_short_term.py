@@ -105,6 +105,7 @@ def test_resources_stay_shares(seed, chance):
         assert (held["x"] + held["y"] <= 1 + 1e-12).all()
 
 
+@pytest.mark.slow
 def test_a_network_delivers_what_is_released():
     """Jumps of the current of a receptor, with two delays; the next spike releases what `weights` says."""
     source = n4.Population("source", 2, n4.Relay(), {"in": n4.Delta()})

@@ -32,6 +32,7 @@ def test_one_pair_gives_the_window():
     np.testing.assert_allclose(change, window, rtol=0, atol=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed, rates", [(0, (0.05, 0.05)), (1, (0.3, 0.02)), (2, (0.02, 0.3)), (3, (0.4, 0.4))])
 def test_trains_give_the_sum_over_pairs(seed, rates):
     """After each of 500 steps to 1e-10, with a delay of its own for every synapse; at 0.4 most steps hold spikes of both sides."""
@@ -42,6 +43,7 @@ def test_trains_give_the_sum_over_pairs(seed, rates):
         assert np.ptp(found[name], axis=0).min() > 0.01
 
 
+@pytest.mark.slow
 @settings(max_examples=12)
 @given(st.integers(0, 2**32 - 1), st.floats(0, 1), st.floats(0, 1))
 def test_bounds_hold(seed, pre_rate, post_rate):
@@ -86,6 +88,7 @@ def recurrent(plasticity):
     )
 
 
+@pytest.mark.slow
 def test_chunks_and_repeats_are_equal_bit_for_bit():
     """In single precision, with powers of weights that are no whole numbers. Lanes: core/test_conformance.py."""
     model = recurrent(n4.STDP(w_max=400 * u.pA, a_plus=0.05, a_minus=0.04, mu_plus=0.3, mu_minus=0.6)).build(dt=DT, seed=0)

@@ -37,6 +37,7 @@ def learned():
     return n4.simulate(model, jr.key(0), 100 * u.ms, record=(look,))
 
 
+@pytest.mark.slow
 def test_weights_are_those_of_the_projection(learned):
     for name, count in (("e", 120), ("f", 40)):
         course, ends = plot.weights(learned, name, bins=30)
@@ -98,6 +99,7 @@ class Inhibition(AbstractPlasticity):
 LAGS = np.array([-40.0, -20.0, -5.0, -0.5, 0.5, 5.0, 20.0, 40.0])
 
 
+@pytest.mark.slow
 def test_windows_are_those_of_the_definitions():
     """Of pairs and of a rule of one's own, in single precision: to 1e-6 of the weight."""
     rules = {"pairs": n4.STDP(w_max=2 * u.nS, a_plus=0.02, a_minus=0.01, tau_plus=10 * u.ms, tau_minus=30 * u.ms), "own": Inhibition()}

@@ -70,6 +70,7 @@ def test_few_neurons_are_upright_ticks():
     assert len(segments) == len(few.spikes("a")) and all(a[0] == b[0] and a[1] < b[1] for a, b in segments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [0, 1, 3, 1000])
 def test_silence_and_short_runs_draw(steps):
     quiet = run_of({"xE": np.zeros((steps, 3), bool), "xI": np.zeros((steps, 40), bool)})
@@ -190,6 +191,7 @@ def test_without_matplotlib_the_error_teaches(monkeypatch):
         _canvas.pyplot()
 
 
+@pytest.mark.slow
 def test_no_display_means_agg_and_a_chosen_backend_stays():
     code = (
         "import os; [os.environ.pop(key, None) for key in ('DISPLAY', 'WAYLAND_DISPLAY', 'MPLBACKEND')]\n"

@@ -70,6 +70,7 @@ class Sum(AbstractRecorder):
         return SumProbe(model.populations[self.population].name)
 
 
+@pytest.mark.slow
 def test_a_recorder_of_a_user_works_everywhere():
     expected = float((n4.simulate(RING, KEY, DURATION, chunk=200).spikes("cells").step + 1).sum())
     for chunk in (200, 7):
@@ -89,6 +90,7 @@ def sampled(state, spikes):
     return {"v": state["cells", "v"][:3], "fired": jnp.sum(spikes["cells"])}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("every", "chunk"), [(None, 200), (0.7 * u.ms, 5), (15 * u.ms, 100), pytest.param(0.7 * u.ms, 200, marks=pytest.mark.full)]
 )
@@ -115,6 +117,7 @@ def test_a_function_says_early_what_is_wrong():
 LOOKS = [(3 * u.ms, 2 * u.ms), (15 * u.ms, 0.7 * u.ms), (15 * u.ms, None)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", [100, 200, 64])
 @pytest.mark.parametrize("looks", LOOKS)
 def test_native_calls_end_where_somebody_looks(looks, chunk):
@@ -137,6 +140,7 @@ def native():
     return n4.Network(cells, loop, n4.Clamp("drive", cells, 300 * u.pA)).build(dt=0.1 * u.ms, seed=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", [pytest.param(200, marks=pytest.mark.full), 7, pytest.param(33, marks=pytest.mark.full)])
 def test_counts_in_bins(two, chunk):
     """Bins longer than a chunk; chunks that hold several bins are left to `pytest -m full tests/recorders`."""
@@ -160,6 +164,7 @@ def test_counts_in_bins_give_rates_of_whole_bins(two):
     assert (run.counts("a") == spikes.counts()).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", [200, 9])
 def test_events_are_spikes_times_synapses(two, chunk):
     recorders = [n4.Spikes(), n4.Events(every=1.5 * u.ms), n4.Events("ba", name="total")]
@@ -176,6 +181,7 @@ def test_events_are_spikes_times_synapses(two, chunk):
         assert run.events("ab").values.sum() > 100
 
 
+@pytest.mark.slow
 def test_events_of_lanes_with_other_synapses():
     models = [ring(seed=seed) for seed in range(2)]
     runs = n4.batch(models, jr.split(KEY, 2), DURATION, [n4.Spikes(), n4.Events()])

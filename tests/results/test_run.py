@@ -160,6 +160,7 @@ def test_records_refuse_wrong_shapes(dense):
         make(dense, {"spikes": SpikeRecord({"lif": np.zeros((3, 4), np.uint32)}, places(dense))})
 
 
+@pytest.mark.slow
 def test_importing_results_imports_no_plotting():
     # Some dependency may touch matplotlib's top level; the heavy part must wait for the first picture.
     code = "import sys, neuro4d.results._run, neuro4d.plot; print('matplotlib.pyplot' in sys.modules)"

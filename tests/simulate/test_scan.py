@@ -50,6 +50,7 @@ def by_step(model, state, steps, inputs=None):
     return n4.scan(model, state, steps, lambda state, spikes: None, inputs)[0]
 
 
+@pytest.mark.slow
 @needs_native
 @pytest.mark.parametrize("numbers", [1 << 20, 7 * 60 + 8, 1])
 @pytest.mark.parametrize("inputs", [None, given])
@@ -72,6 +73,7 @@ def test_blocks_divide_the_steps_where_that_does_not_make_them_much_shorter():
     assert [module._even(*x) for x in [(100, 1000), (99, 1000), (1000, 1000), (50, 997), (7, 90)]] == [100, 50, 1000, 50, 6]
 
 
+@pytest.mark.slow
 def test_a_batch_is_a_loop_and_init_may_lie_within():
     model, values = two_groups(), given()
     one = jax.jit(lambda m, key, x: n4.scan(m, m.init(key), STEPS, inputs=x)[0])
@@ -134,6 +136,7 @@ def test_with_a_surrogate_it_is_the_program_of_steps_one_by_one():
     assert re.sub("0x[0-9a-f]+", "", one) == re.sub("0x[0-9a-f]+", "", other)
 
 
+@pytest.mark.slow
 def test_models_that_learn_are_stepped_one_by_one():
     rule = n4.Hebbian(rate=0.1 * u.nS, low=0 * u.nS, high=9 * u.nS)
     model = two_groups(plasticity=rule)

@@ -28,6 +28,7 @@ def whole():
     return n4.simulate(RING, RING.init(KEY), DURATION, chunk=200)
 
 
+@pytest.mark.slow
 def test_a_key_stands_for_its_state(whole):
     assert same_spikes(n4.simulate(RING, KEY, DURATION, chunk=200), whole)
     where, values = lambda m: m.neurons["cells"].v_th, np.array([-50.0, -49.0]) * u.mV
@@ -36,6 +37,7 @@ def test_a_key_stands_for_its_state(whole):
     assert all(same_spikes(a, b) for a, b in zip(by_key, by_state, strict=True))
 
 
+@pytest.mark.slow
 def test_old_names_work_and_show_the_new_line(whole):
     with pytest.warns(DeprecationWarning, match=r"write `n4.simulate\(model, state, duration\)`") as heard:
         assert same_spikes(n4.simulate(RING, state=RING.init(KEY), duration=DURATION, chunk=200), whole)
@@ -67,6 +69,7 @@ def test_what_is_refused(call, kind, message):
         call()
 
 
+@pytest.mark.slow
 def test_discarded_steps_are_simulated_and_not_recorded(whole):
     recorders = [n4.Spikes(), n4.Trace("cells", "v", every=0.3 * u.ms), n4.Counts()]
     run = n4.simulate(RING, KEY, 15 * u.ms, recorders, discard=5 * u.ms, chunk=64)

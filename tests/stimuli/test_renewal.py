@@ -100,6 +100,7 @@ def test_intervals_have_the_mean_and_the_cv_of_the_formula(trains, case):
     assert (intervals > dead - DT + 1e-6).all()
 
 
+@pytest.mark.slow
 def test_the_quantiles_are_those_of_the_distribution():
     """Inversion of single words against SciPy, also in both tails."""
     words = np.concatenate([2 ** np.arange(32), 2**32 - 1 - 2 ** np.arange(32), np.linspace(0, 2**32 - 1, 4001).astype(np.int64)])
@@ -137,6 +138,7 @@ def test_no_spike_is_lost_at_high_rates_and_none_comes_at_rate_zero():
     assert waiting.mean() < 10
 
 
+@pytest.mark.slow
 def test_gradients_are_finite_and_reach_the_rate():
     cells = n4.Population("cells", 8, n4.GammaNeuron(rate=np.linspace(0, 200, 8) * u.Hz, shape=0.7, t_ref=1 * u.ms))
     model = n4.Network(cells).build(dt=1.0 * u.ms, seed=0, surrogate=n4.SuperSpike())

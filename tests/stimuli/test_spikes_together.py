@@ -129,6 +129,7 @@ def test_shared_packets_are_equal_and_reach_whom_they_are_for(arrived):
     assert (counts[:, 0] == counts[:, 2]).all() and (counts[:, 0] == counts[:, 3]).all() and counts[:, 0].sum() == 2 * 3 * SPIKES
 
 
+@pytest.mark.slow
 def test_chunks_and_lanes_are_equal(model, arrived):
     traces = tuple(n4.Trace(name, "in.i") for name in NAMES)
     pieces = n4.simulate(model, model.init(jr.key(0)), 30 * u.ms, traces, chunk=100)

@@ -36,6 +36,7 @@ def exact_mean(amplitude, frequency, phase, offset, steps, dt):
     return np.array(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frequency", [0.0078125, 0.25, 3.0])
 def test_the_current_of_a_step_is_the_mean_of_the_sine(x64, frequency):
     """At any time up to the last step that a counter holds; frequencies that are exact in binary, so that the reference has no rounding."""

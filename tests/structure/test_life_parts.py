@@ -4,6 +4,7 @@ import brainunit as u
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -44,6 +45,7 @@ def test_each_parent_gets_one_free_place(seed, share, near):
         assert nearest >= way[parent, place[0]] - 1e-9 if len(place) else nearest > 75
 
 
+@pytest.mark.slow
 def test_nobody_is_preferred():
     """A parent with free places all around has no favourite among those as near as each other."""
     middle = int(np.flatnonzero((SITES == [2, 2, 1, 0]).all(axis=1))[0])

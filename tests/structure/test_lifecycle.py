@@ -46,6 +46,7 @@ def mortals(backend, ages=AGES, **rule):
     return n4.Network(cells, n4.Clamp("drive", cells, 400 * u.pA)).build(dt=0.1 * u.ms, seed=0, backend=backend)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", [n4.Backend.AUTO, n4.Backend.REFERENCE], ids=["native", "plain"])
 @pytest.mark.parametrize(
     "rule, longest",

@@ -81,6 +81,7 @@ def test_pairs_connect_with_the_probability_of_their_distance_and_activity(sheet
     assert (np.asarray(edges.weight.to_decimal(u.nS)) == np.float32(0.1)).all()
 
 
+@pytest.mark.slow
 def test_weak_and_idle_synapses_vanish_and_the_others_keep_what_is_theirs(sheet):
     model, state = sheet
     first, later = model.edges("weak"), model.edges("weak", state)
@@ -172,6 +173,7 @@ def same(a, b):
         np.testing.assert_array_equal(np.asarray(x), np.asarray(y), err_msg=jax.tree_util.keystr(path))
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_from_a_state_and_from_its_numbers(grown):
     model, run = grown
     half = n4.simulate(model, jr.key(1), 113.3 * u.ms, chunk=500).state

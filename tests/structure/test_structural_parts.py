@@ -31,6 +31,7 @@ CURVES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("curve, speed", CURVES, ids=["gaussian", "linear", "sigmoid"])
 def test_elements_follow_the_curve(curve, speed):
     growth = n4.Growth(curve, curve, tau=8 * u.second, beta=0.01)

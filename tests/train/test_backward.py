@@ -78,6 +78,7 @@ LONG = [("edge", "float32", "plain"), ("source", "float64", "native"), ("one", "
 CASES = [("edge", "float32", "native"), ("source", "float64", "plain"), *(pytest.param(*case, marks=pytest.mark.full) for case in LONG)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind, dtype, backend", CASES)
 def test_both_directions_are_those_of_the_dense_derivative(path, kind, dtype, backend, x64):
     if backend == "native" and not native_available():
@@ -104,6 +105,7 @@ def test_both_directions_are_those_of_the_dense_derivative(path, kind, dtype, ba
         np.testing.assert_allclose(found, expected, rtol=tolerance, atol=10 * tolerance, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", [pytest.param("plain", marks=pytest.mark.full), "native"])
 def test_batches_of_derivatives(path, backend, x64):
     """`vmap` of `grad` over states and over weights, and `grad` of `vmap` with weights that lanes share, are loops over lanes."""
@@ -148,6 +150,7 @@ def test_second_derivatives(path, x64):
         jax.grad(lambda weight: jnp.vdot(one(weight, fired)[1], fired))(path.weight)
 
 
+@pytest.mark.slow
 def test_spikes_that_arrive_as_bits():
     history, fired, _ = activity(8, "float32")
     rows = jnp.array([3, 0, 6])
@@ -155,6 +158,7 @@ def test_spikes_that_arrive_as_bits():
     np.testing.assert_array_equal(words, jax.vmap(pack)(fired[rows] > 0))
 
 
+@pytest.mark.slow
 def test_a_surrogate_keeps_the_native_steps_and_a_gradient_their_spikes():
     """Forward, a model with a surrogate is the model without one, bit for bit, on the native path, also below a gradient."""
     cells = n4.Population("cells", 40, lif(), {"exc": n4.ExpCurrent(tau=2 * u.ms)}, v0=n4.Uniform(-60 * u.mV, -50 * u.mV))

@@ -21,6 +21,7 @@ def delayed():
     return n4.Network(inputs, target, e, given, n4.Clamp("drive", target, 1 * u.pA)).build(dt=0.5 * u.ms)
 
 
+@pytest.mark.slow
 def test_trained_delays_stay_between_low_and_high(delayed):
     def loss(model, key):
         return n4.scan(model, model.init(key), 20)[0]["target", "v"][0]

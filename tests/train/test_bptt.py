@@ -46,6 +46,7 @@ def slopes():
         yield plain, lambda **options: of(lambda m, s, keep: n4.train.scan(m, s, STEPS, keep, inputs, **options)), of, inputs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("checkpoint", ["sqrt", pytest.param(7, marks=pytest.mark.full)])
 def test_checkpoints_change_no_gradient(slopes, checkpoint):
     plain, run, _, _ = slopes

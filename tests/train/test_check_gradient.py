@@ -78,6 +78,7 @@ def test_the_measured_slope_is_that_of_the_formula_and_the_table_says_so(clocks,
         found["tau"]
 
 
+@pytest.mark.slow
 def test_nobody_chooses_so_differences_are_taken_and_it_is_said(clocks):
     found = n4.train.check_gradient(clocks, THRESHOLD, RATE, key=KEY, trials=8)
     assert isinstance(found.gradient, n4.train.Differences)
@@ -183,6 +184,7 @@ def test_a_step_is_a_share_or_a_mapping_in_the_unit_of_the_place():
         n4.train.Differences(step={"drive": np.ones(2)}).estimate(driven(), places, Amplitude(), KEY)
 
 
+@pytest.mark.slow
 def test_differences_keep_the_shape_or_say_that_they_did_not(clocks):
     each = n4.set(clocks, THRESHOLD["threshold"], np.full(30, -50.0) * u.mV)
     places = n4.train.places(THRESHOLD | {"drive": lambda m: m.sources["drive"].amplitude})

@@ -27,6 +27,7 @@ def test_steps_that_are_too_long_are_told_apart():
         n4.train.choose_dt(net(), 0.05, steps=[1, 0.05] * u.ms, **given)
 
 
+@pytest.mark.slow
 def test_what_a_step_cannot_represent_is_said():
     def build(dt):
         return net(0.5).build(dt=dt, seed=0)

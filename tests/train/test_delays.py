@@ -49,6 +49,7 @@ def soft():
 # --- what arrives ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("surrogate", [None, n4.SuperSpike()])
 def test_whole_delays_give_the_spikes_of_the_event_layout(surrogate):
     model, plain = network(trained(TRUE * u.ms), surrogate), network(TRUE * u.ms, surrogate)
@@ -81,6 +82,7 @@ def test_a_spike_arrives_in_the_two_steps_next_to_its_delay_in_proportion():
     np.testing.assert_allclose(wide, 4 * triangle / triangle.sum(), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_batch_is_its_trials(soft):
     keys = jax.random.split(jax.random.key(0), 2)
     delays = jnp.stack([Delays("e")(soft), Delays("e")(soft) + 0.3])
@@ -108,6 +110,7 @@ both = eqx.filter_jit(jax.value_and_grad(quiet, argnums=1))
 """One program for the value and its derivative by the delays."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", [0.0, 2.0])
 def test_the_gradient_of_a_delay_is_the_difference(spread):
     inputs = n4.Population("inputs", 6, n4.Relay(), {"in": n4.Delta()})
@@ -133,6 +136,7 @@ def test_the_gradient_of_a_delay_is_the_difference(spread):
         assert float(both(narrow, at)[1][3]) == pytest.approx(want, rel=0.02)
 
 
+@pytest.mark.slow
 def test_gradients_with_respect_to_delays_weights_and_spikes_are_finite(soft):
     @eqx.filter_jit
     @eqx.filter_grad

@@ -10,6 +10,7 @@ import neuro4d as n4
 E = n4.train.encoders
 
 
+@pytest.mark.slow
 def test_rates_are_probabilities():
     x = jnp.array([[0.0, 0.2, 0.6, 2.0, -1.0]])
     spikes = E.Rate(10_000, gain=0.5)(x, jr.key(0))
@@ -34,6 +35,7 @@ def test_direct_holds():
     np.testing.assert_array_equal(E.Direct(4)(x), np.stack([x] * 4))
 
 
+@pytest.mark.slow
 def test_delta_follows_a_series():
     """The spikes, summed up, stay within one threshold of a series that moves by less than one per step."""
     times = jnp.arange(200) / 20

@@ -48,6 +48,7 @@ def slope(f, x, h):
     return np.array([(f(x + h * e) - f(x - h * e)) / (2 * h) for e in np.eye(len(x))])
 
 
+@pytest.mark.slow
 def test_energy_has_the_slope_of_thresholds_that_differences_measure(x64):
     """Through spike times. Next to the power of a SpiNNaker board no difference is left of 16 digits, so that there what is paid per event counts."""
     model = driven("float64")
@@ -69,6 +70,7 @@ def test_energy_has_the_slope_of_thresholds_that_differences_measure(x64):
     np.testing.assert_allclose(found, measured, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_energy_of_the_mean_field_has_the_slope_that_differences_measure(x64):
     model = noisy()
     meter = meter_of(model)
@@ -83,6 +85,7 @@ def test_energy_of_the_mean_field_has_the_slope_that_differences_measure(x64):
     np.testing.assert_allclose(found, (both(20.0001)[0] - both(19.9999)[0]) / 2e-4, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_run_and_a_traced_trial_give_the_same_energy():
     model = driven()
     power = t.EnergyPerSecond(meter_of(model), 30 * u.ms, discard=10 * u.ms)
@@ -111,6 +114,7 @@ def test_meters_of_other_networks_are_refused():
 # --- classifiers ---------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_synapses_are_those_through_which_a_spike_changes_a_current():
     """Each source alone, through the layers themselves: which neurons of the next layers notice."""
     found = {layer.name: layer.reached.toarray() > 0 for layer in Structure(convolutional(), (8, 8, 1)).layers}
@@ -138,6 +142,7 @@ def some():
     return digits.x[:64], digits.y[:64]
 
 
+@pytest.mark.slow
 def test_what_a_classifier_asks_of_a_chip(net, some):
     load = t.chip_workload(net, some)
     assert [part.name for part in load.parts] == ["2", "output"]

@@ -72,6 +72,7 @@ def test_the_slopes_of_all_statistics_are_those_of_differences(model):
         assert float(np.sum(got.gradient[place])) == pytest.approx(want, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_statistics_are_what_they_say(model):
     run = train.spike_times(model, jax.random.key(0), SPAN)
     times = [t[np.isfinite(t)] for t in np.asarray(run.times["cells"])]
@@ -110,6 +111,7 @@ def test_what_is_missing_counts_and_has_no_slope(model):
     assert float(slopes["threshold"]) == 0 and float(np.sum(slopes["drive"])) != 0  # the potential still moves with the drive
 
 
+@pytest.mark.slow
 def test_a_distance_that_misses_spikes_is_no_number(model):
     run = train.spike_times(model, jax.random.key(0), SPAN)
     most = int(np.max(run.counts["cells"]))
@@ -195,6 +197,7 @@ def test_a_neuron_beyond_the_population_is_refused(model):
         train.SpikeTime("cells", neuron=2, number=0, duration=5 * u.ms)(model, jax.random.key(0))
 
 
+@pytest.mark.slow
 def test_a_grazing_crossing_has_a_finite_slope(model):
     """The steady potential is the threshold but for 1e-8 mV: it is reached at 1e-10 of the usual speed."""
     problem = make_problem(model, split(model))

@@ -97,6 +97,7 @@ def finite(times):
     return np.asarray(times)[np.isfinite(np.asarray(times))]
 
 
+@pytest.mark.slow
 def test_a_spike_of_a_jump_is_its_arrival_and_moves_with_the_delay():
     cells = n4.Population("cells", 2, lif(), {"in": n4.Delta()})
     inputs = n4.SpikeTimes("given", cells, "in", times=np.array([2.0]) * u.ms, ids=np.array([0]), weight=12 * u.mV)
@@ -112,6 +113,7 @@ def test_a_spike_of_a_jump_is_its_arrival_and_moves_with_the_delay():
     np.testing.assert_allclose(slope[:, 0], [0, 1], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_what_receptors_hold_at_first_counts_and_a_batch_is_its_trials():
     """A current of 400 pA that decays with the time constant of the membrane: v = 4 t exp(-t/tau), and dv/di at every time."""
     cells = n4.Population("cells", 1, lif(v_th=100 * u.mV), {"in": n4.ExpCurrent(tau=10 * u.ms)}, init={"in.i": 400 * u.pA})

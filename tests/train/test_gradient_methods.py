@@ -90,6 +90,7 @@ def escaping():
     return n4.Network(n4.Population("cells", 40, noisy)).build(dt=0.5 * u.ms, seed=0)
 
 
+@pytest.mark.slow
 def test_coins_fall_as_often_as_they_should_and_the_score_knows_their_slope(escaping):
     """Both within four standard errors of the closed form: each fails by chance in 6e-5 of all seeds; the seed is fixed."""
     statistic = n4.train.Rate("cells", 200 * u.ms)
@@ -119,6 +120,7 @@ def test_scores_of_a_network_agree_with_differences(coupled):
     assert found.estimate.gradient["e"].shape == (len(model.edges("e")),)
 
 
+@pytest.mark.slow
 def test_a_jump_far_over_the_threshold_has_a_finite_score():
     """25 mV in one step with a width of 0.1 mV: e^150 and more spikes would be expected, which no float32 holds."""
     lif = n4.LIF(tau=20 * u.ms, c=200 * u.pF, v_rest=-60 * u.mV, v_th=-50 * u.mV, v_reset=-60 * u.mV)

@@ -26,6 +26,7 @@ def test_cross_entropy_and_smoothing():
     np.testing.assert_allclose(L.CrossEntropy(0.1)(output, labels), smooth, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_tet_is_the_mean_of_steps():
     output, labels = jr.normal(jr.key(0), (5, 4, 3)), jnp.array([0, 1, 2, 0])
     steps = np.mean([float(L.CrossEntropy()(o, labels)) for o in output])
@@ -45,6 +46,7 @@ def test_van_rossum_distance_of_two_spikes(dt):
     np.testing.assert_allclose(loss(spikes, jnp.zeros((2, n, 1))), 0.25, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_rates_and_energy():
     spikes = jnp.zeros((4, 2, 2)).at[:, :, 0].set(1).at[0, 0, 1].set(1)  # rates of 1 and 1/8
     assert float(L.RateTarget(0.5)(None, None, (record(spikes),))) == (9 / 16 - 0.5) ** 2

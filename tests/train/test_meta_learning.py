@@ -52,6 +52,7 @@ def test_amplitudes_are_leaves_that_can_be_set(told):
     assert other.plan().many_steps == told.plan().many_steps
 
 
+@pytest.mark.slow
 def test_the_derivative_is_a_difference(told, series):
     """Of the mean weight with respect to both amplitudes; differences of single precision have errors of 1e-3."""
     chosen = n4.train.trainable(told, PLACES)
@@ -64,6 +65,7 @@ def test_the_derivative_is_a_difference(told, series):
         assert float(slope[name]) == pytest.approx(difference, rel=1e-2)
 
 
+@pytest.mark.slow
 def test_fit_finds_the_amplitude_that_reaches_a_weight(told, series):
     """From 0.01 to the amplitude that has made the weights that are wanted; the loss falls by more than 1,000 times."""
     wanted = float(mean_share(n4.set(told, PLACES["plus"], 0.05), series))

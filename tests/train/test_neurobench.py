@@ -23,6 +23,7 @@ def samples():
     return (np.asarray(jr.bernoulli(jr.key(1), 0.4, (8, 5, 6)), np.float32), np.arange(8) % 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1.0, 0.5])
 def test_dense_layers_count_as_in_loops(samples, scale):
     x, y = scale * samples[0], samples[1]
@@ -41,6 +42,7 @@ def test_dense_layers_count_as_in_loops(samples, scale):
     assert "effective acs" in repr(found) and "NeuroBench" in found._repr_html_()
 
 
+@pytest.mark.slow
 def test_convolution_recurrence_and_residual_count():
     net = convolutional()
     x = np.asarray(jr.bernoulli(jr.key(2), 0.5, (3, 4, 8, 8, 1)), np.float32)

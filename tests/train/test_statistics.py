@@ -23,6 +23,7 @@ def model():
     return n4.Network(cells, still, n4.Poisson("outside", cells, "in", rate=1500 * u.Hz, weight=0.5 * u.mV)).build(dt=0.1 * u.ms, seed=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statistic", "by_hand"),
     [
@@ -40,6 +41,7 @@ def test_both_forms_agree(model, statistic, by_hand):
     assert measured[0] != measured[1]
 
 
+@pytest.mark.slow
 def test_what_nothing_defines_is_nan(model):
     keys = jax.random.split(jax.random.key(3), 1)
     for statistic in (n4.train.CV("still", **SPAN), n4.train.Synchrony("still", **SPAN)):

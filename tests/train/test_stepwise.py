@@ -41,6 +41,7 @@ def inner():
     return T.Sequential(T.Sequential(layer, T.Spiking(LIF), dt=0.5 * u.ms), T.Spiking(LIF), T.Dense(1, 2, key=jr.key(1)))
 
 
+@pytest.mark.slow
 def test_a_network_inside_is_stepped_with_its_own_time_step(inner):
     x = jnp.zeros((9, 1, 1)).at[0].set(1)
     output, records = inner.trace(x)

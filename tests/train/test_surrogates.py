@@ -40,6 +40,7 @@ ELSEWHERE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SHAPES, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("width", [1e-3, 2.0, 50.0])
 def test_peak_integral_and_finite_everywhere(kind, width, x64):

@@ -44,6 +44,7 @@ def fresh(model, *names):
     return [np.mean([float(run.rate(name).to_decimal(u.Hz)) for run in runs]) for name in names]
 
 
+@pytest.mark.slow
 def test_a_threshold_reaches_a_rate_and_fresh_seeds_agree(noisy):
     result = tuned(noisy, v_th, {"cells": 12 * u.Hz})
     assert result.converged, result.report

@@ -99,6 +99,7 @@ def test_without_time_the_threshold_is_the_percentile():
     assert float(tuned.layer("1").neuron.v_th) == pytest.approx(np.quantile(x / 2, 0.9), rel=2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scope", "method"), [("layer", "percentile_based"), ("overall", "percentile_based"), ("overall", "gradient")])
 def test_sparsity_holds_on_samples_that_were_not_seen(trained, digits, scope, method):
     tuner = t.ThresholdTuner(scope=scope, updates=20)
@@ -112,6 +113,7 @@ def test_sparsity_holds_on_samples_that_were_not_seen(trained, digits, scope, me
     assert jnp.ndim(tuned.layer("2").neuron.v_th) == (1 if method == "gradient" else 0)
 
 
+@pytest.mark.slow
 def test_trained_thresholds_halve_the_spikes_for_a_point(trained, digits):
     """On 539 images that neither training nor tuning has seen. `benchmarks/tuners.py` has the mean of five seeds."""
     fresh = t.data.Dataset(*(np.concatenate(each) for each in zip(*((part.x, part.y) for part in (digits.test, digits.validation)))))
@@ -175,6 +177,7 @@ def test_neurons_side_by_side(trained, digits):
 # --- time steps ---------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_one_pass_says_what_separate_runs_say(trained, digits):
     """A spike on the edge may fall on either side where another order of sums is compiled: one sample of 359 may differ."""
     table = t.TimestepOptimizer().table(trained, digits.test)
@@ -212,6 +215,7 @@ def test_the_cheapest_that_is_good_enough(trained, digits):
     assert "that no other beats" in repr(table) and "<table>" in choice._repr_html_()
 
 
+@pytest.mark.slow
 def test_exits_save_half_for_a_point_on_samples_that_were_not_seen(trained, digits):
     full = t.compare_models({"x": trained}, digits.test)["x"]
     held_out = t.compare_models({"x": trained}, digits.validation)["x"]
@@ -270,6 +274,7 @@ def kinds():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("net", "shape"), [pytest.param(net, shape, id=name) for name, net, shape in kinds()])
 def test_a_network_in_single_steps_is_the_network(net, shape):
     x = jr.uniform(jr.key(0), shape) * 2
@@ -280,6 +285,7 @@ def test_a_network_in_single_steps_is_the_network(net, shape):
     assert np.all(seen.steps == len(records[0].spikes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("score", ["confidence", "entropy"])
 def test_a_sample_leaves_where_the_table_says(trained, digits, score):
     data = digits.test[:12]
@@ -325,6 +331,7 @@ class Counting(t.Dense):
         return super().apply(x, context)
 
 
+@pytest.mark.slow
 def test_exits_that_cannot_be():
     net = network(4, 4)
     for arguments, says in (
@@ -341,6 +348,7 @@ def test_exits_that_cannot_be():
 # --- the gradient form --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_exit_probabilities_add_to_one_and_become_the_rule():
     logits = jnp.cumsum(jr.normal(jr.key(0), (7, 50, 3)), 0)
     probabilities = jax.jit(t.exit_probabilities)
@@ -352,6 +360,7 @@ def test_exit_probabilities_add_to_one_and_become_the_rule():
     assert np.allclose(hard, np.eye(7)[first].T, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_exit_loss_has_the_slope_of_differences(x64):
     loss = t.ExitLoss(weight=0.3, threshold=0.6, temperature=0.1)
     output, labels = jr.normal(jr.key(0), (5, 4, 3)) * 2, jnp.array([0, 1, 2, 0])
@@ -380,6 +389,7 @@ def test_one_sample_that_leaves_early_ends_the_run():
     assert seen.steps.tolist() == [1]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.int32, bool])
 def test_steps_take_the_precision_of_the_network(dtype):

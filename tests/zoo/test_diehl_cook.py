@@ -29,6 +29,7 @@ def test_it_has_the_published_parts():
     np.testing.assert_allclose(rate, 63.75 * n4.train.data.digits().train.x[0], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_threshold_rises_with_each_spike_and_falls_as_said():
     """In single precision a step of 0.5 ms takes between 0.85 and 1.05 of what it should, for 1 to 30 mV."""
     model = n4.zoo.diehl_cook(0.02).build(dt=0.5 * u.ms, seed=0)

@@ -64,6 +64,7 @@ COUNTS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_spikes_are_those_of_the_published_program(case):
     got, want = izhikevich(case.name), published(case)

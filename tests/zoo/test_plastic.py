@@ -8,6 +8,7 @@ import pytest
 import neuro4d as n4
 
 
+@pytest.mark.slow
 def test_inhibition_balances_excitation():
     """Brian2: 3.44 to 3.58 Hz in bins of 5 s after the first, a median of 3.4 Hz, nine of ten cells between 2.8 and 4.4 Hz. Means of 5 s differ by 0.07 Hz (sd): 0.3 is four of them."""
     model = n4.zoo.vogels2011(0.1, eta=0.3).build(dt=0.1 * u.ms, seed=0)

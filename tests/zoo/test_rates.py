@@ -36,18 +36,21 @@ def test_cuba():
     assert 0.50 <= cvs["cells"] <= 0.62
 
 
+@pytest.mark.slow
 def test_coba_driven():
     rates, cvs = measure("coba", range(6))
     inside(rates, n4.zoo.get("coba").rates(), 1.4)
     assert 1.45 <= cvs["cells"] <= 1.80
 
 
+@pytest.mark.slow
 def test_coba_alone():
     rates, cvs = measure("coba-alone", range(6))
     inside(rates, n4.zoo.get("coba-alone").rates(), 1.4)
     assert 1.45 <= cvs["cells"] <= 1.80
 
 
+@pytest.mark.slow
 def test_cobahh():
     # One drawing of the connections differs from the next by 3.6 Hz (sd).
     rates, cvs = measure("cobahh", range(6))
@@ -71,6 +74,7 @@ GLIF_COUNTS = (  # of NEST 3.10, for 200, 250, ..., 700 pA in 1 s
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [1, 2, 3, 4, 5])
 def test_glif(level):
     """NEST's current begins three steps later, which may move the last spike past the end."""
@@ -90,6 +94,7 @@ def test_izhikevich2003():
     inside({pop: np.array(values) for pop, values in rates.items()}, entry.rates(), 0.3)
 
 
+@pytest.mark.slow
 def test_lattice4d():
     rates, cvs = measure("lattice4d", range(1), 500 * u.ms)
     inside(rates, n4.zoo.get("lattice4d").rates(), 0.0)
