@@ -23,7 +23,7 @@ def kinds_of(parts: Iterable[type] = ()) -> "Kinds":
     for part in parts:
         if not (isinstance(part, type) and issubclass(part, AbstractPart | AbstractValue)):
             raise TypeError(f"parts are classes of neurons, rules or other parts, for example `parts=[MyNeuron]`; got {part!r:.80}.")
-        given[part.__qualname__] = part
+        given |= {name_of(part): part, f":{part.__qualname__}": part}
     return Kinds({name_of(kind): kind for kind in _imported()}, given)
 
 
@@ -35,7 +35,8 @@ class Kinds:
 
     def __getitem__(self, name: Any) -> type:
         if isinstance(name, str):
-            kind = self._given.get(name.rpartition(":")[2]) or self._imported.get(name)
+            elsewhere = f":{name.partition(':')[2]}"  # no class of neuro4d has such a name
+            kind = self._given.get(name) or self._given.get(elsewhere) or self._imported.get(name)
             if kind is not None:
                 return kind
         where = str(name).partition(":")

@@ -135,6 +135,21 @@ def test_parts_of_the_user_come_back():
     assert Reader([], {}, kinds_of([Plateau])).read(moved, "x").twice == 0.6
 
 
+class Oja(AbstractKernel):
+    """Called like a part of neuro4d."""
+
+    def profile(self, square):
+        return (square < 1).astype(float)
+
+
+def test_a_part_of_the_user_may_be_called_like_one_of_neuro4d():
+    cells = n4.Population("cells", n4.Lattice((3, 3), spacing=50 * u.um).whole.all(), lif(), {"exc": n4.ExpCurrent(tau=5 * u.ms)})
+    own, given = n4.DistanceDecay(0.5, 100 * u.um, kernel=Oja()), n4.Oja(norm=200 * u.pA, eta=0.01)
+    net = n4.Network(cells, n4.Projection("e", cells, cells, "exc", own, weight=9 * u.pA, plasticity=given))
+    again = through_text(describe(net)).network([Oja]).projections[0]
+    assert type(again.plasticity) is n4.Oja and type(again.rule.kernel) is Oja
+
+
 def test_functions_of_the_user_are_listed():
     cells = n4.Population("cells", 3, lif())
     given = [n4.Record(lambda s, k: s["cells", "v"], name="one"), n4.Spikes(), n4.Record(lambda s, k: k["cells"], name="two")]
@@ -179,6 +194,18 @@ def test_the_origin_is_no_part_of_the_structure():
     assert describe(first).network() is not None
     with pytest.raises(ValueError, match="came out of a compiled function"):
         describe(second)
+
+
+def test_a_checksum_of_synapses_knows_their_order():
+    """Also where the same targets belong to other sources, and whole words of eight bytes are moved: by half, by a quarter, within a word."""
+    cells = n4.Population("cells", 64, n4.Relay(), {"in": n4.Delta()})
+    found = set()
+    for by in (0, 1, 16, 32):
+        e = n4.Projection("e", cells, cells, "in", n4.EdgeList(np.arange(64), np.roll(np.arange(64), by)), weight=1 * u.mV)
+        model = n4.Network(cells, e).build(dt=0.1 * u.ms, seed=0)
+        assert model.origin.fits(model.pathways, model.gaps)
+        found.add(model.origin.wiring)
+    assert len(found) == 4
 
 
 def test_the_origin_goes_wherever_the_model_goes(rich_model):
