@@ -17,7 +17,7 @@ from neuro4d.train._bounds import Bounds
 from neuro4d.train._fit_feed import Feed, epoch_order
 from neuro4d.train._fit_result import Epoch, FitResult, Resume
 from neuro4d.train._fit_update import Carry, Sums, Task, evaluate, shape_of_output, update_model, update_network
-from neuro4d.train._kept import Begun, digest, fit_from, fit_tree, key_text, name_of
+from neuro4d.train._kept import Begun, digest, fit_from, fit_tree, key_text, said
 from neuro4d.train._trainable import as_arrays, trainable
 from neuro4d.train.data._order import seed_of
 from neuro4d.train.layers import Sequential
@@ -174,7 +174,7 @@ class _Run:
         """What tells one run from another: plain data. Of samples their number, their labels and the first, since they may lie in files."""
         feeds = {"data": self.train, "validation": self.held_out}
         samples = {name: None if feed is None else [feed.n, digest(feed.y, feed.first)] for name, feed in feeds.items()}
-        how = {"batch_size": self.batch, "key": key_text(task.key), "loss": name_of(task.loss), "encoder": name_of(task.encoder)}
+        how = {"batch_size": self.batch, "key": key_text(task.key), "loss": said(task.loss), "encoder": said(task.encoder)}
         return {"numbers at the beginning": digest(carry), **how, **samples}
 
     def _epoch(self, task: Task, carry: Carry, number: int) -> tuple[Carry, Epoch]:

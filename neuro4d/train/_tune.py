@@ -1,6 +1,5 @@
 """Tuning: a handful of numbers of a network, until it does what is wanted."""
 
-import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 from neuro4d._base import AbstractLogs, check_count, log_of
 from neuro4d.model import Model
 from neuro4d.train._estimate import AbstractGradient
-from neuro4d.train._kept import Tape, digest, key_text
+from neuro4d.train._kept import Tape, digest, key_text, said
 from neuro4d.train._parameters import Where
 from neuro4d.train._tune_places import PoissonRate, levers
 from neuro4d.train._tune_result import Reached, Tuned
@@ -100,16 +99,11 @@ def _what(search: Search) -> dict[str, Any]:
         "model": [search.model.fingerprint(), digest(search.model)],
         "places": [lever.name for lever in search.levers],
         "bounds": [str(x) for x in (*search.low.tolist(), *search.high.tolist())],
-        "targets": [[target.name, target.value, target.tolerance, str(target.unit), _said(target.statistic)] for target in search.targets],
+        "targets": [[target.name, target.value, target.tolerance, str(target.unit), said(target.statistic)] for target in search.targets],
         "key": key_text(search.key),
         "trials": search.trials,
         "confidence": search.confidence,
     }
-
-
-def _said(statistic: Any) -> str:
-    """A statistic as text that is the same in another process."""
-    return re.sub(r" at 0x[0-9a-f]+", "", repr(statistic))
 
 
 def check_settings(model: Any, confidence: float, gradient: Any) -> None:

@@ -90,6 +90,8 @@ def test_another_fit_is_refused(whole, tmp_path):
         fit(checkpoint=n4.io.Checkpoints(tmp_path / "a"))
     with pytest.raises(ValueError, match=r"another fit:\n- batch_size: 20 there, 10 here\n- key: .*\nChoose"):
         fit(checkpoint=n4.io.Checkpoints(tmp_path / "a", resume=True), batch_size=10, key=jr.key(9))
+    with pytest.raises(ValueError, match=r"another fit:\n- loss: .*smoothing=0.0.* there, .*smoothing=0.1"):
+        fit(checkpoint=n4.io.Checkpoints(tmp_path / "a", resume=True), loss=T.losses.CrossEntropy(0.1))
     with pytest.raises(ValueError, match="numbers at the beginning"):
         fit(checkpoint=n4.io.Checkpoints(tmp_path / "a", resume=True), optimizer=optax.sgd(0.1))
     with pytest.raises(FileExistsError, match="holds a fit, not a tune"):
