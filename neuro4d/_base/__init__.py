@@ -18,6 +18,7 @@ from neuro4d._base._errors import first_bad as first_bad
 from neuro4d._base._errors import lookup as lookup
 from neuro4d._base._fault import LARGEST_POTENTIAL as LARGEST_POTENTIAL
 from neuro4d._base._fault import Fault as Fault
+from neuro4d._base._files import fresh_file as fresh_file
 from neuro4d._base._files import write_whole as write_whole
 from neuro4d._base._fixed_point import WORD as WORD
 from neuro4d._base._fixed_point import check_whole as check_whole
@@ -47,6 +48,7 @@ from neuro4d._base._memory import available_bytes as available_bytes
 from neuro4d._base._memory import bytes_text as bytes_text
 from neuro4d._base._memory import check_budget as check_budget
 from neuro4d._base._memory import check_fits_memory as check_fits_memory
+from neuro4d._base._memory import tree_bytes as tree_bytes
 from neuro4d._base._memory_table import MemoryRow as MemoryRow
 from neuro4d._base._memory_table import MemoryTable as MemoryTable
 from neuro4d._base._part import AbstractPart as AbstractPart

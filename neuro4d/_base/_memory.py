@@ -4,6 +4,7 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 import psutil
 
@@ -23,6 +24,12 @@ def bytes_text(n: float) -> str:
         if n >= 2 ** (power - 2):
             return f"{n / 2**power:.2f} {name}"
     return f"{n / 2**20:.1f} MiB"
+
+
+def tree_bytes(tree: Any) -> int:
+    """Bytes of all arrays, or shapes of arrays, of a pytree."""
+    leaves = (leaf for leaf in jax.tree.leaves(tree) if isinstance(leaf, jax.Array | np.ndarray | jax.ShapeDtypeStruct))
+    return sum(int(np.prod(leaf.shape, dtype=object)) * leaf.dtype.itemsize for leaf in leaves)
 
 
 def array_bytes(path: object, shape: Sequence[int], dtype: Any) -> int:

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from neuro4d._base import Constant, Given, available_bytes, check_budget, n_cores
+from neuro4d._base import Constant, Given, available_bytes, check_budget, n_cores, tree_bytes
 from neuro4d.network._delays import delay_range
 from neuro4d.network._gap import gap_bytes
 from neuro4d.network._pathways import Members
-from neuro4d.network._predict import SORT_BYTES, Parts, predict, tree_bytes
+from neuro4d.network._predict import SORT_BYTES, Parts, predict
 from neuro4d.network._projection import Projection
 from neuro4d.network._sort import CHUNK_EDGES
 from neuro4d.network._spec import BuildSpec

@@ -1,7 +1,7 @@
 """Projections resolved and collected into pathways, whose edges are drawn and sorted."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -55,23 +55,23 @@ class Members(NamedTuple):
     members: list[Member]
 
 
-def collect(projections: list[Projection], spec: BuildSpec) -> dict[PathwayKey, Members]:
-    """All projections, resolved, by pathway."""
+def collect(projections: Sequence[Projection], spec: BuildSpec, resolve: Callable[..., Any] | None = None) -> dict[PathwayKey, Members]:
+    """All projections by pathway. `resolve` takes a projection, its number and the spec; by default it draws who is connected to whom."""
     found: dict[PathwayKey, Members] = {}
     names: set[str] = set()
     for projection in projections:
         low, high = delay_range(projection, spec.dt)
         check_steps(projection, low, spec.dt)
-        rule, key = projection.plasticity, pathway_key(projection, high, spec)
+        rule, key = projection.plasticity, _pathway_key(projection, high, spec)
         if key not in found:
-            found[key] = Members(name_of(key, projection, names), rule, [])
+            found[key] = Members(_name_of(key, projection, names), rule, [])
             names.add(found[key].name)
         members = found[key].members
-        members.append(Member(projection, _resolve(projection, len(members), spec), low, high))
+        members.append(Member(projection, (resolve or _resolve)(projection, len(members), spec), low, high))
     return found
 
 
-def pathway_key(projection: Projection, high: int, spec: BuildSpec) -> PathwayKey:
+def _pathway_key(projection: Projection, high: int, spec: BuildSpec) -> PathwayKey:
     """The pathway that a projection belongs to; `high`: its longest delay in steps."""
     receptor, rule = projection.target.population.receptors[projection.port], projection.plasticity
     return PathwayKey(
@@ -84,7 +84,7 @@ def pathway_key(projection: Projection, high: int, spec: BuildSpec) -> PathwayKe
     )
 
 
-def name_of(key: PathwayKey, first: Projection, taken: set[str]) -> str:
+def _name_of(key: PathwayKey, first: Projection, taken: set[str]) -> str:
     """The name of a pathway: its groups, what sets it apart, and its first projection where that is not enough."""
     name = f"{key.source}->{key.target}{' (early)' if key.early else ''}{'' if key.plasticity is None else ' (plastic)'}"
     if key.trained is not None:

@@ -12,13 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from neuro4d._base import AbstractValue, Constant, MemoryRow, MemoryTable, field_units, n_cores
+from neuro4d._base import AbstractValue, Constant, MemoryRow, MemoryTable, field_units, n_cores, tree_bytes
 from neuro4d.connect import AllToAll, EdgeList, FixedInDegree, FixedOutDegree, FixedProb, FixedTotalNumber, Modular, OneToOne
 from neuro4d.model import Layout, Model, StimulusSpan, by_targets, with_leaves
-from neuro4d.network._delays import delay_range, distinct_delays
+from neuro4d.network._delays import distinct_delays
 from neuro4d.network._gap import GapJunctions, gap_bytes
 from neuro4d.network._groups import make_groups
-from neuro4d.network._pathways import Member, Members, PathwayKey, draw_rows, name_of, need_owners, pathway_key
+from neuro4d.network._pathways import Members, PathwayKey, collect, draw_rows, need_owners
 from neuro4d.network._population import Population
 from neuro4d.network._projection import Projection
 from neuro4d.network._sort import CHUNK_EDGES, words_for_some
@@ -51,7 +51,7 @@ class Sketch:
     def __init__(self, network: "Parts", spec: BuildSpec, surrogate: AbstractSurrogate | None, edges: Mapping[str, int] | None = None):
         self.network, self.spec, self.edges = network, spec, dict(edges or {})
         self.number = np.dtype(spec.dtype).itemsize
-        self.members = self._collect()
+        self.members = collect(network.projections, spec, resolve=lambda *_: None)  # nothing is drawn
         self.rules = {group.name: group.rule for group in self.members.values() if group.rule is not None}
         self.pathways = {group.name: self._pathway(key, group) for key, group in self.members.items()}
         self.model = self._model(surrogate)
@@ -64,18 +64,6 @@ class Sketch:
             known = projection.rule.capacity(n_pre, n_post, pre.population is post.population)
             self.edges[projection.name] = max(draw_rows(projection, "projection", self.spec)[2].n_edges if known is None else known, 1)
         return self.edges[projection.name]
-
-    def _collect(self) -> dict[PathwayKey, Members]:
-        found: dict[PathwayKey, Members] = {}
-        names: set[str] = set()
-        for projection in self.network.projections:
-            low, high = delay_range(projection, self.spec.dt)
-            key = pathway_key(projection, high, self.spec)
-            if key not in found:
-                found[key] = Members(name_of(key, projection, names), projection.plasticity, [])
-                names.add(found[key].name)
-            found[key].members.append(Member(projection, None, low, high))  # type: ignore[arg-type]
-        return found
 
     def _pathway(self, key: PathwayKey, group: Members) -> Pathway:
         spec, members = self.spec, group.members
@@ -232,12 +220,6 @@ def _with_columns(path: Pathway) -> Pathway:
     n_edges = path.targets.shape[0]
     ids, ends = _like((n_edges,), np.int32), _like((path.n_target, 2), np.uint32)
     return eqx.tree_at(lambda p: p.columns, path, Columns(ids, ids, ids, ends, ends, 8), is_leaf=lambda x: x is None)
-
-
-def tree_bytes(tree: Any) -> int:
-    """Bytes of all arrays and shapes of a tree."""
-    leaves = (leaf for leaf in jax.tree.leaves(tree) if isinstance(leaf, jax.Array | np.ndarray | jax.ShapeDtypeStruct))
-    return sum(int(np.prod(leaf.shape, dtype=object)) * np.dtype(leaf.dtype).itemsize for leaf in leaves)
 
 
 class Parts(NamedTuple):

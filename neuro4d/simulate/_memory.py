@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from neuro4d._base import MemoryBudgetError as MemoryBudgetError
-from neuro4d._base import MemoryRow, MemoryTable, bytes_text, check_count
+from neuro4d._base import MemoryRow, MemoryTable, bytes_text, check_count, tree_bytes
 from neuro4d.model import Model
 from neuro4d.recorders import AbstractRecorder, SpikeProbe, Spikes
 from neuro4d.simulate._check import check_model, check_series, fit_recorders, steps_in
@@ -21,12 +21,6 @@ PROGRAM = 48 << 20
 """Bytes that the compiled program of a run takes, and what compiles it, as measured."""
 
 
-def tree_bytes(tree: Any) -> int:
-    """Bytes of all arrays, or shapes of arrays, of a pytree."""
-    leaves = (leaf for leaf in jax.tree.leaves(tree) if isinstance(leaf, jax.Array | np.ndarray | jax.ShapeDtypeStruct))
-    return sum(int(np.prod(leaf.shape, dtype=object)) * leaf.dtype.itemsize for leaf in leaves)
-
-
 def run_memory(
     model: Model,
     duration: Any,
@@ -36,12 +30,13 @@ def run_memory(
     chunk: int | None = None,
     lanes: int = 1,
     watched: bool = False,
+    checkpoint: bool = False,
 ) -> MemoryTable:
     """What `simulate` with the same arguments, or `batch` and `sweep` with several `lanes`, will take beyond the model, before anything is
     allocated.
 
     Prints as a table; `.peak` is the most that is held, in bytes. `watched`: whether the run has `on_chunk` or `between`, which makes chunks
-    shorter.
+    shorter; `checkpoint`: whether it is kept while it goes on.
 
     **Raises:** as `simulate`.
 
@@ -62,17 +57,25 @@ def run_memory(
         state = jax.tree.map(lambda x: jax.ShapeDtypeStruct((lanes, *x.shape), x.dtype), state)
     gaps = (MemoryRow("gap junctions, sorted", (RUN, END), tree_bytes(model.gaps)),)
     title = f"a run of {n_steps:,} steps in chunks of {length:,}"
-    return MemoryTable(title, (RUN, END), (*gaps, *run_rows(state, probes, n_steps, length, lanes, given)))
+    return MemoryTable(title, (RUN, END), (*gaps, *run_rows(state, probes, n_steps, length, lanes, given, checkpoint)))
 
 
 def run_rows(
-    state: Any, probes: dict[str, Any], n_steps: int, length: int, lanes: int, inputs: dict[str, np.ndarray] | None = None
+    state: Any,
+    probes: dict[str, Any],
+    n_steps: int,
+    length: int,
+    lanes: int,
+    inputs: dict[str, np.ndarray] | None = None,
+    saves: bool = False,
 ) -> list[MemoryRow]:
-    """Every part of a run. `state`: arrays or shapes, of all lanes."""
+    """Every part of a run. `state`: arrays or shapes, of all lanes; `saves`: whether it is kept in checkpoints."""
     both, n_chunks, one = (RUN, END), -(-n_steps // max(length, 1)), tree_bytes(state)
     n_neurons = sum(span.size for span in state.spans)
     rows = [MemoryRow("state at the beginning", both, one), MemoryRow("state that goes on", both, one)]
     rows.append(MemoryRow("the compiled program", both, PROGRAM))
+    if saves:
+        rows.append(MemoryRow("state that is saved: a copy, and as the user knows it", both, 2 * one))
     if n_chunks > chunks_between(state, length, n_neurons * lanes):
         rows.append(MemoryRow("last good state", both, one))
     if not any(isinstance(probe, SpikeProbe) for probe in probes.values()):  # which keeps the very rows
@@ -95,9 +98,7 @@ def check_memory(state: Any, probes: dict[str, Any], n_steps: int, length: int, 
 
     **Raises:** `MemoryBudgetError` with the share of every recorder and what to do about the largest.
     """
-    rows = tuple(row for row in run_rows(state, probes, n_steps, length, lanes) if row.what != "state at the beginning")
-    if saves:  # a copy that stays while the run goes on, and its canonical form
-        rows += (MemoryRow("state that is saved", (RUN, END), 2 * tree_bytes(state)),)
+    rows = tuple(row for row in run_rows(state, probes, n_steps, length, lanes, saves=saves) if row.what != "state at the beginning")
     table = MemoryTable("this run", (RUN, END), rows) if limit is None else MemoryTable("this run", (RUN, END), rows, limit)
     if not table.fits:
         parts: dict[str, int] = {}

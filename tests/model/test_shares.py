@@ -8,8 +8,9 @@ import pytest
 from core.networks import lif
 
 import neuro4d as n4
+from neuro4d._base import tree_bytes
 from neuro4d.model import _shares, shares
-from neuro4d.simulate._memory import check_memory, tree_bytes
+from neuro4d.simulate._memory import check_memory
 
 PAIRS = [(0, 5, 2), (3, 9, 0), (3, 9, 0), (3, 2, 7), (8, 0, 1), (8, 11, 3), (8, 0, 9), (11, 11, 4)]
 """Source, target, steps of delay beyond the first."""
