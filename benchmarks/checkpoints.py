@@ -14,17 +14,17 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import brainunit as u
 import jax
 import numpy as np
-from finish import add_common, finish, settle
+from finish import script, seconds
 
 import neuro4d as n4
-from neuro4d.bench import Check, Column, Outcome
+from neuro4d.bench import Check, Column
 from neuro4d.bench._result import median
 from neuro4d.io.checkpoint._checkpoints import WALL_S
 from neuro4d.zoo import get
@@ -64,22 +64,12 @@ def learning(n: int) -> n4.Network:
     )
 
 
-def seconds(work: Callable[[], Any]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
 def rows(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    networks = {
-        "microcircuit": (lambda: get("microcircuit").network(given.percent / 100), 0.1),
-        "synapses that learn": (lambda: learning(400 * given.percent), 0.1),
-    }
-    for name, (make, dt) in networks.items():
-        net, built = make(), []
-        built.append(seconds(lambda net=net, dt=dt: net.build(dt=dt * u.ms, seed=0, progress=False)))
-        model = net.build(dt=dt * u.ms, seed=0, progress=False)
-        row = {"network": name, "neurons": model.n_neurons, "synapses": model.n_synapses, "build_s": built[0]}
+    networks = {"microcircuit": get("microcircuit").network(given.percent / 100), "synapses that learn": learning(400 * given.percent)}
+    for name, net in networks.items():
+        began = time.perf_counter()
+        model = net.build(dt=0.1 * u.ms, seed=0, progress=False)
+        row = {"network": name, "neurons": model.n_neurons, "synapses": model.n_synapses, "build_s": time.perf_counter() - began}
         row |= kept(model, given) | saved(model, given)
         print(row, file=sys.stderr, flush=True)
         yield row
@@ -122,8 +112,8 @@ def saved(model: n4.Model, given: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         for number in range(given.repeats):
             path = Path(folder) / str(number)
-            save_s.append(seconds(lambda path=path: n4.save(path, model, state)))
-            restore_s.append(seconds(lambda path=path: n4.restore(path, model)))
+            save_s.append(seconds(n4.save, path, model, state))
+            restore_s.append(seconds(n4.restore, path, model))
             size = sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
             shutil.rmtree(path)
     return {"save_s": median(save_s), "restore_s": median(restore_s), "mb": size / 1e6, "times_numbers": size / numbers}
@@ -136,14 +126,5 @@ def checks(found: list[dict[str, Any]]) -> list[Check]:
     ]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    add_common(parser, SIZES)
-    given = parser.parse_args()
-    settle(given, SIZES)
-    found = list(rows(given))
-    return finish("checkpoints", Outcome(found, [] if given.quick else checks(found), COLUMNS), given.json, quick=given.quick)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(script("checkpoints", __doc__, SIZES, rows, checks, COLUMNS))

@@ -3,11 +3,13 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from neuro4d._base import machine, now, versions
-from neuro4d.bench import Outcome, Report
+from neuro4d.bench import Check, Column, Outcome, Report
 
 ROOT = Path(__file__).resolve().parents[1]
 Sizes = Mapping[str, tuple[int, int]]
@@ -29,6 +31,30 @@ def settle(given: argparse.Namespace, sizes: Sizes) -> None:
         if getattr(given, field) is None:
             setattr(given, field, quick if given.quick else usual)
     given.quick = given.quick or any(getattr(given, name.replace("-", "_")) < usual for name, (usual, _) in sizes.items())
+
+
+def script(
+    name: str,
+    text: str | None,
+    sizes: Sizes,
+    rows: Callable[[argparse.Namespace], Iterable[dict[str, Any]]],
+    checks: Callable[[list[dict[str, Any]]], list[Check]],
+    columns: tuple[Column, ...],
+) -> int:
+    """A whole script that has no options of its own. Small sizes say nothing, so nothing is checked."""
+    parser = argparse.ArgumentParser(description=(text or "").splitlines()[0])
+    add_common(parser, sizes)
+    given = parser.parse_args()
+    settle(given, sizes)
+    found = list(rows(given))
+    return finish(name, Outcome(found, [] if given.quick else checks(found), columns), given.json, quick=given.quick)
+
+
+def seconds(work: Callable[..., Any], *given: Any) -> float:
+    """How long a call takes."""
+    began = time.perf_counter()
+    work(*given)
+    return time.perf_counter() - began
 
 
 def finish(name: str, outcome: Outcome, path: Path | None, *, quick: bool) -> int:

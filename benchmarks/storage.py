@@ -10,7 +10,6 @@ the model, which takes the same time for both and is also given alone.
 import argparse
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,10 @@ from typing import Any
 import brainunit as u
 import jax
 import numpy as np
-from finish import add_common, finish, settle
+from finish import script, seconds
 
 import neuro4d as n4
-from neuro4d.bench import Check, Column, Outcome
+from neuro4d.bench import Check, Column
 from neuro4d.bench._result import median
 
 SIZES = {"neurons": (100_000, 300), "repeats": (3, 1)}
@@ -59,12 +58,6 @@ def network(n: int) -> n4.Network:
 
 def build(net: n4.Network) -> n4.Model:
     return net.build(dt=0.1 * u.ms, seed=0, progress=False)
-
-
-def seconds(work: Callable[..., Any], *given: Any) -> float:
-    began = time.perf_counter()
-    work(*given)
-    return time.perf_counter() - began
 
 
 def rows(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -109,14 +102,5 @@ def checks(found: list[dict[str, Any]]) -> list[Check]:
     ]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    add_common(parser, SIZES)
-    given = parser.parse_args()
-    settle(given, SIZES)
-    found = list(rows(given))
-    return finish("storage", Outcome(found, [] if given.quick else checks(found), COLUMNS), given.json, quick=given.quick)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(script("storage", __doc__, SIZES, rows, checks, COLUMNS))

@@ -17,10 +17,10 @@ from typing import Any
 import brainunit as u
 import jax
 import numpy as np
-from finish import add_common, finish, settle
+from finish import script
 
 import neuro4d as n4
-from neuro4d.bench import Check, Column, Outcome
+from neuro4d.bench import Check, Column
 from neuro4d.bench._result import median
 
 SIZES = {"side": (20, 4), "ms": (1000, 1000), "repeats": (3, 1)}
@@ -126,14 +126,5 @@ def checks(found: list[dict[str, Any]]) -> list[Check]:
     return [Check("a structure that changes costs at most twice the static network", row["ratio"] <= 2, f"{row['network']}: {row['ratio']:.2f} times") for row in changing]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    add_common(parser, SIZES)
-    given = parser.parse_args()
-    settle(given, SIZES)
-    found = list(rows(given))
-    return finish("structure", Outcome(found, [] if given.quick else checks(found), COLUMNS), given.json, quick=given.quick)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(script("structure", __doc__, SIZES, rows, checks, COLUMNS))

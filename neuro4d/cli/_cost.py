@@ -47,7 +47,7 @@ def built(command: Cost | Map) -> tuple[Model, float]:
         )
     prepare("auto", "auto", "float32")
     plan = make_plan(Run(network=command.network, scale=command.scale), duration, None)
-    model = plan.network.build(dt=plan.dt_ms * u.ms, seed=command.seed)
+    model = plan.network().build(dt=plan.dt_ms * u.ms, seed=command.seed)
     print(f"{plan.name}: {model.n_neurons:,} neurons, {model.n_synapses:,} synapses, {duration:g} ms of biological time", flush=True)
     return model, duration
 

@@ -72,13 +72,13 @@ def note_report(path: str, report: Any) -> str:
         return f"neuro4d: these figures are not noted: {error}"
 
 
-def open_database(path: str, readonly: bool = False, check: bool = True) -> RunDB:
+def open_database(path: str, readonly: bool = False) -> RunDB:
     """The database of runs.
 
     **Raises:** `UserError` for one that is missing, damaged or cannot be written.
     """
     try:
-        return RunDB(path, readonly=readonly, check=check)
+        return RunDB(path, readonly=readonly)
     except FileNotFoundError:
         raise UserError(f"there is no database at {path}; `neuro4d run` writes one, and `--db PATH` names another.") from None
     except (OSError, ValueError) as error:

@@ -32,10 +32,10 @@ INTERRUPTED = 130
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What is going to be run, with every default filled in."""
+    """What is going to be run, with every default filled in; `network` makes the network, which a run that goes on has already."""
 
     name: str
-    network: Network
+    network: Callable[[], Network]
     dt_ms: float
     duration_ms: float
     scale: float | None
@@ -49,11 +49,13 @@ def run(command: Run) -> int:
     dt = None if command.dt is None else parse_time(command.dt, "--dt")
     threads = prepare(command.device, command.threads, command.precision)
     plan, keeper = make_plan(command, duration, dt), keeper_of(command)
+    network = plan.network()
     folder = claim(Path(command.out) if command.out is not None else Path("runs") / plan.name)
     start = time.perf_counter()
-    model = plan.network.build(dt=plan.dt_ms * u.ms, seed=command.seed, precision=command.precision)
+    model = network.build(dt=plan.dt_ms * u.ms, seed=command.seed, precision=command.precision)
     build_s = time.perf_counter() - start
     print(f"{plan.name}: {model.n_neurons:,} neurons, {model.n_synapses:,} synapses, built in {build_s:.1f} s", flush=True)
+
     def simulated() -> Any:
         return simulate(
             model,
@@ -110,8 +112,7 @@ def make_plan(command: Run, duration: float | None, dt: float | None) -> Plan:
     if Path(command.network).suffix.lower() in (".json", ".toml"):
         if command.scale is not None:
             raise UserError("--scale is for networks of the zoo; a configuration file says how large its network is.")
-        network = load_config(command.network)
-        return Plan(Path(command.network).stem, network, dt or 1.0, duration or 1000.0, None, ())
+        return Plan(Path(command.network).stem, lambda: load_config(command.network), dt or 1.0, duration or 1000.0, None, ())
     if command.network not in names():
         raise UserError(
             f"no network named '{command.network}' in the zoo, and no configuration (.json, .toml).{did_you_mean(command.network, names())}"
@@ -119,7 +120,7 @@ def make_plan(command: Run, duration: float | None, dt: float | None) -> Plan:
     entry = get(command.network)
     scale = entry.scale if command.scale is None else command.scale
     return Plan(
-        entry.name, entry.network(command.scale), dt or entry.dt_ms, duration or entry.duration_ms, scale, entry.rates(command.scale)
+        entry.name, lambda: entry.network(command.scale), dt or entry.dt_ms, duration or entry.duration_ms, scale, entry.rates(command.scale)
     )
 
 

@@ -284,9 +284,9 @@ def _ends(nir: Any, model: Model, graph: Parts) -> None:
     alone = [name for name in cells if name not in reached]
     if not alone and len(cells) == len(model.neurons):
         alone = cells
-    size = lambda name: {"input": np.array([model.populations[name].size])}  # noqa: E731
+    size = lambda name: np.array([model.populations[name].size])  # noqa: E731
     for name in alone:
-        graph.edges.append((graph.add(f"{name} input", nir.Input(size(name), metadata={"added": name})), name))
+        graph.edges.append((graph.add(f"{name} input", nir.Input({"input": size(name)}, metadata={"added": name})), name))
     reaching = {edge[0] for edge in graph.edges}
     for name in [name for name in cells if name not in reaching] or cells:
-        graph.add(f"{name} output", nir.Output({"output": np.array([model.populations[name].size])}), name)
+        graph.add(f"{name} output", nir.Output({"output": size(name)}), name)

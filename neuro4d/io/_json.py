@@ -91,7 +91,7 @@ def load_json(path: str | os.PathLike[str], parts: Iterable[type] = (), *, limit
             raise DescriptionError(f"it is no model of format {FORMAT}")
         given = _tree(data["arrays"].get("rows"), data["arrays"].get("values"), limit).get("description", {})
         tree = _tree(data["rows"], data["values"], limit)
-        description = Description.from_json(to_text(data["description"]), given)
+        description = Description(data["description"], given)
         _check_size(description, parts, limit)
         model = description.build(parts)
         return from_user(model, {**tree, "seed": data["seed"]})

@@ -48,13 +48,16 @@ class Leaf(NamedTuple):
         return [list(self.path), list(self.shape), self.dtype, self.unit, self.sha256]
 
 
-def flatten(tree: Mapping[str, Any], unit_of: Callable[[tuple[str, ...]], str] | None = None) -> tuple[list[Leaf], dict[int, np.ndarray]]:
+def flatten(
+    tree: Mapping[str, Any], unit_of: Callable[[tuple[str, ...]], str] | None = None, *, checksums: bool = True
+) -> tuple[list[Leaf], dict[int, np.ndarray]]:
     """The rows of a tree, and its arrays by the number of their row. Arrays without elements, and dictionaries without entries, are rows only.
 
     **Arguments:**
 
     - `tree`: dictionaries of dictionaries of arrays, with text as keys.
     - `unit_of`: the unit of the array at a path, for the row; by default none.
+    - `checksums`: whether rows have them; to compare shapes they are not needed.
 
     **Raises:** `TypeError` for a key that is no text and for a leaf that is not an array of plain numbers: nothing is converted.
 
@@ -76,7 +79,7 @@ def flatten(tree: Mapping[str, Any], unit_of: Callable[[tuple[str, ...]], str] |
         array = plain_array(leaf, path)
         if array.size:
             arrays[len(rows)] = array
-        rows.append(Leaf(path, array.shape, array.dtype.name, unit_of(path) if unit_of else "", digest(array)))
+        rows.append(Leaf(path, array.shape, array.dtype.name, unit_of(path) if unit_of else "", digest(array) if checksums else ""))
     return rows, arrays
 
 

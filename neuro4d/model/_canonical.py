@@ -4,7 +4,7 @@ Nothing in this form depends on groups, pathways or blocks. So it survives anoth
 more populations, and a version that lays out differently.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -17,7 +17,7 @@ from neuro4d.model._canonical_life import life_from, life_tree
 from neuro4d.model._canonical_parts import parts_tree, with_parts
 from neuro4d.model._canonical_slots import slots_from, slots_tree
 from neuro4d.model._canonical_wide import coming_tree, later_from, wide_from, wide_tree
-from neuro4d.model._edges import as_wired, bare_weights, locate, span_of
+from neuro4d.model._edges import as_wired, bare_weights, locate
 from neuro4d.model._initial import first_state
 from neuro4d.model._layout import Group, Span
 from neuro4d.model._learn_wide import split_of
@@ -98,11 +98,10 @@ def state_tree(model: Model, state: State) -> Tree:
         if span.alive is not None:
             tree["alive"][name] = np.asarray(state.alive[name])
     tree["stimuli"] = {name: np.asarray(x) for held in state.groups.values() for name, x in held.stimuli.items()}
-    held = [name for name in model.projections if span_of(model, name).pathway in state.edges]
     found: Tree = {}
     for pathway in state.edges:
-        found |= _edge_trees(model, state, pathway, [name for name in held if span_of(model, name).pathway == pathway])
-    tree["edges"] = {name: found[name] for name in held}
+        found |= _edge_trees(model, state, pathway)
+    tree["edges"] = {name: found[name] for name in model.projections if name in found}
     coming = coming_tree(model, state)
     if coming:
         tree["coming"] = coming
@@ -123,9 +122,9 @@ def _past(history: History, step: int) -> tuple[np.ndarray, np.ndarray | None, n
     return fired, np.asarray(history.soft)[rows], bits.reshape(depth, -1)[:, :n].astype(bool)
 
 
-def _edge_trees(model: Model, state: State, pathway: str, names: Sequence[str]) -> dict[str, Tree]:
-    """What the edges of projections hold in a state, by projection."""
-    held = state.edges[pathway]
+def _edge_trees(model: Model, state: State, pathway: str) -> dict[str, Tree]:
+    """What the edges of a pathway hold in a state, by projection."""
+    held, names = state.edges[pathway], [span.name for span in model.layout.projections_by_pathway[pathway]]
     arrays = {"weight": np.asarray(held.weight)} | {name: np.asarray(x) for name, x in held.variables.items()}
     ends = {f"pre.{name}": (np.asarray(x), 0) for name, x in held.pre.items()} | {f"post.{name}": (np.asarray(x), 1) for name, x in held.post.items()}
     ends |= {name: (np.asarray(x), side) for name, x, side in (("heard", held.heard, 0), ("fired", held.fired, 1)) if x is not None}
@@ -135,12 +134,9 @@ def _edge_trees(model: Model, state: State, pathway: str, names: Sequence[str]) 
         places = seen(share) if seen else ()
         return {name: share.read(x) for name, x in arrays.items()} | {name: x[places[side]] for name, (x, side) in ends.items()} | wide_tree(held, share)
 
-    if held.slots is None:
-        return collected(model, pathway, names, read)
     found = collected(model, pathway, names, read)
-    for name in names:
-        late = {field: found[name].pop(field) for field in tuple(found[name]) if field.startswith("target.")}
-        found[name] |= slots_tree(model, state, name, locate(model, name)) | late
+    for name in names if held.slots is not None else ():
+        found[name] |= slots_tree(model, state, name, locate(model, name))
     return found
 
 
@@ -303,7 +299,7 @@ def _edges_from(model: Model, pathway: str, fresh: EdgeState, tree: Mapping[str,
     weight = np.array(fresh.weight)
     variables, pre, post = ({name: np.array(x) for name, x in held.items()} for held in fresh[1:4])
     heard, fired = (None if steps is None else np.array(steps) for steps in fresh[4:6])
-    names = [name for name, span in model.layout.projections_by_name.items() if span.pathway == pathway and name in tree["edges"]]
+    names = [span.name for span in model.layout.projections_by_pathway[pathway] if span.name in tree["edges"]]
     counts = dict.fromkeys(names, 0)
     held = {"weight": weight} | variables
     sides = [[(f"pre.{name}", x) for name, x in pre.items()], [(f"post.{name}", x) for name, x in post.items()]]

@@ -148,7 +148,7 @@ def _parts_of_banks(model: ModelFields) -> dict[str, tuple[BankSpan, slice]]:
     return {
         name: (span, slice(first, first + count))
         for span in model.layout.banks
-        for name, (_, _, first, count) in zip(span.stimuli, model.banks[span.name].parts, strict=False)
+        for name, (_, _, first, count) in zip(span.stimuli, model.banks[span.name].parts, strict=True)
     }
 
 

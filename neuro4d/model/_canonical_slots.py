@@ -46,7 +46,7 @@ def slots_from(model: Model, pathway: str, fresh: EdgeState, later: Any, tree: M
 
     **Raises:** `ValueError` for a row that has no room for them, and for ends that the projection does not have.
     """
-    name = next(span.name for span in model.layout.projections if span.pathway == pathway)
+    name = model.layout.projections_by_pathway[pathway][0].name
     if name not in tree["edges"] or fresh.slots is None:
         return fresh
     given, structure, path = tree["edges"][name], model.structures[pathway], model.pathways[pathway]

@@ -32,7 +32,7 @@ def wide_from(model: Model, pathway: str, fresh: EdgeState, tree: Mapping[str, A
     if fresh.wide is None:
         return None
     targets = {name: np.array(x) for name, x in fresh.wide.targets.items()}
-    names = [name for name, span in model.layout.projections_by_name.items() if span.pathway == pathway and name in tree["edges"]]
+    names = [span.name for span in model.layout.projections_by_pathway[pathway] if span.name in tree["edges"]]
     counts = dict.fromkeys(names, 0)
     for share in shares(model, pathway, names) if targets else ():
         counts[share.span.name] = share.here.stop

@@ -63,11 +63,10 @@ def as_wired(model: Any, state: State | None) -> Any:
     return eqx.tree_at(lambda m: m.pathways, model, paths)
 
 
-def locate(model: ModelFields, projection: str, rows: tuple[int, int] | None = None) -> Located:
-    """The edges of a projection, on the host; `rows`: of its sources `rows[0]` to `rows[1] - 1` of the population alone. Reads the rows of its
-    sources only."""
+def locate(model: ModelFields, projection: str) -> Located:
+    """The edges of a projection, on the host. Reads the rows of its sources only."""
     fields = ("place", "source", "target", "pre", "post", "delay")
-    found = [[getattr(share, field) for field in fields] for share in shares(model, span_of(model, projection).pathway, (projection,), rows)]
+    found = [[getattr(share, field) for field in fields] for share in shares(model, span_of(model, projection).pathway, (projection,))]
     return Located(*(each[0] if len(each) == 1 else np.concatenate(each) for each in zip(*found, strict=True)))
 
 

@@ -82,7 +82,7 @@ class BankSpan(NamedTuple):
     name: str
     group: str
     port: str
-    stimuli: tuple[str, ...] = ()
+    stimuli: tuple[str, ...]
 
 
 class End(NamedTuple):
@@ -178,3 +178,11 @@ class Layout:
     @functools.cached_property
     def projections_by_name(self) -> dict[str, ProjectionSpan]:
         return {projection.name: projection for projection in self.projections}
+
+    @functools.cached_property
+    def projections_by_pathway(self) -> dict[str, tuple[ProjectionSpan, ...]]:
+        """Projections that share a pathway, in order of definition; pathways in the order of their first one."""
+        found: dict[str, list[ProjectionSpan]] = {}
+        for projection in self.projections:
+            found.setdefault(projection.pathway, []).append(projection)
+        return {pathway: tuple(spans) for pathway, spans in found.items()}

@@ -124,7 +124,7 @@ def unit_at(model: Model, where: Callable[[Model], Any]) -> Any:
 
 def _unit_of_pathway(model: Model, pathway: str) -> Any:
     """The unit of all weights of a pathway, or `None` if they have several."""
-    units = [unit_of(model, span.name) for span in model.layout.projections if span.pathway == pathway]
+    units = [unit_of(model, span.name) for span in model.layout.projections_by_pathway[pathway]]
     return units[0] if all(unit == units[0] for unit in units) else None
 
 

@@ -88,16 +88,12 @@ def free_delays(free: FreeDelays, place: Int[np.ndarray, " k"]) -> np.ndarray:
     return np.asarray(free.delay, np.float64)[place]
 
 
-def shares(model: ModelFields, pathway: str, names: Sequence[str], rows: tuple[int, int] | None = None) -> Iterator[Share]:
-    """The edges of projections of a pathway, piece by piece; at least one share of each, which may be empty.
-
-    `rows`: of their sources `rows[0]` to `rows[1] - 1` of the population alone.
-    """
-    path, everybody = model.pathways[pathway], [span for span in model.layout.projections if span.pathway == pathway]
-    wanted = [span for span in everybody if span.name in set(names)]
-    reach = np.array([(span.pre.in_group, span.pre.in_group + span.pre.extent) for span in everybody]).reshape(-1, 2)
-    bounds = [_within_rows(span, rows) for span in wanted]
-    begins, ends = np.array(bounds, np.int64).reshape(-1, 2).T
+def shares(model: ModelFields, pathway: str, names: Sequence[str]) -> Iterator[Share]:
+    """The edges of projections of a pathway, piece by piece; at least one share of each, which may be empty."""
+    path, everybody = model.pathways[pathway], model.layout.projections_by_pathway[pathway]
+    chosen, reach = frozenset(names), _reach(everybody)
+    wanted = [span for span in everybody if span.name in chosen]
+    begins, ends = _reach(wanted).T
     done = dict.fromkeys((span.name for span in wanted), 0)
     cuts = np.unique(np.concatenate([begins, ends]))
     for low, high in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
@@ -117,12 +113,9 @@ def shares(model: ModelFields, pathway: str, names: Sequence[str], rows: tuple[i
             yield Share(model, span, HostRows(path, 0, 0), slice(None), 0)
 
 
-def _within_rows(span: ProjectionSpan, rows: tuple[int, int] | None) -> tuple[int, int]:
-    """Sources of a projection in their group, or those of them that are asked for."""
-    begin, end = span.pre.first, span.pre.first + span.pre.extent
-    offset = span.pre.in_group - span.pre.first
-    low, high = (begin, end) if rows is None else (min(max(row, begin), end) for row in rows)
-    return low + offset, high + offset
+def _reach(spans: Sequence[ProjectionSpan]) -> Int[np.ndarray, "spans 2"]:
+    """The first source of each projection in their group, and the one behind the last."""
+    return np.array([(span.pre.in_group, span.pre.in_group + span.pre.extent) for span in spans], np.int64).reshape(-1, 2)
 
 
 def _pieces(path: Pathway, low: int, high: int) -> Iterator[HostRows]:

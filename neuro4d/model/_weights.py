@@ -88,7 +88,7 @@ def _bare(model: ModelFields, projection: str, values: Any, dtype: Any) -> Array
 
 
 def _changed(model: ModelFields, span: ProjectionSpan, path: Pathway, bare: Array) -> Pathway:
-    others = [other for other in model.layout.projections if other.pathway == span.pathway and other.name != span.name]
+    others = [other for other in model.layout.projections_by_pathway[span.pathway] if other.name != span.name]
     if bare.ndim == 0 and not others:
         return dataclasses.replace(path, weight=jnp.broadcast_to(bare, path.weight.shape))
     if bare.ndim == 0 and path.weight_kind != "edge" and not any(_meet(span, other) for other in others):
@@ -145,13 +145,12 @@ def with_weights(model: Any, given: Mapping[str, Any], seed: Any) -> Any:
 
     **Raises:** `ValueError` for another number of edges, and what `set_weights` raises.
     """
-    for pathway in dict.fromkeys(span.pathway for span in model.layout.projections):  # in the order of definition, in which errors are found
+    for pathway, spans in model.layout.projections_by_pathway.items():  # in the order of definition, in which errors are found
         path = model.pathways[pathway]
-        names = [span.name for span in model.layout.projections if span.pathway == pathway]
-        mine = {name: np.asarray(given[name]) for name in names if name in given}
+        mine = {span.name: np.asarray(given[span.name]) for span in spans if span.name in given}
         if not mine:
             continue
-        short = _Short(path, len(mine) == len(names))
+        short = _Short(path, len(mine) == len(spans))
         counts = dict.fromkeys(mine, 0)
         changed: dict[str, bool] = {}
         for share in shares(model, pathway, tuple(mine)):

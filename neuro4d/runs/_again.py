@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import io
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -17,7 +16,7 @@ from neuro4d.describe import Description, describe
 from neuro4d.model import Model, from_user, to_user
 from neuro4d.recorders import Counts, Spikes
 from neuro4d.results import Run
-from neuro4d.runs._blob import from_blob
+from neuro4d.runs._blob import from_blob, to_blob
 from neuro4d.runs._row import SpikeSum
 from neuro4d.simulate import simulate
 
@@ -84,10 +83,10 @@ def network_text(model: Model) -> str:
     **Raises:** `ValueError` for a network that cannot be described, or is too large; the message says why.
     """
     description = describe(model)
-    arrays = {name: base64.b64encode(_npy(x)).decode() for name, x in description.arrays.items()}
+    _check_length(sum(x.nbytes for x in description.arrays.values()) * 4 // 3)  # before gigabytes become text
+    arrays = {name: base64.b64encode(to_blob(x)[1]).decode() for name, x in description.arrays.items()}
     text = json.dumps({"description": description.to_json(), "arrays": arrays})
-    if len(text) > LARGEST_TEXT:
-        raise ValueError(f"its description takes {len(text):,} characters; a row keeps {LARGEST_TEXT:,}.")
+    _check_length(len(text))
     return text
 
 
@@ -174,7 +173,6 @@ def _replaced(tree: Any, numbers: Any) -> Any:
     return np.asarray(numbers, np.asarray(tree).dtype)
 
 
-def _npy(array: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    np.save(file, array, allow_pickle=False)
-    return file.getvalue()
+def _check_length(n: int) -> None:
+    if n > LARGEST_TEXT:
+        raise ValueError(f"its description takes {n:,} characters; a row keeps {LARGEST_TEXT:,}.")

@@ -31,10 +31,7 @@ def to_blob(data: Any) -> tuple[str, bytes]:
             form, raw = TEXT, data.encode()
         case _:
             form, raw = JSON, to_text({"": plain(data, "data")}, "data").encode()
-    if len(raw) > LARGEST:
-        raise ValueError(
-            f"data takes {bytes_text(len(raw))}, an entry at most {bytes_text(LARGEST)}. Write it to a file and store its path."
-        )
+    _check_size(len(raw))
     return form, raw
 
 
@@ -61,13 +58,15 @@ def _npy(data: Any) -> bytes:
     if getattr(data.dtype, "kind", "") not in KINDS:
         raise TypeError(f"data: an array holds numbers; got one of {data.dtype}.")
     array = np.asarray(data)
-    if array.nbytes > LARGEST:
-        raise ValueError(
-            f"data takes {bytes_text(array.nbytes)}, an entry at most {bytes_text(LARGEST)}. Write it to a file and store its path."
-        )
+    _check_size(array.nbytes)
     file = io.BytesIO()
     np.save(file, array, allow_pickle=False)
     return file.getvalue()
+
+
+def _check_size(n: int) -> None:
+    if n > LARGEST:
+        raise ValueError(f"data takes {bytes_text(n)}, an entry at most {bytes_text(LARGEST)}. Write it to a file and store its path.")
 
 
 def _array(raw: bytes) -> np.ndarray:

@@ -10,7 +10,7 @@ import msgspec
 
 from neuro4d._base import check_seed, load_1_minute, machine, now, versions
 from neuro4d.runs._facts import Facts
-from neuro4d.runs._plain import plain
+from neuro4d.runs._plain import plain, plain_mapping
 from neuro4d.runs._row import Content, file_sum
 
 
@@ -25,8 +25,8 @@ def content(
     if not isinstance(note, str):
         raise TypeError(f"note is text; got {note!r:.80}.")
     return Content(
-        parameters=plain(_mapping(parameters, "parameters"), "parameters"),
-        metrics=plain(_mapping(metrics, "metrics"), "metrics"),
+        parameters=plain_mapping(parameters, "parameters"),
+        metrics=plain_mapping(metrics, "metrics"),
         versions=dict(_versions()),
         machine=_machine() | {"load_1_minute": load_1_minute()},
         seed=None if seed is None else check_seed(seed),
@@ -73,14 +73,6 @@ def _versions() -> Mapping[str, str]:
 def _machine() -> dict[str, Any]:
     """What does not change while a process lives. Not to be changed; `|` makes another."""
     return plain(machine(), "machine")
-
-
-def _mapping(values: Any, what: str) -> Mapping[str, Any]:
-    if values is None:
-        return {}
-    if not isinstance(values, Mapping):
-        raise TypeError(f"{what} is a dictionary, for example `{what}={{'rate': 5.0}}`; got {values!r:.80}.")
-    return values
 
 
 def _several(files: Any) -> Sequence[Any]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from neuro4d.runs._content import content, with_facts, with_network
 from neuro4d.runs._described import described, described_model
 from neuro4d.runs._export import export_rows
 from neuro4d.runs._facts import differences, facts_of, spike_sum
-from neuro4d.runs._row import KINDS, STATUSES, RunRow, check_run_name, content_of, file_sum, this_process
+from neuro4d.runs._row import KINDS, STATUSES, Content, RunRow, check_run_name, content_of, file_sum, this_process
 from neuro4d.runs._rows import Rows, check_where, known, matches
 from neuro4d.runs._store import Store
 
@@ -67,7 +68,7 @@ class RunDB:
         self._store.close()
 
     def __len__(self) -> int:
-        return self._rows.count()
+        return self._store.count("runs")
 
     def __repr__(self) -> str:
         return f"RunDB({str(self.path)!r}, " + ("closed)" if self._store.closed else f"{len(self)} runs)")
@@ -117,7 +118,7 @@ class RunDB:
                 "a run that goes on is begun with `db.start(name)`, which notes the process, and ended with `db.finish(number)`."
             )
         held = content(parameters, seed, metrics, files, note)
-        return self._rows.insert(_kind(kind), check_run_name(name), status, str(held.ended), held)
+        return self._rows.insert(known(kind, KINDS, "kind"), check_run_name(name), status, str(held.ended), held)
 
     def record(
         self,
@@ -157,7 +158,7 @@ class RunDB:
         kept, title = with_facts(held, facts), check_run_name(name or facts.name or facts.kind)
         text, why = described(result)
         with self._store.writing():
-            kept = with_network(kept, None if text is None else self._rows.keep_text(text), why)
+            kept = self._with_text(kept, text, why)
             return self._rows.insert(facts.kind, title, facts.status, str(kept.ended), kept)
 
     def _record_sweep(self, runs: Sequence[Run], name: str | None, held: Any) -> list[int]:
@@ -167,15 +168,19 @@ class RunDB:
                 for lane, run in enumerate(runs)]  # fmt: skip
         ready = [(facts, with_facts(held, facts)) for facts in each]
         text, why = described(runs[0])
+        title, first = check_run_name(name or "sweep"), uuid.uuid4().hex
         numbers: list[int] = []
         with self._store.writing():
             sha = None if text is None else self._rows.keep_text(text)
-            for run, (facts, kept) in zip(runs, ready, strict=True):
-                first = self.get(numbers[0]).uid if numbers else None
+            for lane, (run, (facts, kept)) in enumerate(zip(runs, ready, strict=True)):
                 same = run.model.origin is runs[0].model.origin
-                one = msgspec.structs.replace(with_network(kept, sha if same else None, why), sweep=first)
-                numbers.append(self._rows.insert("sweep", check_run_name(name or "sweep"), facts.status, str(one.ended), one))
+                one = msgspec.structs.replace(with_network(kept, sha if same else None, why), sweep=first if lane else None)
+                numbers.append(self._rows.insert("sweep", title, facts.status, str(one.ended), one, None if lane else first))
         return numbers
+
+    def _with_text(self, held: Content, text: str | None, why: str | None) -> Content:
+        """With the text of the network, which is kept, or the reason why there is none. Within `writing`."""
+        return with_network(held, None if text is None else self._rows.keep_text(text), why)
 
     def start(
         self,
@@ -203,10 +208,9 @@ class RunDB:
         held = content(parameters, seed, None, (), note)
         held = msgspec.structs.replace(held, ended=None, process=this_process())
         text, why = (None, None) if model is None else described_model(model)
-        kind, name = _kind(kind), check_run_name(name)
+        kind, name = known(kind, KINDS, "kind"), check_run_name(name)
         with self._store.writing():
-            held = with_network(held, None if text is None else self._rows.keep_text(text), why)
-            return self._rows.insert(kind, name, "running", now(), held)
+            return self._rows.insert(kind, name, "running", now(), self._with_text(held, text, why))
 
     def finish(
         self,
@@ -222,7 +226,7 @@ class RunDB:
         **Raises:** `ValueError` for a row that has ended already; else as `add`.
         """
         facts = None if result is None else facts_of(result)
-        said = known(status, STATUSES[1:], "status") or (facts.status if facts else "finished")
+        said = (facts.status if facts else "finished") if status is None else known(status, STATUSES[1:], "status")
         more = content(None, None, metrics, files, "")
         text, why = (None, None) if self.get(number).network else described(result)
         with self._store.writing():
@@ -230,8 +234,8 @@ class RunDB:
             if row.status != "running":
                 raise ValueError(f"run {number} has ended before ({row.status}). A row is written once; `db.add(...)` makes another.")
             kept = content_of(row) if facts is None else with_facts(content_of(row), facts)
-            if kept.network is None and text is not None:
-                kept = with_network(kept, self._rows.keep_text(text), why)
+            if kept.network is None:
+                kept = self._with_text(kept, text, why)
             files_of_it = kept.files + more.files
             kept = msgspec.structs.replace(kept, metrics=kept.metrics | more.metrics, files=files_of_it, ended=more.ended, process=None)
             self._rows.replace(row, said, kept)
@@ -260,9 +264,13 @@ class RunDB:
         check_where(where)
         most = None if limit is None else check_count(limit, "limit")
         found: list[RunRow] = []
+        asked = {} if name is None else {"name": name}
+        if kind is not None:
+            asked["kind"] = known(kind, KINDS, "kind")
+        if status is not None:
+            asked["status"] = known(status, STATUSES, "status")
         with self._store.reading():
-            rows = self._rows.latest_first(kind=known(kind, KINDS, "kind"), name=name, status=known(status, STATUSES, "status"))
-            for row in rows:
+            for row in self._rows.latest_first(asked):
                 if matches(row, where):
                     found.append(row)
                 if len(found) == most:
@@ -370,9 +378,3 @@ class RunDB:
                 self._rows.replace(row, "interrupted", msgspec.structs.replace(content_of(row), process=None))
         return [row.id for row in lost]
 
-
-def _kind(kind: str) -> str:
-    found = known(kind, KINDS, "kind")
-    if found is None:
-        raise TypeError(f"kind is one of {', '.join(KINDS)}; got None.")
-    return found

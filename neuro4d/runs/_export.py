@@ -40,20 +40,25 @@ def _json(rows: Sequence[RunRow]) -> str:
 
 
 def _csv(rows: Sequence[RunRow]) -> str:
-    flat = [row.flat() for row in rows]
-    names = list(dict.fromkeys(name for row in flat for name in row))
+    columns = _columns(rows)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([[_cell(row.get(name)) for name in names] for row in flat])
+    writer.writerow(columns)
+    writer.writerows([[_cell(value) for value in line] for line in zip(*columns.values(), strict=True)])
     return out.getvalue()
+
+
+def _columns(rows: Sequence[RunRow]) -> dict[str, list[Any]]:
+    """The values of all rows by name, `None` where a row has none."""
+    flat = [row.flat() for row in rows]
+    return {name: [row.get(name) for row in flat] for name in dict.fromkeys(name for row in flat for name in row)}
 
 
 def _cell(value: Any) -> Any:
     """A number or a text as it is, nothing where there is nothing, and all else as JSON."""
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, float) and not isinstance(value, bool):
+    if isinstance(value, float):
         return repr(value)
     return json.dumps(marked(value))
 
@@ -64,10 +69,7 @@ def _write_parquet(rows: Sequence[RunRow], target: Path) -> None:
         parquet: Any = importlib.import_module("pyarrow.parquet")
     except ImportError as error:
         raise ImportError("Parquet needs pyarrow: `pip install 'neuro4d[parquet]'`. CSV and JSON need nothing.") from error
-    flat = [row.flat() for row in rows]
-    names = list(dict.fromkeys(name for row in flat for name in row))
-    columns = {name: _column([row.get(name) for row in flat]) for name in names}
-    content = arrow.table({name: arrow.array(column) for name, column in columns.items()})
+    content = arrow.table({name: arrow.array(_column(values)) for name, values in _columns(rows).items()})
     write_whole(target, lambda file: parquet.write_table(content, file))
 
 

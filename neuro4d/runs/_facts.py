@@ -90,10 +90,15 @@ def facts_of(result: Any) -> Facts:
 
 
 def differences(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """Numbers in which the models of several runs differ, by their place in the model: what a sweep has changed, for each of its runs."""
-    columns = zip(*(jax.tree_util.tree_leaves_with_path(run.model) for run in runs), strict=True)
+    """Numbers in which the models of several runs differ, by their place in the model: what a sweep has changed, for each of its runs.
+
+    **Raises:** `ValueError` for models that do not have the same numbers: runs of a list that somebody made.
+    """
+    models = [jax.tree_util.tree_leaves_with_path(run.model) for run in runs]
+    if any([place for place, _ in model] != [place for place, _ in models[0]] for model in models):
+        raise ValueError("a list of runs is recorded as a sweep, and these are runs of different networks: record them one by one.")
     found: list[dict[str, Any]] = [{} for _ in runs]
-    for column in columns:
+    for column in zip(*models, strict=True):
         place, first = column[0]
         if all(leaf is first or np.array_equal(leaf, first) for _, leaf in column):
             continue

@@ -10,7 +10,7 @@ import numpy as np
 
 from neuro4d._base import UnknownNameError, address, check_count, check_name, check_seed, did_you_mean, now, words
 from neuro4d.runs._blob import from_blob, to_blob
-from neuro4d.runs._plain import from_text, plain, to_text
+from neuro4d.runs._plain import from_text, plain_mapping, to_text
 from neuro4d.runs._store import Store, digest
 
 _COLUMNS = ("id", "uid", "sha256", "category", "data_type", "form", "stored", "metadata", "data")
@@ -78,8 +78,7 @@ class KnowledgeBase:
         self._store.close()
 
     def __len__(self) -> int:
-        with self._store.reading() as connection:
-            return connection.execute("SELECT count(*) FROM knowledge").fetchone()[0]
+        return self._store.count("knowledge")
 
     def __repr__(self) -> str:
         return f"KnowledgeBase({str(self.path)!r}, " + ("closed)" if self._store.closed else f"{len(self)} entries)")
@@ -108,12 +107,14 @@ class KnowledgeBase:
             ...     base.store_all("noise", np.zeros((3, 8)))
             [1, 2, 3]
         """
+        if isinstance(data, str | bytes | Mapping):
+            raise TypeError(f"data is several examples, a list or the rows of an array; for one there is `base.store`; got {data!r:.80}.")
         check_name(category, "category")
         kind = None if data_type is None else check_name(data_type, "data_type")
         beside = [None] * len(data) if metadata is None else list(metadata)
         if len(beside) != len(data):
             raise ValueError(f"metadata: one dictionary for each of {len(data)} examples; got {len(beside)}.")
-        ready = [(*to_blob(each), to_text(plain(_mapping(more), "metadata"), "metadata")) for each, more in zip(data, beside, strict=True)]
+        ready = [(*to_blob(each), to_text(plain_mapping(more, "metadata"), "metadata")) for each, more in zip(data, beside, strict=True)]
         with self._store.writing():
             return [self._insert(category, kind or form, form, text, raw) for form, raw, text in ready]
 
@@ -140,8 +141,8 @@ class KnowledgeBase:
             ...     [float(entry.data) for entry in base.query("tones", limit=2, random_sample=True, seed=7)]
             [1.0, 0.0]
         """
-        chosen = self._choose(category, data_type, limit, random_sample, seed)
-        with self._store.reading() as connection:
+        with self._store.reading() as connection:  # one view: another process may delete what was chosen
+            chosen = self._choose(category, data_type, limit, random_sample, seed)
             rows = [connection.execute(f"{_SELECT} WHERE id = ?", (number,)).fetchone() for number in chosen]
         return [self._entry(row) for row in rows]
 
@@ -170,8 +171,9 @@ class KnowledgeBase:
         """
         if isinstance(categories, str):
             raise TypeError(f"categories is a list of names, `categories=[{categories!r}]`; got one name.")
-        names = self.categories() if categories is None else tuple(categories)
-        found = [self.query(name, data_type, limit, random_sample, seed) for name in names]
+        with self._store.reading():
+            names = self.categories() if categories is None else tuple(categories)
+            found = [self.query(name, data_type, limit, random_sample, seed) for name in names]
         missing = [name for name, entries in zip(names, found, strict=True) if not entries]
         if missing or not names:
             raise ValueError(
@@ -235,12 +237,6 @@ class KnowledgeBase:
             return Entry(number, category.decode(), data_type.decode(), from_blob(form, data), held, stored.decode())
         except ValueError as error:
             raise self._store.damaged(f"entry {number} of the knowledge base ({error})") from None
-
-
-def _mapping(values: Any) -> Mapping[str, Any]:
-    if values is not None and not isinstance(values, Mapping):
-        raise TypeError(f"metadata is a dictionary, for example `metadata={{'source': 'camera'}}`; got {values!r:.80}.")
-    return values or {}
 
 
 def _shape(entry: Entry) -> str:

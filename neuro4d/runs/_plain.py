@@ -67,6 +67,16 @@ def plain(value: Any, where: str, depth: int = 0) -> Any:
             return _refuse(value, where)
 
 
+def plain_mapping(values: Any, what: str) -> dict[str, Any]:
+    """An argument of named values; `None` is none of them.
+
+    **Raises:** `TypeError` for what is no dictionary.
+    """
+    if values is not None and not isinstance(values, Mapping):
+        raise TypeError(f"{what} is a dictionary, for example `{what}={{'rate': 5.0}}`; got {values!r:.80}.")
+    return plain(values or {}, what)
+
+
 def marked(value: Any) -> Any:
     """Plain values with marks on the numbers that are not finite."""
     match value:

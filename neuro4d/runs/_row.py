@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 import hashlib
 import os
+import platform
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,8 +20,6 @@ STATUSES = ("running", "finished", "interrupted", "failed")
 SECTIONS = ("parameters", "model", "metrics", "versions", "machine")
 
 LONGEST_NAME = 200
-
-_PIECE = 1 << 20
 
 
 class FileSum(NamedTuple):
@@ -78,7 +77,8 @@ class RunRow:
 
     - `id`: its number in this file; `uid`: its name in any file.
     - `kind`: `"run"`, `"sweep"`, `"tune"`, `"fit"` or `"benchmark"`; `name`: what was run.
-    - `status`: `"running"`, `"finished"`, `"interrupted"` or `"failed"`; `started`, `ended`: UTC, ISO 8601.
+    - `status`: `"running"`, `"finished"`, `"interrupted"` or `"failed"`; `started`, `ended`: UTC, ISO 8601; of a row that was not begun with
+      `RunDB.start`, both say when it was written.
     - `seed`; `parameters`: what was asked for; `model`: facts of what ran (sizes, time step, fingerprint); `metrics`: what came out.
     - `versions`, `machine`: of the software, of the processor.
     - `files`: a `FileSum` each; `spikes`: a `SpikeSum`, by which a replay is judged.
@@ -129,7 +129,7 @@ class RunRow:
         """All values under one name each, `row.flat()["metrics.rates_hz.e"]`."""
         found = {name: getattr(self, name) for name in (*_COLUMNS, "seed", "ended", "network", "sweep", "note")}
         for section in SECTIONS:
-            found |= flat(getattr(self, section), section) if getattr(self, section) else {}
+            found |= flat(getattr(self, section), section)
         return found if self.spikes is None else found | {"spikes.sha256": self.spikes.sha256, "spikes.total": self.spikes.total}
 
     def _title(self) -> str:
@@ -214,17 +214,14 @@ def file_sum(path: str | os.PathLike[str]) -> FileSum:
         raise FileNotFoundError(f"files: there is no file {str(found)!r}; give files that have been written.")
     if not found.is_file():
         raise ValueError(f"files: {str(found)!r} is no file; give the files of a folder one by one, `files=list(Path('out').iterdir())`.")
-    sha, size = hashlib.sha256(), 0
     with found.open("rb") as file:
-        while piece := file.read(_PIECE):
-            sha.update(piece)
-            size += len(piece)
-    return FileSum(str(found), size, sha.hexdigest())
+        sha = hashlib.file_digest(file, "sha256").hexdigest()
+        return FileSum(str(found), file.tell(), sha)
 
 
 def host() -> str:
     """The name of this machine."""
-    return os.uname().nodename if getattr(os, "uname", None) else os.environ.get("COMPUTERNAME", "")
+    return platform.node()
 
 
 def this_process() -> Process:
@@ -235,5 +232,7 @@ def this_process() -> Process:
 def _alive(process: Process) -> bool:
     try:
         return abs(psutil.Process(process.pid).create_time() - process.began) < 1
+    except psutil.AccessDenied:  # it is there, and belongs to somebody else
+        return True
     except psutil.Error:
         return False

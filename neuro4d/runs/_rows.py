@@ -41,9 +41,8 @@ class Rows:
             connection.execute("UPDATE runs SET sha256 = ?, status = ?, content = ? WHERE id = ?", (sha, status, text, row.id))
             self._store.amend("runs", 0, xor(before, sha))
 
-    def latest_first(self, **given: str | None) -> Iterator[RunRow]:
+    def latest_first(self, asked: Mapping[str, str]) -> Iterator[RunRow]:
         """Rows with these values in their columns. Within `reading`."""
-        asked = {column: value for column, value in given.items() if value is not None}
         clause = f" WHERE {' AND '.join(f'{column} = ?' for column in asked)}" if asked else ""
         with self._store.reading() as connection:
             for values in connection.execute(f"{_SELECT}{clause} ORDER BY id DESC", tuple(asked.values())):
@@ -55,14 +54,9 @@ class Rows:
         with self._store.reading() as connection:
             values = connection.execute(f"{_SELECT} {order}", (-number - 1 if number < 0 else number,)).fetchone()
             if values is None:
-                there = self.count()
+                there = self._store.count("runs")
                 raise UnknownNameError(f"no run has the number {number}; there are {there}, which `db.runs()` lists.")
         return self._checked(values)
-
-    def count(self) -> int:
-        """How many rows there are."""
-        with self._store.reading() as connection:
-            return connection.execute("SELECT count(*) FROM runs").fetchone()[0]
 
     def uids(self) -> set[str]:
         """The names of all rows in any file."""
@@ -113,10 +107,12 @@ def check_where(where: Any) -> None:
         raise TypeError(f"where is a dictionary of values or a function of a row, `where={{'seed': 3}}`; got {where!r:.80}.")
 
 
-def known(value: str | None, choices: tuple[str, ...], what: str) -> str | None:
-    """One of the choices, or nothing."""
-    if value is not None and value not in choices:
-        raise ValueError(f"{what} is one of {', '.join(choices)}; got {value!r:.80}.{did_you_mean(str(value), choices)}")
+def known(value: str, choices: tuple[str, ...], what: str) -> str:
+    """One of the choices."""
+    if not isinstance(value, str):
+        raise TypeError(f"{what} is one of {', '.join(choices)}; got {value!r:.80}.")
+    if value not in choices:
+        raise ValueError(f"{what} is one of {', '.join(choices)}; got {value!r:.80}.{did_you_mean(value, choices)}")
     return value
 
 

@@ -124,6 +124,11 @@ class Store:
             raise self.damaged("the table of sums")
         connection.execute("UPDATE sums SET entries = ?, sha256 = ? WHERE name = ?", (entries + more, xor(before, change), table))
 
+    def count(self, table: str) -> int:
+        """How many rows there are."""
+        with self.reading() as connection:
+            return connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
     def next_id(self, table: str) -> int:
         """The number of the next row. Within `writing`, where nobody else can take it."""
         return self._own().execute(f"SELECT coalesce(max(id), 0) + 1 FROM {table}").fetchone()[0]

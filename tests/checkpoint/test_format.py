@@ -8,6 +8,7 @@ import pytest
 
 import neuro4d as n4
 from neuro4d.cli import main
+from neuro4d.io.checkpoint import _snapshot
 
 STEPS = [102, 102, 102, 218, 219, 222, 334, 336, 342, 450, 453, 462, 566, 570, 582]
 
@@ -27,6 +28,24 @@ def test_format_1(old):
     run = n4.io.resume(old, progress=False)
     assert run.completed and run.trace("cells.v").values.shape == (12, 3)
     assert np.abs(run.spikes("cells").step - STEPS).max() <= 1  # another machine may round the potential differently
+
+
+@pytest.mark.parametrize(
+    ("place", "change", "text"),
+    [
+        ("checkpoints/200", {"segments": [["../../elsewhere", 200]]}, "does not say of which model"),
+        ("checkpoints/200", {"model": "../models/0"}, "does not say of which model"),
+        ("checkpoints/200", {"step": 100}, "says that it is of step 100"),
+        ("description", {"run": {"n_steps": "600"}}, "does not say what it is about"),
+    ],
+)
+def test_what_somebody_else_has_written(old, place, change, text):
+    """With a checksum that is right: numbers are numbers, and no text becomes a path."""
+    path = old / place / "manifest.json"
+    body = _snapshot.read_body(path)
+    path.write_text(_snapshot.as_text(body | {"meta": body["meta"] | change}))
+    with pytest.raises(n4.CorruptFileError, match=text):
+        n4.restore(old, step=200)
 
 
 def test_the_doctor(old, tmp_path, capsys):

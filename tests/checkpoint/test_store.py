@@ -198,7 +198,7 @@ def files(folder):
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def check_damage(folder, expected, caplog):
+def check_damage(folder, expected):
     """Reads a damaged folder: an error that says so, or the very same data."""
     try:
         found = Store(folder, "test").read(2)
@@ -212,7 +212,7 @@ def check_damage(folder, expected, caplog):
 
 
 @pytest.mark.parametrize("n", [25, pytest.param(200, marks=pytest.mark.full)])
-def test_flipped_bits(written, n, caplog):
+def test_flipped_bits(written, n):
     expected, noticed = TREE | {"step": np.uint32(2)}, 0
     parts = files(written / "checkpoints" / "2")
     weights = np.array([part.stat().st_size for part in parts], float) ** 0.5  # small files are hit as well
@@ -224,22 +224,22 @@ def test_flipped_bits(written, n, caplog):
         damaged = bytearray(raw)
         damaged[RNG.integers(len(raw))] ^= 1 << RNG.integers(8)
         part.write_bytes(damaged)
-        noticed += check_damage(written, expected, caplog)
+        noticed += check_damage(written, expected)
         part.write_bytes(raw)
     assert noticed > n / 3
-    assert not check_damage(written, expected, caplog)
+    assert not check_damage(written, expected)
 
 
 @pytest.mark.parametrize("step", [10, pytest.param(1, marks=pytest.mark.full)])
-def test_truncated_files(written, step, caplog):
+def test_truncated_files(written, step):
     expected, parts = TREE | {"step": np.uint32(2)}, files(written / "checkpoints" / "2")
     for part in parts if step == 1 else parts[:1] + parts[-1:]:
         raw = part.read_bytes()
         for percent in range(0, 100, step):
             part.write_bytes(raw[: len(raw) * percent // 100])
-            check_damage(written, expected, caplog)
+            check_damage(written, expected)
         part.unlink()
-        check_damage(written, expected, caplog)
+        check_damage(written, expected)
         part.write_bytes(raw)
 
 

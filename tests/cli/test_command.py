@@ -1,5 +1,6 @@
 """The command as a person runs it: in a process of its own."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -8,11 +9,14 @@ import sys
 import time
 from pathlib import Path
 
+import brainunit as u
+import jax.random as jr
 import numpy as np
 import pytest
 
 import neuro4d as n4
 from neuro4d.cli import main
+from neuro4d.cli._arguments import Run
 
 ROOT = Path(__file__).parents[2]
 KEYS = {
@@ -140,7 +144,8 @@ def test_interrupted_run_keeps_what_was_done(tmp_path):
 def here(capsys, monkeypatch, tmp_path):
     """Runs `neuro4d` in this process, in an empty folder, with the settings of the machine left alone."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("neuro4d.cli._run.prepare", lambda device, threads, precision: 1)
+    for handler in ("_run", "_resume"):
+        monkeypatch.setattr(f"neuro4d.cli.{handler}.prepare", lambda device, threads, precision: 1)
 
     def here(*args):
         try:
@@ -161,6 +166,17 @@ def test_a_second_run_replaces_the_first(here, tmp_path):
     assert code == 0, error
     assert not (out / "trace.npz").exists()
     assert (out / "notes.txt").read_text() == "mine"
+
+
+def test_a_run_of_a_file_goes_on_without_the_file(here, tmp_path):
+    """The folder has the network; who goes on may be elsewhere, or have changed the file."""
+    lif = n4.LIF(tau=20 * u.ms, c=200 * u.pF, v_rest=-60 * u.mV, v_th=-50 * u.mV, v_reset=-60 * u.mV)
+    model = n4.Network(n4.Population("cells", 2, lif)).build(dt=0.1 * u.ms, seed=0)
+    begun = dataclasses.asdict(Run("gone.json", duration="2 ms", dt="0.1 ms"))
+    n4.simulate(model, jr.key(0), 2 * u.ms, progress=False, checkpoint=n4.io.Checkpoints(tmp_path / "kept", note={"command": begun}))
+    code, said, error = here("resume", "kept", "--no-db", "--no-progress")
+    assert code == 0 and said.startswith("gone: 2 neurons"), error
+    assert json.loads((tmp_path / "runs/gone/summary.json").read_text())["duration_ms"] == 2
 
 
 MISTAKES = (

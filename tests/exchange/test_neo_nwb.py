@@ -93,6 +93,18 @@ def test_nwb_files_are_valid_and_hold_the_numbers_of_the_run(run, tmp_path):
         n4.io.to_nwb(run, path, start=datetime.datetime(2026, 1, 1))
 
 
+@pytest.mark.oracle("neo")
+def test_damaged_spikes_on_disk_are_an_error_and_not_left_out(run):
+    class Damaged(n4.recorders.AbstractSpikeSource):
+        populations = ("a",)
+
+        def spikes(self, population):
+            raise n4.CorruptFileError("a chunk is missing")
+
+    with pytest.raises(n4.CorruptFileError, match="a chunk is missing"):
+        n4.io.to_neo(n4.Run(run.model, None, DT, START, STEPS, {"spikes": Damaged(), "v": run.trace_record("v")}))
+
+
 def test_runs_without_records_and_other_things_are_refused(run, tmp_path):
     empty = n4.Run(run.model, None, DT, 0, STEPS, {})
     for package, write in (("neo", n4.io.to_neo), ("pynwb", lambda x: n4.io.to_nwb(x, tmp_path / "a.nwb"))):

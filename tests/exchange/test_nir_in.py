@@ -235,6 +235,11 @@ def test_all_that_cannot_be_read_is_listed():
         n4.io.from_nir({"nodes": {}})
 
 
+def test_a_chain_too_long_to_follow_is_refused():
+    with pytest.raises(n4.io.NotFromNIRError, match="before more than 100 linear nodes"):
+        n4.io.from_nir(chain(nir.Input(np.array([1])), *(nir.Scale(np.ones(1)) for _ in range(2000)), lif(1))[0], dt=1 * u.ms)
+
+
 def small_network(seed, delta=True, pairs=False):
     """Recurrent cells behind a source, with weights that do not come in pairs between the same two neurons."""
     rng = np.random.default_rng(seed)

@@ -150,6 +150,46 @@ def test_folders_of_other_programs(tmp_path):
     assert [type(each).__name__ for each in found.network.stimuli] == ["Clamp"]
 
 
+def test_what_a_folder_leaves_open_or_says_to_no_avail_is_listed(tmp_path):
+    """Nothing is chosen, and nothing left out, in silence."""
+    nest_folder(tmp_path)
+    (tmp_path / "net" / "b.json").write_text(json.dumps({"tau_m": 15.0, "rho": 0.1}))
+    with pytest.raises(n4.io.NotFromSONATAError, match="'nest:iaf_psc_exp' that are not read: rho"):
+        n4.io.load_sonata(tmp_path, dt=0.5 * u.ms)
+    two = {"exc": n4.ExpCurrent(tau=5 * u.ms), "inh": n4.ExpCurrent(tau=5 * u.ms)}
+    cells = n4.Population("cells", 2, n4.LIF(tau=20 * u.ms, c=200 * u.pF, v_rest=-60 * u.mV, v_th=-50 * u.mV, v_reset=-60 * u.mV), two)
+    loop = n4.Projection("loop", cells, cells, "inh", n4.AllToAll(), weight=1 * u.pA, delay=1 * u.ms)
+    folder = tmp_path / "ours"
+    n4.io.save_sonata(folder, n4.Network(cells, loop).build(dt=0.5 * u.ms))
+    types = folder / "network" / "edge_types_0.csv"
+    good = types.read_text()
+    types.write_text(good.replace("inh", "NULL"))
+    with pytest.raises(n4.io.NotFromSONATAError, match="names no receptor, of exc, inh"):
+        n4.io.load_sonata(folder)
+    types.write_text(good)
+    rows = folder / "network" / "node_types_0.csv"
+    rows.write_text(rows.read_text() + rows.read_text().splitlines()[1].replace("0", "7", 1) + "\n")
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(folder / "network" / "nodes_0.h5", "r+") as file:
+        file["nodes/cells/node_type_id"][1] = 7
+    with pytest.raises(n4.io.NotFromSONATAError, match="2 types of the model 'neuro4d:LIF'"):
+        n4.io.load_sonata(folder)
+
+
+def test_a_report_of_several_populations_gives_a_trace_for_each(tmp_path):
+    from neuro4d.io.exchange._sonata_records import read_report, write_report
+    from neuro4d.recorders import TraceRecord
+
+    h5py = pytest.importorskip("h5py")
+    for name in "ab":
+        write_report(tmp_path / f"{name}.h5", TraceRecord("v", name, "v", np.arange(2), np.arange(4), np.full((4, 2), ord(name), np.float32), u.mV), 0.5)
+    with h5py.File(tmp_path / "a.h5", "r+") as file, h5py.File(tmp_path / "b.h5") as other:
+        other.copy("report/b", file["report"])
+        del file["report/b"].attrs["neuro4d.variable"]
+    found = read_report(tmp_path / "a.h5", "v", "w", 0.5)
+    assert [(each.name, each.population, each.variable, each.values[0, 0]) for each in found] == [("v a", "a", "v", 97), ("v b", "b", "w", 98)]
+
+
 def test_all_that_sonata_does_not_have_is_listed(tmp_path):
     lif = n4.LIF(tau=20 * u.ms, c=200 * u.pF, v_rest=-60 * u.mV, v_th=-50 * u.mV, v_reset=-60 * u.mV)
     a = n4.Population("a", 4, lif, {"in": n4.Delta()}, v0=n4.Normal(-60 * u.mV, 1 * u.mV))

@@ -21,7 +21,6 @@ def here(capsys, monkeypatch, folder):
     """Runs `neuro4d` in this process, in a folder that the tests share, with the settings of the machine left alone."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr("neuro4d.cli._run.prepare", lambda device, threads, precision: 1)
-    monkeypatch.setattr("neuro4d.cli._machine.prepare", lambda device, threads, precision: 1)
     monkeypatch.setattr("neuro4d.cli._runs.prepare", lambda device, threads, precision: 1)
 
     def here(*args):

@@ -108,7 +108,26 @@ def test_bad_examples_are_refused_before_anything_is_written(given, error, text,
     assert len(base) == 0
 
 
+def test_a_query_sees_one_moment(base, monkeypatch):
+    base.store_all("numbers", np.arange(3.0))
+    choose = base._choose
+
+    def meanwhile(*asked):
+        chosen = choose(*asked)
+        with n4.KnowledgeBase(base.path) as other:
+            other.delete(2)
+        return chosen
+
+    monkeypatch.setattr(base, "_choose", meanwhile)
+    assert [entry.id for entry in base.query("numbers")] == [1, 2, 3]
+    monkeypatch.undo()
+    assert [entry.id for entry in base.query("numbers")] == [1, 3]
+
+
 def test_all_or_none(base):
+    for one in ("text", {"a": 1}):
+        with pytest.raises(TypeError, match="several examples"):
+            base.store_all("mixed", one)
     with pytest.raises(TypeError):
         base.store_all("mixed", [np.zeros(2), object()])
     with pytest.raises(ValueError, match="one dictionary for each of 2"):

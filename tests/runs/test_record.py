@@ -97,6 +97,9 @@ def test_a_sweep_becomes_a_row_for_each_value(sweep, db):
     found = db.replay(numbers[1], progress=False)  # the value is in the row
     assert found.same_spikes and float(found.run.model.neurons["cells"].v_th) == -48.0
     assert len(db.runs(kind="sweep", where={"lane": 1})) == 1
+    other = n4.Network(n4.Population("cells", 2, LIF)).build(dt=0.1 * u.ms, seed=0)
+    with pytest.raises(ValueError, match="different networks"):
+        db.record([sweep[0], dataclasses.replace(sweep[0], model=other)])
 
 
 def test_counts_are_enough(model, db):
@@ -122,8 +125,11 @@ def test_what_cannot_be_run_again_says_why(model, db, run, monkeypatch):
         raise ValueError("a function of yours")
 
     monkeypatch.setattr("neuro4d.runs._described.network_text", refuse)
-    with pytest.raises(NotReplayableError, match="its network is not in the row: a function of yours"):
-        db.replay(db.record(run))
+    begun = db.start("cells", model=model)
+    db.finish(begun, run)
+    for number in (db.record(run), begun):
+        with pytest.raises(NotReplayableError, match="its network is not in the row: a function of yours"):
+            db.replay(number)
 
 
 def test_tuning_becomes_a_row(db):

@@ -65,6 +65,7 @@ BAD = (
     ({"kind": "runs"}, ValueError, "Did you mean 'run'"),
     ({"kind": None}, TypeError, "kind is one of"),
     ({"status": "done"}, ValueError, "status is one of"),
+    ({"status": None}, TypeError, "status is one of"),
     ({"status": "running"}, ValueError, "db.start"),
     ({"name": ""}, ValueError, "1 to 200"),
     ({"name": "a\nb"}, ValueError, "one line"),
@@ -188,6 +189,13 @@ def test_a_run_whose_process_is_gone(db, monkeypatch):
     db.start("mine")
     assert [row.lost for row in db.runs()] == [False, True, False, True]
     assert "its process is gone" in str(db.get(1))
+
+    def hidden(_):
+        raise psutil.AccessDenied
+
+    monkeypatch.setattr("neuro4d.runs._row.psutil.Process", hidden)
+    assert not db.get(1).lost  # a process of somebody else that cannot be looked at is there
+    monkeypatch.undo()
     assert sorted(db.settle()) == [1, 3]
     assert [row.status for row in db.runs()] == ["running", "interrupted", "running", "interrupted"]
 

@@ -1,6 +1,5 @@
 """`Checkpoints`: keeps a run while it goes on."""
 
-import hashlib
 import logging
 import math
 import os
@@ -13,7 +12,7 @@ import brainunit as u
 import numpy as np
 
 from neuro4d._base import AbstractLogs, attach, steps_of, strip
-from neuro4d.io._leaves import joined
+from neuro4d.io._leaves import digest, flatten, joined
 from neuro4d.io.checkpoint._content import model_tree, tree_digest, unlike
 from neuro4d.io.checkpoint._log import CheckpointWarning, Log
 from neuro4d.io.checkpoint._moments import RUN, RunFolder, own_copy, plain
@@ -115,7 +114,7 @@ class Checkpoints(AbstractKeeper, AbstractLogs):
             "chunk": chunk,
             "start": tree_digest(state_tree(plan.model, plan.start)),
             "between": plan.between,
-            "inputs": {name: _digest(values) for name, values in plan.inputs.items()},
+            "inputs": {name: digest(np.asarray(values)) for name, values in plan.inputs.items()},
             "every_ms": self.every_ms,
             "wall_s": None if math.isinf(self.wall_s) else self.wall_s,
             "keep": self.store.keep,
@@ -155,16 +154,15 @@ class Checkpoints(AbstractKeeper, AbstractLogs):
             "discarded": ("the number of discarded steps", plan.discarded),
             "recorders": ("the recorders", [each.name for each in plan.recorders]),
             "between": ("whether a function `between` changes the run", plan.between),
-            "inputs": ("the inputs", {name: _digest(values) for name, values in plan.inputs.items()}),
+            "inputs": ("the inputs", {name: digest(np.asarray(values)) for name, values in plan.inputs.items()}),
         }
         found = [f"{what}: {run.get(key)!r:.100} there, {value!r:.100} here" for key, (what, value) in own.items() if run.get(key) != value]
         if self.same_start:
             if run.get("start") != tree_digest(state_tree(plan.model, plan.start)):
                 found.append("the state at the beginning: another key or another start")
-            rows = {row.path: row.sha256 for row in self._folder.model_rows(0)}
-            found += [
-                f"{path[0]} {'/'.join(path[1:])!r}: other numbers" for path, values in _paths(model_tree(plan.model)) if rows.get(path) != _digest(values)
-            ]
+            there = {row.path: row.sha256 for row in self._folder.model_rows(0)}
+            here = flatten(model_tree(plan.model))[0]
+            found += [f"{row.path[0]} {'/'.join(row.path[1:])!r}: other numbers" for row in here if there.get(row.path) != row.sha256]
         return found
 
     def room(self, passed: int) -> int:
@@ -196,7 +194,7 @@ class Checkpoints(AbstractKeeper, AbstractLogs):
 
     def _write(self, moment: Moment) -> None:
         if self._plan is not None:
-            self._folder.write(moment, self._plan.probes, self._plan.discarded, {})
+            self._folder.write(moment, self._plan.probes, self._plan.discarded)
 
     def close(self) -> None:
         """Waits for the last checkpoint; warns of those that were not written.
@@ -225,16 +223,3 @@ def _time(value: Any, unit: Any, where: str, example: str) -> float:
 def _even(chunk: int, every: int) -> int:
     """Steps of a chunk, at most `chunk`, of which several end with a checkpoint and are about equally long."""
     return -(-every // -(-every // chunk))
-
-
-def _digest(values: Any) -> str:
-    array = np.asarray(values, order="C")
-    return hashlib.sha256(array.reshape(-1).view(np.uint8).data).hexdigest()
-
-
-def _paths(tree: Mapping[str, Any], above: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
-    """Arrays of a tree with their paths."""
-    found: list[tuple[tuple[str, ...], Any]] = []
-    for name, value in tree.items():
-        found += _paths(value, (*above, name)) if isinstance(value, Mapping) else [((*above, name), value)]
-    return found

@@ -9,14 +9,13 @@ import jax
 import numpy as np
 
 from neuro4d.io._leaves import Leaf, differences, flatten, joined
-from neuro4d.model import Model, Share, State, from_user, shares, state_from, state_tree, to_user, unit_finder
+from neuro4d.model import Model, Share, State, from_user, shares, state_tree, to_user, unit_finder
 
 PAST = ("spikes", "soft", "near", "coming")
 """Parts of a state whose first axis counts steps, of which a model may keep more or fewer."""
 
-
 ROWS = "rows:"
-"""Before checksums that are taken row by row."""
+"""Before checksums that are taken row by row, which the first files did not have."""
 
 
 def model_tree(model: Model) -> dict[str, Any]:
@@ -29,17 +28,20 @@ def with_tree(model: Model, tree: Mapping[str, Any]) -> Model:
     return from_user(model, {"seed": model.build_seed, **tree})[0]
 
 
-def identity(model: Model) -> dict[str, Any]:
-    """What two models must have in common to exchange numbers: plain data."""
+def basics(model: Model) -> dict[str, Any]:
+    """What identifies a model, without its synapses: plain data."""
     return {
         "fingerprint": model.fingerprint(),
         "seed": model.build_seed,
         "dt_ms": model.dt_ms,
         "precision": np.dtype(model.dtype).name,
         "populations": {name: span.size for name, span in model.populations.items()},
-        "spans": [[span.name, span.group, span.start] for span in model.populations.values()],
-        "synapses": _synapses_of(model) | {name: _wired(model, name) for name in model.gaps},
     }
+
+
+def identity(model: Model) -> dict[str, Any]:
+    """What two models must have in common to exchange numbers: plain data."""
+    return basics(model) | {"synapses": _synapses_of(model) | {name: _wired(model, name) for name in model.gaps}}
 
 
 class _Wiring:
@@ -70,10 +72,9 @@ class _Wiring:
 def _synapses_of(model: Model) -> dict[str, Any]:
     """By projection, the number of its synapses and their checksum: one pass over each pathway."""
     found = {name: _Wiring(model, name) for name in model.projections}
-    for pathway, path in model.pathways.items():
-        names = [name for name in found if model.layout.projections_by_name[name].pathway == pathway]
-        for share in shares(model, pathway, names):
-            found[share.span.name].take(share, path.free is None)
+    for pathway, spans in model.layout.projections_by_pathway.items():
+        for share in shares(model, pathway, [span.name for span in spans]):
+            found[share.span.name].take(share, model.pathways[pathway].free is None)
     return {name: wiring.row() for name, wiring in found.items()}
 
 
@@ -88,14 +89,16 @@ def _wired(model: Model, name: str) -> list[Any]:
     return [len(edges.pre), found.hexdigest()]
 
 
+def other_settings(stored: Mapping[str, Any], model: Model) -> list[str]:
+    """In which arguments of `build` a model differs from the one that was stored, one sentence each."""
+    own = {"dt_ms": model.dt_ms, "precision": np.dtype(model.dtype).name, "seed": model.build_seed}
+    names = {"dt_ms": "the time step (ms)", "precision": "the precision", "seed": "the seed of `build`"}
+    return [f"{names[key]} is {stored.get(key)!r} in the file and {value!r} in the model" for key, value in own.items() if stored.get(key) != value]
+
+
 def unlike(stored: Mapping[str, Any], model: Model) -> list[str]:
     """In what a model differs from the one that was stored, one sentence each; empty where states and weights can be exchanged."""
-    own = identity(model)
-    found = [
-        f"{name} is {stored.get(key)!r} in the file and {own[key]!r} in the model"
-        for key, name in (("dt_ms", "the time step (ms)"), ("precision", "the precision"), ("seed", "the seed of `build`"))
-        if stored.get(key) != own[key]
-    ]
+    own, found = identity(model), other_settings(stored, model)
     if any(not str(row[1]).startswith(ROWS) for name, row in stored.get("synapses", {}).items() if name in model.projections):
         own["synapses"] = {name: _wired(model, name) for name in own["synapses"]}
     for key, what, text in (("populations", "population", _neurons), ("synapses", "projection", _synapses)):
@@ -123,7 +126,7 @@ def check_rows(stored: Sequence[Leaf], model: Model, state: bool, what: str, bef
     found = list(before)
     if not found:  # else every row differs, and none says why
         tree: dict[str, Any] = {"state": state_tree(model, fresh_state(model))} if state else model_tree(model)
-        found = differences(stored, flatten(tree, unit_finder(model))[0], rows_free=lambda row: row.path[1:2] != () and row.path[1] in PAST)
+        found = differences(stored, flatten(tree, unit_finder(model), checksums=False)[0], rows_free=lambda row: row.path[1:2] != () and row.path[1] in PAST)
     refuse(found, what)
 
 
@@ -141,9 +144,9 @@ def fresh_state(model: Model) -> State:
     return model.init(jax.random.key(0))
 
 
-def with_state(model: Model, tree: Mapping[str, Any]) -> State:
-    """The state of a tree that `check_rows` has seen."""
-    return state_from(model, tree)
+def marks(rows: Sequence[Leaf]) -> list[Any]:
+    """What tells the numbers of one tree from those of another: equal for equal trees, whether or not their rows have units."""
+    return [(row.path, row.shape, row.dtype, row.sha256) for row in rows]
 
 
 def tree_digest(tree: Mapping[str, Any]) -> str:

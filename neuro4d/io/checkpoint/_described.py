@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from neuro4d._base import CorruptFileError
-from neuro4d.describe import Description, NotDescribableError, describe
+from neuro4d.describe import Description, describe
 from neuro4d.io.checkpoint._content import identity
 from neuro4d.io.checkpoint._snapshot import read_snapshot, write_snapshot
 from neuro4d.model import Model
@@ -13,6 +13,10 @@ from neuro4d.ops import Backend
 from neuro4d.recorders import AbstractRecorder
 
 FOLDER = "description"
+
+_COUNTS = ("n_steps", "discarded", "chunk", "keep")
+_OF_RUN = frozenset((*_COUNTS, "every_ms", "wall_s", "keep_every_ms", "note"))
+"""What `resume` asks of a run."""
 
 
 class About(NamedTuple):
@@ -32,8 +36,7 @@ class About(NamedTuple):
         """
         if self.description is None:
             raise ValueError(f"{path} holds no description of its network ({self.why}). Build it with your script, and give the model: `model=model`.")
-        model = self.description.build(parts, backend=backend)
-        return model.freeze() if self.description.frozen else model
+        return self.description.build(parts, backend=backend)
 
     def recorders(self, path: Path, parts: Iterable[type] = ()) -> Sequence[AbstractRecorder]:
         """The recorders of the run, made anew.
@@ -62,11 +65,11 @@ def _described(model: Model, recorders: Sequence[AbstractRecorder]) -> tuple[Des
     """The description with recorders where they have one, else without; why not, and whether the recorders are in it."""
     try:
         return describe(model, recorders=recorders), "", True
-    except (NotDescribableError, ValueError) as error:
+    except ValueError as error:
         why = " ".join(str(error).split())
     try:
         return describe(model), why, False
-    except (NotDescribableError, ValueError) as error:
+    except ValueError as error:
         return None, " ".join(str(error).split()), False
 
 
@@ -81,6 +84,8 @@ def read_about(folder: Path) -> About:
         arrays, inputs = tree["description"], tree["inputs"]
     except KeyError as error:
         raise CorruptFileError(f"{folder / FOLDER} does not say its {error}.") from error
-    if not (isinstance(own, dict) and isinstance(run, dict) and isinstance(why, str)):
+    named = isinstance(own, dict) and all(isinstance(own.get(name), dict) for name in ("populations", "synapses"))
+    counted = isinstance(run, dict) and (not run or (set(run) >= _OF_RUN and all(type(run[name]) is int for name in _COUNTS)))
+    if not (named and counted and isinstance(why, str)):
         raise CorruptFileError(f"{folder / FOLDER} does not say what it is about.")
     return About(None if text is None else Description.from_json(text, arrays), why, own, run, inputs)

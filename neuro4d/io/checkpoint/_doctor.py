@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import brainunit as u
 
 from neuro4d._base import attach
-from neuro4d.io.checkpoint._described import read_about
+from neuro4d.io.checkpoint._described import FOLDER, read_about
 from neuro4d.io.checkpoint._folder import absolute, card
 from neuro4d.io.checkpoint._moments import MODELS, RECORDS, RUN, STATE
 from neuro4d.io.checkpoint._snapshot import LEFTOVERS, read_snapshot
@@ -47,7 +47,7 @@ def examine(path: str | os.PathLike[str]) -> list[Finding]:
 
 
 def _about(where: Path) -> Iterator[Finding]:
-    folder = where / "description"
+    folder = where / FOLDER
     try:
         about = read_about(where)
     except (OSError, ValueError) as error:

@@ -3,19 +3,20 @@
 import json
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from neuro4d._base import CorruptFileError
-from neuro4d.io._leaves import Leaf
-from neuro4d.io.checkpoint._content import check_rows, model_tree, refuse, tree_digest, unlike, with_state, with_tree
+from neuro4d.io._leaves import Leaf, flatten
+from neuro4d.io.checkpoint._content import check_rows, marks, model_tree, refuse, unlike, with_tree
 from neuro4d.io.checkpoint._described import FOLDER, About, read_about, write_about
 from neuro4d.io.checkpoint._held import Probes, carried, chunks_from, segment
 from neuro4d.io.checkpoint._snapshot import Snapshot, read_manifest, read_snapshot, remove, write_snapshot
 from neuro4d.io.checkpoint._store import Store, Stored
-from neuro4d.model import Model, State, state_tree, unit_finder
+from neuro4d.model import Model, State, state_from, state_tree, unit_finder
 from neuro4d.simulate import Moment, RunPlan
 
 logger = logging.getLogger("neuro4d")
@@ -41,7 +42,7 @@ class RunFolder:
     def __init__(self, store: Store):
         self.store, self.path = store, store.path
         self.written = Written()
-        self._model: tuple[int, Model, str] | None = None
+        self._model: tuple[int, Model, list[Any]] | None = None
         self._about: About | None = None
 
     def begun(self) -> bool:
@@ -65,7 +66,7 @@ class RunFolder:
             remove(self.path / name)
         write_about(self.path, model, recorders, run, inputs)
 
-    def write(self, moment: Moment, probes: Probes, discarded: int, meta: Mapping[str, Any]) -> None:
+    def write(self, moment: Moment, probes: Probes, discarded: int) -> None:
         """Writes a checkpoint: the model if it is another one, the records since the last one, then the state, which names both.
 
         **Raises:** `OSError` where it could not be written: then what `written` says is still true.
@@ -82,7 +83,7 @@ class RunFolder:
             if found[1]:
                 write_snapshot(self.path / RECORDS / _segment_name(*segments[-1]), found[0], {"table": found[1]}, compress=True)
         held, places = carried(probes, moment.chunks)
-        named = {"model": number, "segments": [list(each) for each in segments], "carried": places, "wall_s": moment.wall_s, **meta}
+        named = {"model": number, "segments": [list(each) for each in segments], "carried": places, "wall_s": moment.wall_s}
         state = {} if moment.state is None else state_tree(moment.model, moment.state)
         tree = {"state": state, "carried": held}
         self.store.write(moment.passed, tree, named, unit_of=unit_finder(moment.model))
@@ -93,12 +94,12 @@ class RunFolder:
         held = self._model
         if held is not None and _same_arrays(model, held[1]):
             return held[0]
-        tree = model_tree(model)
-        mark = tree_digest(tree)
-        number = 0 if held is None else held[0] if held[2] == mark else held[0] + 1
-        if held is None or held[2] != mark:
-            write_snapshot(self.path / MODELS / str(number), tree, {"model": number}, unit_finder(model))
-        self._model = (number, model, mark)
+        tree, number = model_tree(model), 0 if held is None else held[0] + 1
+        if held is not None and marks(flatten(tree)[0]) == held[2]:
+            self._model = (held[0], model, held[2])
+            return held[0]
+        rows = write_snapshot(self.path / MODELS / str(number), tree, {"model": number}, unit_finder(model))
+        self._model = (number, model, marks(rows))
         return number
 
     def read(self, model: Model, plan: RunPlan | None, step: int | None = None, *, same: bool = False) -> Moment:
@@ -110,7 +111,7 @@ class RunFolder:
         steps = [step] if step is not None else list(reversed(self.store.steps()))
         for each in steps:
             try:
-                stored = self.store.read(each)
+                stored = _checked(self.store.read(each), self.store.at(each))
                 kept = self._model_of(stored)
                 chunks = {} if plan is None else self._chunks(stored, plan)
             except (CorruptFileError, OSError) as error:
@@ -120,32 +121,31 @@ class RunFolder:
                 continue
             check_rows(kept.rows, model, False, str(self.path), before)
             moment = self._moment(stored, with_tree(model, kept.tree), chunks)
-            self._remember(stored, moment.model, plan)
+            self._remember(stored, moment.model, kept, plan)
             return moment
         raise FileNotFoundError(f"no checkpoint in {self.path} is whole. `neuro4d doctor {self.path}` says what it holds.")
 
     def _model_of(self, stored: Stored) -> Snapshot:
-        return read_snapshot(self.path / MODELS / str(int(stored.meta["model"])))
+        return read_snapshot(self.path / MODELS / str(stored.meta["model"]))
 
     def _chunks(self, stored: Stored, plan: RunPlan) -> dict[str, Any]:
         keeps = any(not (probe.carried or probe.streams) for probe in plan.probes.values())
         names = [_segment_name(*each) for each in stored.meta["segments"]] if keeps else []
-        found = [read_snapshot(self.path / RECORDS / name) for name in names]
-        segments = [(each.tree, each.meta["table"]) for each in found]
-        return chunks_from(plan.probes, segments, stored.tree["carried"], stored.meta["carried"], plan.chunk)
+        found = [_segment(self.path / RECORDS / name) for name in names]
+        return chunks_from(plan.probes, found, stored.tree["carried"], stored.meta["carried"], plan.chunk)
 
     def _moment(self, stored: Stored, model: Model, chunks: Any) -> Moment:
         rows = [row for row in stored.rows if row.path[0] == "state"]
         state = None
         if stored.tree["state"]:
             check_rows(rows, model, True, str(self.path))
-            state = with_state(model, stored.tree["state"])
+            state = state_from(model, stored.tree["state"])
         return Moment(stored.step, model, state, chunks, float(stored.meta.get("wall_s", 0.0)))
 
-    def _remember(self, stored: Stored, model: Model, plan: RunPlan | None) -> None:
-        segments = tuple((int(a), int(b)) for a, b in stored.meta["segments"])
-        self._model = (int(stored.meta["model"]), model, tree_digest(model_tree(model)))
-        self.written = Written(stored.step, segments, max(stored.step - (plan.discarded if plan else 0), 0), int(stored.meta["model"]))
+    def _remember(self, stored: Stored, model: Model, kept: Snapshot, plan: RunPlan | None) -> None:
+        segments, number = tuple((a, b) for a, b in stored.meta["segments"]), stored.meta["model"]
+        self._model = (number, model, marks(kept.rows))
+        self.written = Written(stored.step, segments, max(stored.step - (plan.discarded if plan else 0), 0), number)
 
     def drop_after(self) -> None:
         """Removes what lies beyond the moment that was read: the run writes it anew."""
@@ -159,6 +159,28 @@ class RunFolder:
     def model_rows(self, number: int) -> list[Leaf]:
         """The rows of a model, without reading its arrays."""
         return read_manifest(self.path / MODELS / str(number))[1]
+
+
+def _checked(stored: Stored, path: Path) -> Stored:
+    """A checkpoint, if it names a model and segments by numbers, which become parts of paths.
+
+    **Raises:** `CorruptFileError` for anything else.
+    """
+    number, segments, places = (stored.meta.get(name) for name in ("model", "segments", "carried"))
+    pairs = segments if isinstance(segments, list) and all(isinstance(each, list) and len(each) == 2 for each in segments) else [[None]]
+    counts = all(type(n) is int and n >= 0 for n in (number, *(n for each in pairs for n in each)))
+    if not counts or not isinstance(places, dict) or not all(isinstance(stored.tree.get(name), dict) for name in ("state", "carried")):
+        raise CorruptFileError(f"{path} does not say of which model and with which records it is.")
+    return stored
+
+
+def _segment(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A segment of records as `segment` made it."""
+    found = read_snapshot(folder)
+    table = found.meta.get("table")
+    if not isinstance(table, dict):
+        raise CorruptFileError(f"{folder} does not say which chunks it holds.")
+    return found.tree, table
 
 
 def _segment_name(begin: int, end: int) -> str:

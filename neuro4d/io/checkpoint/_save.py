@@ -52,7 +52,7 @@ def save(path: str | os.PathLike[str], model: Model, state: State | None = None)
             folder.read(model, None)
         else:
             folder.check(model)
-        folder.write(Moment(0 if state is None else int(state.step), model, state, {}, 0.0), {}, 0, {})
+        folder.write(Moment(0 if state is None else int(state.step), model, state, {}, 0.0), {}, 0)
 
 
 def restore(

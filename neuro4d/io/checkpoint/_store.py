@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from neuro4d._base import check_count
+from neuro4d._base import CorruptFileError, check_count
 from neuro4d.io._leaves import Leaf
 from neuro4d.io.checkpoint._arrays import orbax
 from neuro4d.io.checkpoint._folder import Folder, absolute, card
@@ -212,7 +212,7 @@ class Store:
     def _stored(self, step: int) -> Stored:
         tree, meta, rows = read_snapshot(self.at(step))
         if meta.get("step") != step:
-            raise ValueError(f"the checkpoint in {self.at(step)} says that it is of step {meta.get('step')!r:.40}.")
+            raise CorruptFileError(f"the checkpoint in {self.at(step)} says that it is of step {meta.get('step')!r:.40}.")
         return Stored(step, tree, meta, rows)
 
 

@@ -2,13 +2,11 @@
 
 import contextlib
 import importlib
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from neuro4d._base import CorruptFileError, UnknownNameError
+from neuro4d._base import CorruptFileError, UnknownNameError, fresh_file
 
 
 @contextlib.contextmanager
@@ -28,15 +26,5 @@ def write_hdf5(path: Path, fill: Callable[[Any], Any]) -> None:
     **Arguments:** `fill`: is given the open `h5py.File`.
     """
     h5py: Any = importlib.import_module("h5py")
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".neuro4d.tmp")
-    os.close(handle)
-    try:
-        with h5py.File(temporary, "w") as file:
-            fill(file)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with fresh_file(path) as temporary, h5py.File(temporary, "w") as file:
+        fill(file)

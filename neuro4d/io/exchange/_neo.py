@@ -47,8 +47,8 @@ def to_neo(run: Run) -> Any:
             group.spiketrains.append(train)
         block.groups.append(group)
     for record in traces:
-        name = "analogsignals" if len(np.unique(np.diff(record.steps))) < 2 else "irregularlysampledsignals"
-        getattr(segment, name).append(_signal(neo, record, run.dt_ms))
+        signal = _signal(neo, record, run.dt_ms)
+        (segment.analogsignals if isinstance(signal, neo.AnalogSignal) else segment.irregularlysampledsignals).append(signal)
     return block
 
 

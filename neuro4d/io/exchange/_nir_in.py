@@ -1,6 +1,7 @@
 """Networks from graphs of NIR."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import brainunit as u
@@ -16,6 +17,9 @@ from neuro4d.network import Network, Population, Projection
 from neuro4d.neurons import Relay
 from neuro4d.receptors import AbstractReceptor, Delta
 from neuro4d.stimuli import Clamp
+
+LONGEST = 100
+"""Linear nodes one behind the other, of which each is read inside of the next."""
 
 
 class NotFromNIRError(ValueError):
@@ -108,8 +112,7 @@ class Into:
         if part.bias.size != self.n:
             raise RefusedError(f"{part.bias.size} signals arrive at {self.n} neurons")
         for term in part.terms:
-            noted = (term.notes or {}).get("port")
-            port = safe_name(noted if isinstance(noted, str) else default, set()).replace(".", "_")
+            port = _port(term.notes or {}, default)
             if type(self.ports.setdefault(port, entry.receptor)) is not type(entry.receptor):
                 raise RefusedError(f"two kinds of receptors would have the name {port!r}")
             self.wanted.append((port, entry, term))
@@ -118,6 +121,12 @@ class Into:
             if entry.unit == u.pA:  # a current that grows from 0 is a constant one and one that falls
                 self.ports.setdefault(default, entry.receptor)
                 self.init[f"{default}.i"] = self.init.get(f"{default}.i", 0) - entry.steady * part.bias / entry.held
+
+
+def _port(notes: Mapping[str, Any], default: str) -> str:
+    """The port that metadata name, as a name that a population takes."""
+    noted = notes.get("port")
+    return safe_name(noted if isinstance(noted, str) else default, set()).replace(".", "_")
 
 
 @dataclasses.dataclass
@@ -182,6 +191,9 @@ class _Reader:
         if name in path:
             self.problems.append(f"node {name!r}: a circle of linear nodes without neurons in it")
             return None
+        if len(path) > LONGEST:
+            self.problems.append(f"node {name!r}: it is before more than {LONGEST} linear nodes, one behind the other")
+            return None
         if kind in ("Input", *FIRING):
             added = kind == "Input" and name not in self.names
             found = None if added else self._guarded(name, lambda: identity(name, shape_of(self.flat.nodes[name], kind)))
@@ -215,8 +227,7 @@ class _Reader:
                 raise RefusedError(f"the LI {each!r} acts on it; before `LIF` and `IF`, it is a receptor")
             entry, current = before_cell(self.flat.nodes[each], into.n, self.dt, held.tau, self.euler)
             into.current = into.current + current
-            noted = self.flat.nodes[each].metadata.get("port")
-            port = safe_name(noted if isinstance(noted, str) else each, set()).replace(".", "_")
+            port = _port(self.flat.nodes[each].metadata, each)
             for one in self.flat.before[each]:
                 into.take(entry, self._signal(one), port)
         init = {variable: values * (u.mV if variable == "v" else u.pA) for variable, values in into.init.items()}
@@ -273,4 +284,3 @@ class _Reader:
         network = Network(*self.populations.values(), *self.parts)
         inputs = tuple(names[name] for name in names if self.flat.kind(name) == "Input")
         return Imported(network, self.dt * 1e3 * u.ms, inputs, tuple(names[name] for name in self.outputs))
-

@@ -2,8 +2,6 @@
 
 import datetime
 import importlib
-import os
-import tempfile
 import uuid
 from os import PathLike
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from neuro4d._base import fresh_file
 from neuro4d.io.exchange._recorded import recorded_spikes, recorded_traces
 from neuro4d.recorders import SpikeTable, TraceRecord, stamps
 from neuro4d.results import Run
@@ -64,19 +63,8 @@ def to_nwb(run: Run, path: str | PathLike[str], description: str = "a simulation
         file.units = _units(pynwb, list(tables.values()), run.dt_ms)
     for record in traces:
         file.add_acquisition(_series(pynwb, record, run.dt_ms))
-    target = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.stem, suffix=".nwb")
-    os.close(handle)
-    try:
-        with pynwb.NWBHDF5IO(temporary, "w") as out:
-            out.write(file)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with fresh_file(Path(path), ".nwb") as temporary, pynwb.NWBHDF5IO(str(temporary), "w") as out:
+        out.write(file)
 
 
 def _units(pynwb: Any, tables: list[SpikeTable], dt_ms: float) -> Any:

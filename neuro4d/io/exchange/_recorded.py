@@ -1,18 +1,16 @@
 """What a run has recorded."""
 
-from neuro4d.recorders import SpikeTable, TraceRecord
+from neuro4d.recorders import AbstractSpikeSource, SpikeRecord, SpikeTable, TraceRecord
 from neuro4d.results import Run
 
 
 def recorded_spikes(run: Run) -> dict[str, SpikeTable]:
-    """Tables of spikes by population, of those that were recorded."""
-    found = {}
-    for name in run.populations:
-        try:
-            found[name] = run.spikes(name)
-        except ValueError:  # the only thing that it raises for a population that there is: nothing was recorded
-            continue
-    return found
+    """Tables of spikes by population, of those that were recorded.
+
+    **Raises:** as `Run.spikes`, for spikes on disk that are damaged or do not fit into memory.
+    """
+    kept = {name for record in run.records.values() if isinstance(record, SpikeRecord | AbstractSpikeSource) for name in record.populations}
+    return {name: run.spikes(name) for name in run.populations if name in kept}
 
 
 def recorded_traces(run: Run) -> list[TraceRecord]:

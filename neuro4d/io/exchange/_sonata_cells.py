@@ -24,16 +24,21 @@ class Cells(NamedTuple):
     by_sign: bool
 
     def port_of(self, row: Mapping[str, str]) -> str:
-        """The port that a type of edges names, or the only one."""
+        """The port that a type of edges names, or the only one, or any where the weight chooses.
+
+        **Raises:** `ValueError` where nobody says which of several.
+        """
+        if "receptor" not in row and len(self.ports) > 1 and not self.by_sign:
+            raise ValueError(f"a type of edges that names no receptor, of {', '.join(self.ports)}")
         return row.get("receptor", next(iter(self.ports), ""))
 
 
-def ours(table: Any, columns: dict[str, np.ndarray], known: Mapping[str, type], virtual: bool, where: str) -> Cells:
+def ours(table: dict[str, Any], columns: dict[str, np.ndarray], known: Mapping[str, type], virtual: bool, where: str) -> Cells:
     """What `save_sonata` wrote.
 
     **Raises:** `CorruptFileError` for a table of another form.
     """
-    if not isinstance(table, dict) or not isinstance(table.get("receptors"), dict):
+    if not isinstance(table.get("receptors"), dict):
         raise CorruptFileError(f"load_sonata: {where}: expected a neuron and its receptors; got {table!r:.80}.")
     neuron = part_from(table.get("neuron"), "", columns, known, AbstractNeuron, where)
     ports = {
@@ -62,17 +67,21 @@ PARAMETERS = MappingProxyType(
 
 
 def theirs(
-    kind: str, template: str, kinds: np.ndarray, tables: Mapping[int, Any], rows: Mapping[int, Mapping[str, str]], columns: Mapping[str, np.ndarray]
+    kind: str, template: str, kinds: np.ndarray, tables: Mapping[int, Mapping[str, Any]], rows: Mapping[int, Mapping[str, str]], columns: Mapping[str, np.ndarray]
 ) -> Cells:
     """Neurons of other programs.
 
-    **Raises:** `ValueError` for models that are not known.
+    **Raises:** `ValueError` for models and parameters that are not known.
     """
     if kind == "virtual":
         return Cells(Relay(), {"in": Delta()}, {}, None, True, False)
     if template not in ("nest:iaf_psc_exp", "nest:iaf_psc_delta"):
         raise ValueError(f"neurons of the type {kind!r:.40} and the model {template!r:.60}; read are virtual ones, neuro4d:..., nest:iaf_psc_exp and nest:iaf_psc_delta")
     delta = template.endswith("delta")
+    names = [name for name in PARAMETERS if not (delta and name.startswith("tau_syn"))]
+    unknown = {name for table in tables.values() for name in table} - {*names, "V_m", "I_e"}
+    if unknown:
+        raise ValueError(f"parameters of {template!r} that are not read: {', '.join(sorted(unknown))[:120]}")
 
     def column(name: str, default: float) -> np.ndarray:
         """A column of nodes, else the table of their type, else its row, else the default."""
@@ -80,15 +89,15 @@ def theirs(
             return columns[name]
         values = np.empty(len(kinds))
         for number, table in tables.items():
-            found = table.get(name, rows[number].get(name, default)) if isinstance(table, dict) else default
+            found = table.get(name, rows[number].get(name, default))
             try:
                 values[kinds == number] = float(found)
             except (TypeError, ValueError) as error:
                 raise ValueError(f"{name} = {found!r:.40}, which is no number") from error
         return values
 
-    given = {name: column(name, default) * unit for name, (default, unit) in PARAMETERS.items() if not (delta and name.startswith("tau_syn"))}
+    given = {name: column(name, PARAMETERS[name][0]) * PARAMETERS[name][1] for name in names}
     neuron = LIF(tau=given["tau_m"], c=given["C_m"], v_rest=given["E_L"], v_th=given["V_th"], v_reset=given["V_reset"], t_ref=given["t_ref"])
     ports: dict[str, AbstractReceptor] = {"in": Delta()} if delta else {"ex": ExpCurrent(tau=given["tau_syn_ex"]), "in": ExpCurrent(tau=given["tau_syn_in"])}
-    init = {"v": column("V_m", -70.0) * u.mV} if "V_m" in columns or any("V_m" in table for table in tables.values() if isinstance(table, dict)) else {}
+    init = {"v": column("V_m", -70.0) * u.mV} if "V_m" in columns or any("V_m" in table for table in tables.values()) else {}
     return Cells(neuron, ports, init, column("I_e", 0.0), False, not delta)

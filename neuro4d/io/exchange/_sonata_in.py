@@ -16,7 +16,7 @@ from neuro4d.connect import EdgeList
 from neuro4d.io.exchange._files import reading
 from neuro4d.io.exchange._imported import Imported
 from neuro4d.io.exchange._sonata_cells import Cells, ours, theirs
-from neuro4d.io.exchange._sonata_parts import known_parts
+from neuro4d.io.exchange._sonata_parts import PREFIX, known_parts
 from neuro4d.io.exchange._sonata_records import array_in, group_in, read_report, read_spikes
 from neuro4d.io.hdf5 import open_untrusted, read_array, read_attribute
 from neuro4d.network import Network, Population, Projection
@@ -255,7 +255,9 @@ class _Reader:
             raise ValueError(f"{len(kinds)} neurons of {len(templates)} models, {sorted(templates)!r:.120}; one population has one")
         ((kind, template),) = templates
         tables = {number: self._dynamics(row) for number, row in rows.items()}
-        if template.startswith("neuro4d:"):
+        if template.startswith(PREFIX):
+            if len(tables) > 1:
+                raise ValueError(f"{len(tables)} types of the model {template!r:.60}; one population has one, whose parameters may differ between neurons")
             cells = ours(next(iter(tables.values())), columns, self.known, kind == "virtual", f"population {name!r}")
         else:
             cells = theirs(kind, template, kinds, tables, rows, columns)
@@ -264,7 +266,7 @@ class _Reader:
         if cells.current is not None and np.any(cells.current):
             self.parts.append(Clamp(f"{name[:90]} I_e", self.populations[name], cells.current * u.pA))
 
-    def _dynamics(self, row: dict[str, str]) -> Any:
+    def _dynamics(self, row: dict[str, str]) -> dict[str, Any]:
         """The table of parameters that a type names."""
         if "dynamics_params" not in row:
             return {}

@@ -73,11 +73,12 @@ def save_sonata(folder: str | PathLike[str], what: Model | Run, key: Any = None)
     base = Path(folder)
     for each in ("network", "components", "inputs", "output"):
         (base / each).mkdir(parents=True, exist_ok=True)
+    outside = virtual(model)
     circuit = {
         "manifest": {"$NETWORK_DIR": "./network", "$COMPONENT_DIR": "./components"},
         "components": {"point_neuron_models_dir": "$COMPONENT_DIR"},
         "networks": {
-            "nodes": [_write_nodes(base, i, model, name, *content[name]) for i, name in enumerate(model.populations)],
+            "nodes": [_write_nodes(base, i, model, name, name in outside, *content[name]) for i, name in enumerate(model.populations)],
             "edges": [_write_edges(base, i, model, name) for i, name in enumerate(model.projections)],
         },
     }
@@ -174,10 +175,11 @@ def _root(file: Any) -> None:
     file.attrs["version"] = np.array(VERSION, np.uint32)
 
 
-def _write_nodes(base: Path, i: int, model: Model, name: str, table: dict[str, Any], columns: dict[str, np.ndarray]) -> dict[str, Any]:
+def _write_nodes(
+    base: Path, i: int, model: Model, name: str, outside: bool, table: dict[str, Any], columns: dict[str, np.ndarray]
+) -> dict[str, Any]:
     """The file of a population and of its type. **Returns:** its entry in the configuration."""
-    n, outside = model.populations[name].size, name in virtual(model)
-    sites = model.coordinates(name)
+    n, sites = model.populations[name].size, model.coordinates(name)
 
     def fill(file: Any) -> None:
         _root(file)

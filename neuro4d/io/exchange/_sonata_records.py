@@ -96,21 +96,22 @@ def write_report(path: Path, record: TraceRecord, dt_ms: float) -> float:
         mapping["element_ids"] = np.zeros(len(order), np.uint32)
         time = mapping.create_dataset("time", data=np.array([begin, begin + every * len(record.steps), every]))
         time.attrs["units"] = np.bytes_("ms")
-        group.attrs["neuro4d.name"], group.attrs["neuro4d.variable"] = (np.bytes_(text.encode()) for text in (record.name, record.variable))
+        group.attrs["neuro4d.variable"] = np.bytes_(record.variable.encode())
 
     write_hdf5(path, fill)
     return every
 
 
 def read_report(path: Path, name: str, variable: str, dt_ms: float) -> list[TraceRecord]:
-    """Traces of a file, one for each population; one element for each neuron, as point neurons have.
+    """Traces of a file, one for each population, which is in its name where there are several; one element for each neuron, as point neurons have.
 
     **Raises:** as `read_spikes`.
     """
     found = []
     where = f"SONATA: {str(path)!r}"
     with reading(where), open_untrusted(path, strings=True, limit=LIMIT) as file:
-        for population in group_in(file, "report", where):
+        populations = list(group_in(file, "report", where))
+        for population in populations:
             group = group_in(file["report"], population, where)
             mapping = group_in(group, "mapping", where)
             values = read_array(array_in(group, "data", where), kinds="f", ndim=2)
@@ -123,9 +124,10 @@ def read_report(path: Path, name: str, variable: str, dt_ms: float) -> list[Trac
                 first, every = int(steps_of(time[0], dt_ms, "its begin")), int(steps_of(time[2], dt_ms, "its interval"))
             except ValueError as error:
                 raise CorruptFileError(f"{where}: {error}") from error
-            variable = read_attribute(group, "neuro4d.variable", str) if "neuro4d.variable" in group.attrs else variable
+            own = read_attribute(group, "neuro4d.variable", str) if "neuro4d.variable" in group.attrs else variable
             steps = first - 1 + every * np.arange(len(values))
-            found.append(TraceRecord(name, population, variable, ids.astype(np.int64), steps, values, UNITS[text]))
+            label = name if len(populations) == 1 else f"{name} {population}"
+            found.append(TraceRecord(label, population, own, ids.astype(np.int64), steps, values, UNITS[text]))
     return found
 
 

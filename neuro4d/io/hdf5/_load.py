@@ -1,16 +1,16 @@
 """`load_hdf5`: all of a file as a model and a state, or some neurons of it."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from neuro4d.io.checkpoint._content import check_rows, refuse, with_state, with_tree
+from neuro4d.io.checkpoint._content import check_rows, other_settings, refuse, with_tree
 from neuro4d.io.hdf5._file import ModelFile
 from neuro4d.io.hdf5._part import chosen, part_of
 from neuro4d.io.hdf5._wiring import ends, wires
-from neuro4d.model import Model, State
+from neuro4d.model import Model, State, state_from
 from neuro4d.ops import Backend
 
 
@@ -75,22 +75,19 @@ def _whole(file: ModelFile, model: Model | None, parts: Iterable[type], backend:
     if not file.has_state:
         return built, None
     check_rows([row for row in rows if row.path[0] == "state"], built, True, str(file.path))
-    return built, with_state(built, file.tree("state"))
+    return built, state_from(built, file.tree("state"))
 
 
 def _built(file: ModelFile, parts: Iterable[type], backend: Backend | None) -> Model:
     description = file.description()
     if description is None:
         raise ValueError(f"{str(file.path)!r} holds no description of its network ({file.why}). Build it with your script, and give it: `model=model`.")
-    built = description.build(parts, backend=backend)
-    return built.freeze() if description.frozen else built
+    return description.build(parts, backend=backend)
 
 
 def _differences(file: ModelFile, model: Model) -> list[str]:
     """In what a model differs from that of the file, one sentence each."""
-    own: Mapping[str, Any] = {"dt_ms": model.dt_ms, "precision": np.dtype(model.dtype).name, "seed": model.build_seed}
-    names = {"dt_ms": "the time step (ms)", "precision": "the precision", "seed": "the seed of `build`"}
-    found = [f"{names[key]} is {file.network[key]!r} in the file and {own[key]!r} in the model" for key in own if file.network[key] != own[key]]
+    found = other_settings(file.network, model)
     sizes = {name: span.size for name, span in model.populations.items()}
     for name in sizes | file.populations:
         old, new = file.populations.get(name), sizes.get(name)
@@ -111,7 +108,7 @@ def _same_wires(file: ModelFile, model: Model, name: str) -> bool:
     begin, n = 0, file.projections[name].n
     start = file.array("edges", name, "start")
     trained = model.pathways[model.layout.projections_by_name[name].pathway].free is not None  # then delays are numbers of the model
-    for piece in wires(model, None, name, n):
+    for piece in wires(model, None, name):
         end = begin + len(piece.pre)
         if end > n:
             return False

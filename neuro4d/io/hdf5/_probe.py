@@ -16,8 +16,8 @@ def limit(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
 
 
-def walk(path: str, most: int = 1_000_000) -> int:
-    """Looks at every object and at every attribute's type; 0, or 1 for a file that is refused."""
+def walk(path: str, most: int = 1_000_000) -> None:
+    """Opens every group and dataset, and counts chunks. Raises what the library finds damaged."""
     import h5py
 
     seen = set()
@@ -37,9 +37,8 @@ def walk(path: str, most: int = 1_000_000) -> int:
                     waiting.append(found)
                 elif isinstance(found, h5py.Dataset) and found.shape is not None and found.chunks is not None:
                     found.id.get_num_chunks()
-    return 0
 
 
 if __name__ == "__main__":
     limit(int(sys.argv[2]))
-    sys.exit(walk(sys.argv[1]))
+    walk(sys.argv[1])

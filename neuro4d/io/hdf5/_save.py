@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from neuro4d.describe import Description, NotDescribableError, describe
-from neuro4d.io.checkpoint._content import model_tree
+from neuro4d.describe import Description, describe
+from neuro4d.io.checkpoint._content import basics, model_tree
 from neuro4d.io.checkpoint._snapshot import versions
 from neuro4d.io.hdf5._wiring import Wires, ends, wires
 from neuro4d.io.hdf5._writer import Writer, new_file, packing
@@ -76,32 +76,26 @@ def _described(model: Model) -> tuple[Description | None, str]:
     """The description of a model, or why it has none."""
     try:
         return describe(model), ""
-    except (NotDescribableError, ValueError) as error:
+    except ValueError as error:
         return None, " ".join(str(error).split())
 
 
 def _network(model: Model, counts: Mapping[str, int]) -> dict[str, Any]:
     """What is where, and what identifies the model."""
-    return {
-        "fingerprint": model.fingerprint(),
-        "seed": model.build_seed,
-        "dt_ms": model.dt_ms,
-        "precision": np.dtype(model.dtype).name,
-        "populations": {name: span.size for name, span in model.populations.items()},
-        "projections": {name: [*ends(model, name), n] for name, n in counts.items()},
-        "areas": list(_areas(model)),
-    }
+    return basics(model) | {"projections": {name: [*ends(model, name), n] for name, n in counts.items()}, "areas": list(_areas(model))}
 
 
 def _write_edges(writer: Writer, model: Model, state: State | None, name: str, n: int) -> None:
     """`start`: the first edge of each source, and one more; `post`; `delay` in steps. The edges are computed three times: that is quicker than to hold them."""
     counts = np.zeros(model.populations[ends(model, name)[0]].size + 1, np.int64)
-    for piece in wires(model, state, name, n):
-        counts[1:] += np.bincount(piece.pre, minlength=len(counts) - 1)
+    for piece in wires(model, state, name):
+        first = int(piece.pre[0]) if len(piece.pre) else 0
+        found = np.bincount(piece.pre - first)
+        counts[1 + first : 1 + first + len(found)] += found
     writer.array(("edges", name, "start"), np.cumsum(counts))
 
     def column(field: str) -> Iterator[np.ndarray]:
-        for piece in wires(model, state, name, n):
+        for piece in wires(model, state, name):
             values = getattr(piece, field)
             yield values.astype(np.int32)
 

@@ -5,10 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from neuro4d.model import Model, State, as_wired, locate
-
-PIECE = 1 << 20
-"""About as many edges are held at once."""
+from neuro4d.model import Model, State, as_wired, shares
 
 
 class Wires(NamedTuple):
@@ -19,14 +16,10 @@ class Wires(NamedTuple):
     delay: np.ndarray
 
 
-def wires(model: Model, state: State | None, projection: str, n_edges: int) -> Iterator[Wires]:
+def wires(model: Model, state: State | None, projection: str) -> Iterator[Wires]:
     """All edges of a projection in their order."""
-    model = as_wired(model, state)
-    span = model.layout.projections_by_name[projection]
-    stride = max(1, PIECE * span.pre.extent // max(1, n_edges))
-    for low in range(span.pre.first, span.pre.first + span.pre.extent, stride):
-        found = locate(model, projection, (low, low + stride))
-        yield Wires(found.pre, found.post, found.delay)
+    for share in shares(as_wired(model, state), model.layout.projections_by_name[projection].pathway, (projection,)):
+        yield Wires(share.pre, share.post, share.delay)
 
 
 def ends(model: Model, projection: str) -> tuple[str, str]:

@@ -3,14 +3,13 @@
 import contextlib
 import hashlib
 import importlib
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from neuro4d._base import fresh_file
 from neuro4d.io._leaves import Leaf, flatten
 from neuro4d.io.checkpoint._arrays import sync
 from neuro4d.io.checkpoint._snapshot import as_text
@@ -140,20 +139,13 @@ def new_file(path: Path) -> Iterator[Any]:
     **Raises:** `OSError` where it cannot be written; nothing is left behind, and an older file of that name stays.
     """
     h5py = importlib.import_module("h5py")
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".neuro4d.tmp")
-    os.close(handle)
     try:
-        with h5py.File(temporary, "w", libver=("v110", "v110"), rdcc_nbytes=16 << 20) as file:
-            yield file
-        with open(temporary, "rb+") as raw:
-            os.fsync(raw.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
+        with fresh_file(path) as temporary:
+            with h5py.File(temporary, "w", libver=("v110", "v110"), rdcc_nbytes=16 << 20) as file:
+                yield file
+            sync(temporary)
         sync(path.parent)
-    except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, RuntimeError) and "write" in str(error):  # a full disk, met while the file is closed
+    except RuntimeError as error:
+        if "write" in str(error):  # a full disk, met while the file is closed
             raise OSError(f"{str(path)!r} could not be written: {error}") from error
         raise
