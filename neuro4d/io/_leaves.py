@@ -3,6 +3,7 @@
 A name of the user is part of a row, never of a file name. A row carries a checksum, so that damage is seen whatever the storage below does.
 """
 
+import concurrent.futures
 import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,10 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from neuro4d._base import array_bytes
+from neuro4d._base import array_bytes, n_cores
 
 EMPTY = "{}"
 """Stands for the type of a dictionary without entries, which is kept as a row."""
+
+WORTH_THREADS = 1 << 26
+"""Bytes from which on checksums are computed by several threads."""
 
 DEEPEST, LONGEST_NAME, MOST_ROWS = 32, 1000, 1_000_000
 
@@ -76,10 +80,13 @@ def flatten(
         if leaf is None:
             rows.append(Leaf(path, (), EMPTY, "", ""))
             continue
-        array = plain_array(leaf, path)
+        array = plain_array(leaf, path) if checksums else _numbers(leaf, path)
         if array.size:
             arrays[len(rows)] = array
-        rows.append(Leaf(path, array.shape, array.dtype.name, unit_of(path) if unit_of else "", digest(array) if checksums else ""))
+        rows.append(Leaf(path, array.shape, array.dtype.name, unit_of(path) if unit_of else "", digest(array) if checksums and not array.size else ""))
+    if checksums:
+        for number, found in zip(arrays, digests(list(arrays.values())), strict=True):
+            rows[number] = rows[number]._replace(sha256=found)
     return rows, arrays
 
 
@@ -88,25 +95,30 @@ def unflatten(rows: Sequence[Leaf], arrays: Arrays) -> dict[str, Any]:
 
     **Raises:** `ValueError` that names the first array that is missing, or has another shape, type or checksum.
     """
+    found = [_fitting(row, arrays.get(number)) for number, row in enumerate(rows)]
+    for row, sha in zip((row for row in rows if row.dtype != EMPTY), digests([array for array in found if array is not None]), strict=True):
+        if sha != row.sha256:
+            raise ValueError(f"array {row.label!r} is damaged: its checksum is not that of the manifest.")
     tree: dict[str, Any] = {}
-    for number, row in enumerate(rows):
+    for row, array in zip(rows, found, strict=True):
         *above, last = row.path
         place = tree
         for name in above:
             place = place.setdefault(name, {})
-        place[last] = {} if row.dtype == EMPTY else _verified(row, arrays.get(number))
+        place[last] = {} if array is None else array
     return tree
 
 
-def _verified(row: Leaf, array: np.ndarray | None) -> np.ndarray:
+def _fitting(row: Leaf, array: np.ndarray | None) -> np.ndarray | None:
+    """The array of a row as the row says it, but for its checksum; nothing for a dictionary without entries."""
+    if row.dtype == EMPTY:
+        return None
     if array is None and not row.size:
         array = np.zeros(row.shape, row.dtype)
     if array is None:
         raise ValueError(f"array {row.label!r} is missing.")
     if array.shape != row.shape or array.dtype.name != row.dtype:
         raise ValueError(f"array {row.label!r} is {array.dtype.name} of shape {array.shape}; the manifest says {row.dtype} of {row.shape}.")
-    if digest(array) != row.sha256:
-        raise ValueError(f"array {row.label!r} is damaged: its checksum is not that of the manifest.")
     return array
 
 
@@ -127,6 +139,11 @@ def _walk(tree: Mapping[str, Any], above: tuple[str, ...]) -> Iterable[tuple[tup
 
 def plain_array(leaf: Any, path: tuple[str, ...]) -> np.ndarray:
     """A leaf as a NumPy array of plain numbers, in C order and little-endian."""
+    array = _numbers(leaf, path)
+    return np.asarray(array, array.dtype.newbyteorder("<"), order="C")
+
+
+def _numbers(leaf: Any, path: tuple[str, ...]) -> np.ndarray:
     label = "/".join(path)
     if not is_array(leaf):
         raise TypeError(f"{label!r} is not an array but {type(leaf).__name__}; what is no array goes beside the tree.")
@@ -135,7 +152,7 @@ def plain_array(leaf: Any, path: tuple[str, ...]) -> np.ndarray:
         array_bytes(label, array.shape, array.dtype)
     except ValueError as error:
         raise TypeError(str(error)) from error
-    return np.asarray(array, array.dtype.newbyteorder("<"), order="C")
+    return array
 
 
 def is_array(leaf: Any) -> bool:
@@ -148,6 +165,14 @@ def digest(array: np.ndarray) -> str:
     """SHA-256 of the bytes of an array in C order."""
     whole = np.asarray(array, array.dtype.newbyteorder("<"), order="C")
     return hashlib.sha256(whole.reshape(-1).view(np.uint8).data).hexdigest()
+
+
+def digests(arrays: Sequence[np.ndarray]) -> list[str]:
+    """The `digest` of each, at the same time where they are large: hashing lets other threads go on."""
+    if sum(array.nbytes for array in arrays) < WORTH_THREADS:
+        return [digest(array) for array in arrays]
+    with concurrent.futures.ThreadPoolExecutor(n_cores()) as pool:
+        return list(pool.map(digest, arrays))
 
 
 def rows_from(data: Any) -> list[Leaf]:

@@ -5,6 +5,12 @@ from neuro4d.kernels._manifest import NativeLimits as NativeLimits
 from neuro4d.kernels._manifest import NativeManifest as NativeManifest
 from neuro4d.kernels._manifest import NativeRule as NativeRule
 from neuro4d.kernels._native_collect import collect_native as collect_native
+from neuro4d.kernels._native_deal import MOST_KINDS as MOST_KINDS
+from neuro4d.kernels._native_deal import NativeRows as NativeRows
+from neuro4d.kernels._native_deal import deal_native as deal_native
+from neuro4d.kernels._native_deal import gather_native as gather_native
+from neuro4d.kernels._native_deal import tally_native as tally_native
+from neuro4d.kernels._native_deal import wire_native as wire_native
 from neuro4d.kernels._native_deliver import WeightKind as WeightKind
 from neuro4d.kernels._native_deliver import deliver_native as deliver_native
 from neuro4d.kernels._native_learn import NativeLearned as NativeLearned

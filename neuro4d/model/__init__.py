@@ -1,6 +1,7 @@
 """L4: what runs: models, states and the step."""
 
 from neuro4d.model._canonical import from_user as from_user
+from neuro4d.model._canonical import model_tree as model_tree
 from neuro4d.model._canonical import state_from as state_from
 from neuro4d.model._canonical import state_tree as state_tree
 from neuro4d.model._canonical import to_user as to_user
@@ -68,3 +69,4 @@ from neuro4d.model._stimulate import numbers_per_step as numbers_per_step
 from neuro4d.model._stimulate import stimulate as stimulate
 from neuro4d.model._weights import Weights as Weights
 from neuro4d.model._weights import set_weights as set_weights
+from neuro4d.model._wiring import wiring as wiring

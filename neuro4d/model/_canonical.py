@@ -58,19 +58,23 @@ def to_user(model: Model, state: State | None = None) -> Tree:
         >>> int(tree["state"]["step"]), tree["state"]["spikes"]["cells"].shape
         (0, (1, 3))
     """
-    names = model.layout.projections_by_name
+    tree = model_tree(model, bare_weights(model, model.layout.projections_by_name))
+    if state is not None:
+        tree["state"] = state_tree(model, state)
+    return tree
+
+
+def model_tree(model: Model, weights: Mapping[str, np.ndarray]) -> Tree:
+    """The part of `to_user` that speaks of a model, with these arrays as its weights: who asks for shapes alone need not read billions of them."""
     tree: Tree = {
         "fingerprint": model.fingerprint(),
         "seed": model.build_seed,
         "parameters": {population: _parameters(model, population) for population in model.populations},
-        "weights": bare_weights(model, names),
+        "weights": dict(weights),
     }
     if model.gaps:
         tree["gaps"] = {name: np.asarray(gap.conductance) for name, gap in model.gaps.items()}
-    tree |= parts_tree(model)
-    if state is not None:
-        tree["state"] = state_tree(model, state)
-    return tree
+    return tree | parts_tree(model)
 
 
 def _parameters(model: Model, population: str) -> dict[str, np.ndarray]:

@@ -15,6 +15,7 @@ from neuro4d.model._layout import ProjectionSpan
 from neuro4d.model._shares import Share, collected, free_delays, shares
 from neuro4d.model._state import State, in_force
 from neuro4d.model._stimulate import port_unit
+from neuro4d.model._wiring import gathered
 from neuro4d.ops import Pathway, edge_table
 
 
@@ -67,7 +68,7 @@ def locate(model: ModelFields, projection: str) -> Located:
     """The edges of a projection, on the host. Reads the rows of its sources only."""
     fields = ("place", "source", "target", "pre", "post", "delay")
     found = [[getattr(share, field) for field in fields] for share in shares(model, span_of(model, projection).pathway, (projection,))]
-    return Located(*(each[0] if len(each) == 1 else np.concatenate(each) for each in zip(*found, strict=True)))
+    return Located(*(np.concatenate(each, dtype=np.int64) for each in zip(*found, strict=True)))
 
 
 def _within(x: Any, first: int, n: int) -> Any:
@@ -123,6 +124,9 @@ def bare_weights(model: ModelFields, projections: Iterable[str], state: State | 
         held = _held(model, names[0], state)
         kind = "edge" if held is not None else model.pathways[pathway].weight_kind
         weight = np.asarray(model.pathways[pathway].weight if held is None else held)
+        if kind == "edge" and weight.ndim == 1:
+            found |= gathered(model, pathway, names, weight)
+            continue
 
         def read(share: Share, kind: str = kind, weight: np.ndarray = weight) -> dict[str, np.ndarray]:
             if kind == "one":

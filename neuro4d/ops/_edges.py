@@ -7,8 +7,9 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int, Int32
+from jaxtyping import Array, Bool, Int, Int32, UInt
 
+from neuro4d.kernels import MOST_KINDS, NativeRows, deal_native, native_available
 from neuro4d.ops._bits import n_up_to
 from neuro4d.ops._columns import Columns
 from neuro4d.ops._pathway import Pathway
@@ -101,12 +102,27 @@ class HostRows:
         return np.add(np.repeat(block, self._lengths.reshape(-1)), local, dtype=kind, casting="unsafe")
 
     def neuron(self, pick: slice | Int[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:
-        """Targets of some of the edges."""
-        slot, path = self.slot[pick].astype(np.int64), self.path
+        """Targets of some of the edges, in the narrower numbers of `slot`."""
+        slot, path = self.slot[pick], self.path
         if path.n_ports == 1:
             return slot
+        if path.n_blocks == 1:
+            return slot % path.width
         block, local = np.divmod(slot, path.block_size)
         return block * path.width + local % path.width
+
+    @property
+    def native(self) -> NativeRows:
+        """These rows for calls of the extension."""
+        return NativeRows(np.asarray(self.path.targets)[self.place], self._lengths.reshape(-1), self.path.n_blocks, self.path.block_size)
+
+    def dealt(self, table: UInt[np.ndarray, " slots"], kinds: int) -> list[Int[np.ndarray, " m"]]:
+        """The edges that lead to slots of each kind, ascending; `table`: the kind of each slot, or `kinds` for none."""
+        if table.dtype == np.uint8 and kinds <= MOST_KINDS and native_available():
+            found, ends = deal_native(self.native, table, kinds)
+            return np.split(found, ends[:-1])
+        numbers = table[self.slot]
+        return [np.flatnonzero(numbers == kind) for kind in range(kinds)]
 
     @functools.cached_property
     def source(self) -> Int[np.ndarray, " k"]:
@@ -116,14 +132,21 @@ class HostRows:
     @functools.cached_property
     def delay_number(self) -> Int[np.ndarray, " k"]:
         """Indices into the delays of the pathway."""
-        number = np.arange(self._lengths.shape[1], dtype=np.int32) // self.path.n_blocks
-        return np.repeat(np.tile(number, len(self._lengths)), self._lengths.reshape(-1))
+        return self._by_delay(np.arange(self._lengths.shape[1] // self.path.n_blocks, dtype=np.int32))
+
+    @functools.cached_property
+    def delay(self) -> Int[np.ndarray, " k"]:
+        """Delays in steps, as the rows have them: training moves others."""
+        return self._by_delay(np.asarray(self.path.delays).astype(np.int32))
+
+    def _by_delay(self, values: Int[np.ndarray, " delays"]) -> Int[np.ndarray, " k"]:
+        return np.repeat(np.tile(np.repeat(values, self.path.n_blocks), len(self._lengths)), self._lengths.reshape(-1))
 
 
 def some_places(place: Place, which: Bool[np.ndarray, " k"] | Int[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:
     """The places of some of these edges: those that a mask marks, or of given numbers."""
     if isinstance(place, slice):
-        return place.start + (np.flatnonzero(which) if which.dtype == bool else which)
+        return np.add(np.flatnonzero(which) if which.dtype == bool else which, place.start, dtype=np.int64)
     return place[which]
 
 

@@ -74,6 +74,20 @@ def _mode(path: Path, readonly: bool) -> str:
     return "mode=ro&immutable=1" if alone and not os.access(path.parent, os.W_OK) else "mode=ro"
 
 
+def empty_log(connection: sqlite3.Connection) -> None:
+    """Moves what was written from the log beside the file into the file, unless others are reading: they need the log.
+
+    In a log, SQLite takes a damaged page for the end of what was written; in the file, sums tell. What stays in the log is as safe as it was.
+    """
+    with contextlib.suppress(sqlite3.OperationalError):
+        (wait,) = connection.execute("PRAGMA busy_timeout").fetchone()
+        connection.execute("PRAGMA busy_timeout=0")
+        try:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            connection.execute(f"PRAGMA busy_timeout={wait}")
+
+
 def create(path: Path) -> None:
     """A database without rows, complete or not there; one that another process has made meanwhile stays."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.neuro4d.tmp")

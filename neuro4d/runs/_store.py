@@ -83,6 +83,8 @@ class Store:
                     yield connection
                 finally:
                     self._depth -= 1
+            if not self._depth:
+                _connect.empty_log(connection)
 
     @contextlib.contextmanager
     def _transaction(self, connection: sqlite3.Connection, begin: str) -> Iterator[None]:

@@ -64,6 +64,24 @@ def test_one_flipped_bit_at_10_000_places(whole, tmp_path):
     assert seen["error"] > 3_000, seen
 
 
+def test_nothing_that_was_told_lies_in_the_log(tmp_path):
+    """After a kill, SQLite takes a damaged page of its log for the end of what was written: no sum would tell."""
+    path, log = tmp_path / "runs.db", tmp_path / "runs.db-wal"
+    with n4.RunDB(path) as db:
+        for number in range(3):
+            db.add(name="cells", parameters={"k": number})
+            assert log.stat().st_size == 0  # what a kill would leave
+        reader = sqlite3.connect(path, isolation_level=None)
+        with closing(reader):
+            reader.execute("BEGIN")
+            reader.execute("SELECT * FROM runs").fetchall()
+            db.add(name="cells", parameters={"k": 3})  # does not wait for who reads, and takes nothing from under them
+            assert log.stat().st_size > 0
+            assert reader.execute("SELECT count(*) FROM runs").fetchone() == (3,)
+        db.add(name="cells", parameters={"k": 4})
+        assert log.stat().st_size == 0 and len(db) == 5
+
+
 def test_cut_off_at_every_percent(whole, tmp_path):
     raw, content = whole
     for percent in range(100):

@@ -13,7 +13,7 @@ import numpy as np
 
 from neuro4d._base import AbstractLogs, attach, steps_of, strip
 from neuro4d.io._leaves import digest, flatten, joined
-from neuro4d.io.checkpoint._content import model_tree, tree_digest, unlike
+from neuro4d.io.checkpoint._content import model_arrays, tree_digest, unlike
 from neuro4d.io.checkpoint._log import CheckpointWarning, Log
 from neuro4d.io.checkpoint._moments import RUN, RunFolder, own_copy, plain
 from neuro4d.io.checkpoint._store import Store
@@ -122,7 +122,7 @@ class Checkpoints(AbstractKeeper, AbstractLogs):
             "note": self.note,
         }
         self._plan = plan._replace(chunk=chunk)
-        self._folder.describe(plan.model, plan.recorders, run, plan.inputs)
+        self._folder.begin(plan.model, plan.recorders, run, plan.inputs)
         self._write(Moment(0, plan.model, plan.start, {name: [] for name in plan.probes}, 0.0))
         self._asked = 0
         return Beginning(chunk, None)
@@ -161,7 +161,7 @@ class Checkpoints(AbstractKeeper, AbstractLogs):
             if run.get("start") != tree_digest(state_tree(plan.model, plan.start)):
                 found.append("the state at the beginning: another key or another start")
             there = {row.path: row.sha256 for row in self._folder.model_rows(0)}
-            here = flatten(model_tree(plan.model))[0]
+            here = flatten(model_arrays(plan.model))[0]
             found += [f"{row.path[0]} {'/'.join(row.path[1:])!r}: other numbers" for row in here if there.get(row.path) != row.sha256]
         return found
 

@@ -9,18 +9,22 @@ import jax
 import numpy as np
 
 from neuro4d.io._leaves import Leaf, differences, flatten, joined
-from neuro4d.model import Model, Share, State, from_user, shares, state_tree, to_user, unit_finder
+from neuro4d.model import Model, State, from_user, model_tree, state_tree, to_user, unit_finder, wiring
 
 PAST = ("spikes", "soft", "near", "coming")
 """Parts of a state whose first axis counts steps, of which a model may keep more or fewer."""
 
-ROWS = "rows:"
-"""Before checksums that are taken row by row, which the first files did not have."""
+EDGES = "edges:"
+"""Before sums over edges, as `wiring` makes them; the first files had checksums of another kind."""
 
 
-def model_tree(model: Model) -> dict[str, Any]:
+def model_arrays(model: Model) -> dict[str, Any]:
     """The arrays of a model: parameters, weights, gap junctions."""
-    return {name: part for name, part in to_user(model).items() if isinstance(part, Mapping)}
+    return _arrays(to_user(model))
+
+
+def _arrays(tree: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: part for name, part in tree.items() if isinstance(part, Mapping)}
 
 
 def with_tree(model: Model, tree: Mapping[str, Any]) -> Model:
@@ -41,41 +45,8 @@ def basics(model: Model) -> dict[str, Any]:
 
 def identity(model: Model) -> dict[str, Any]:
     """What two models must have in common to exchange numbers: plain data."""
-    return basics(model) | {"synapses": _synapses_of(model) | {name: _wired(model, name) for name in model.gaps}}
-
-
-class _Wiring:
-    """A checksum of who is connected to whom and how late, from edges that come one behind the other."""
-
-    def __init__(self, model: Model, projection: str):
-        self.counts = np.zeros(model.populations[model.layout.projections_by_name[projection].pre.population].size, np.int64)
-        self.posts, self.delays = hashlib.sha256(), hashlib.sha256()
-
-    def take(self, share: Share, grid: bool) -> None:
-        """Some more edges; `grid`: whether delays are no numbers of the model, which training changes."""
-        if not share.n:
-            return
-        pre = share.pre
-        first = int(pre[0])
-        found = np.bincount(pre - first)
-        self.counts[first : first + len(found)] += found
-        self.posts.update(np.ascontiguousarray(share.post, "<i4").data)
-        if grid:
-            self.delays.update(np.ascontiguousarray(share.delay, "<i4").data)
-
-    def row(self) -> list[Any]:
-        """The number of edges and the checksum."""
-        whole = hashlib.sha256(self.counts.astype("<i8").tobytes() + self.posts.digest() + self.delays.digest())
-        return [int(self.counts.sum()), ROWS + whole.hexdigest()]
-
-
-def _synapses_of(model: Model) -> dict[str, Any]:
-    """By projection, the number of its synapses and their checksum: one pass over each pathway."""
-    found = {name: _Wiring(model, name) for name in model.projections}
-    for pathway, spans in model.layout.projections_by_pathway.items():
-        for share in shares(model, pathway, [span.name for span in spans]):
-            found[share.span.name].take(share, model.pathways[pathway].free is None)
-    return {name: wiring.row() for name, wiring in found.items()}
+    synapses = {name: [n, f"{EDGES}{total:016x}"] for name, (n, total) in wiring(model).items()}
+    return basics(model) | {"synapses": synapses | {name: _wired(model, name) for name in model.gaps}}
 
 
 def _wired(model: Model, name: str) -> list[Any]:
@@ -99,7 +70,7 @@ def other_settings(stored: Mapping[str, Any], model: Model) -> list[str]:
 def unlike(stored: Mapping[str, Any], model: Model) -> list[str]:
     """In what a model differs from the one that was stored, one sentence each; empty where states and weights can be exchanged."""
     own, found = identity(model), other_settings(stored, model)
-    if any(not str(row[1]).startswith(ROWS) for name, row in stored.get("synapses", {}).items() if name in model.projections):
+    if any(not str(row[1]).startswith(EDGES) for name, row in stored.get("synapses", {}).items() if name in model.projections):
         own["synapses"] = {name: _wired(model, name) for name in own["synapses"]}
     for key, what, text in (("populations", "population", _neurons), ("synapses", "projection", _synapses)):
         old, new = stored.get(key, {}), own[key]
@@ -121,13 +92,22 @@ def _synapses(name: str, old: Any, new: Any) -> str:
     return f"projection {name!r} connects other neurons, or with other delays"
 
 
-def check_rows(stored: Sequence[Leaf], model: Model, state: bool, what: str, before: Sequence[str] = ()) -> None:
-    """Raises one `ValueError` that lists everything in which rows and model differ, after the differences that were found `before`."""
-    found = list(before)
-    if not found:  # else every row differs, and none says why
-        tree: dict[str, Any] = {"state": state_tree(model, fresh_state(model))} if state else model_tree(model)
-        found = differences(stored, flatten(tree, unit_finder(model), checksums=False)[0], rows_free=lambda row: row.path[1:2] != () and row.path[1] in PAST)
-    refuse(found, what)
+def check_model(stored: Sequence[Leaf], model: Model, synapses: Mapping[str, int], what: str) -> None:
+    """Raises one `ValueError` that lists everything in which the rows of a model differ from this one. `synapses`: how many each projection has, which was seen to be
+    the same in both."""
+    weights = {span.name: np.asarray(model.pathways[span.pathway].weight) for span in model.layout.projections}
+    shapes = {name: np.broadcast_to(np.zeros((), x.dtype), (synapses[name], *x.shape[1:])) for name, x in weights.items()}
+    _check(stored, model, _arrays(model_tree(model, shapes)), what)
+
+
+def check_state(stored: Sequence[Leaf], model: Model, what: str) -> None:
+    """The same of the rows of a state; how many past steps it has is free."""
+    _check(stored, model, {"state": state_tree(model, fresh_state(model))}, what)
+
+
+def _check(stored: Sequence[Leaf], model: Model, tree: Mapping[str, Any], what: str) -> None:
+    rows = flatten(tree, unit_finder(model), checksums=False)[0]
+    refuse(differences(stored, rows, rows_free=lambda row: row.path[1:2] != () and row.path[1] in PAST), what)
 
 
 def refuse(found: Sequence[str], what: str) -> None:

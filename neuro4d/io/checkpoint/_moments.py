@@ -1,5 +1,6 @@
 """The folder of a run: its description, its models, its checkpoints, and what recorders held, a segment for each checkpoint."""
 
+import concurrent.futures
 import json
 import logging
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ import jax.numpy as jnp
 
 from neuro4d._base import CorruptFileError
 from neuro4d.io._leaves import Leaf, flatten
-from neuro4d.io.checkpoint._content import check_rows, marks, model_tree, refuse, unlike, with_tree
+from neuro4d.io.checkpoint._content import check_model, check_state, marks, model_arrays, refuse, unlike, with_tree
 from neuro4d.io.checkpoint._described import FOLDER, About, read_about, write_about
 from neuro4d.io.checkpoint._held import Probes, carried, chunks_from, segment
 from neuro4d.io.checkpoint._snapshot import Snapshot, read_manifest, read_snapshot, remove, write_snapshot
@@ -59,12 +60,16 @@ class RunFolder:
         """Raises for a model of another network."""
         refuse(unlike(self.about().identity, model), str(self.path))
 
-    def describe(self, model: Model, recorders: Any, run: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
-        """Writes what the folder is about. What was written before about something else goes away."""
+    def begin(self, model: Model, recorders: Any, run: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
+        """Writes what the folder is about, and the model. What was written before about something else goes away."""
         self._about = None
         for name in (MODELS, RECORDS):
             remove(self.path / name)
-        write_about(self.path, model, recorders, run, inputs)
+        arrays = model_arrays(model)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:  # the processor looks at all synapses while the disk takes their weights
+            described = pool.submit(write_about, self.path, model, recorders, run, inputs)
+            self._write_arrays(0, model, arrays)
+            described.result()
 
     def write(self, moment: Moment, probes: Probes, discarded: int) -> None:
         """Writes a checkpoint: the model if it is another one, the records since the last one, then the state, which names both.
@@ -94,10 +99,13 @@ class RunFolder:
         held = self._model
         if held is not None and _same_arrays(model, held[1]):
             return held[0]
-        tree, number = model_tree(model), 0 if held is None else held[0] + 1
+        tree, number = model_arrays(model), 0 if held is None else held[0] + 1
         if held is not None and marks(flatten(tree)[0]) == held[2]:
             self._model = (held[0], model, held[2])
             return held[0]
+        return self._write_arrays(number, model, tree)
+
+    def _write_arrays(self, number: int, model: Model, tree: Mapping[str, Any]) -> int:
         rows = write_snapshot(self.path / MODELS / str(number), tree, {"model": number}, unit_finder(model))
         self._model = (number, model, marks(rows))
         return number
@@ -119,7 +127,8 @@ class RunFolder:
                     raise
                 logger.warning("the checkpoint of step %d is passed over: %s", each, error)
                 continue
-            check_rows(kept.rows, model, False, str(self.path), before)
+            refuse(before, str(self.path))
+            check_model(kept.rows, model, {name: row[0] for name, row in self.about().identity["synapses"].items()}, str(self.path))
             moment = self._moment(stored, with_tree(model, kept.tree), chunks)
             self._remember(stored, moment.model, kept, plan)
             return moment
@@ -138,7 +147,7 @@ class RunFolder:
         rows = [row for row in stored.rows if row.path[0] == "state"]
         state = None
         if stored.tree["state"]:
-            check_rows(rows, model, True, str(self.path))
+            check_state(rows, model, str(self.path))
             state = state_from(model, stored.tree["state"])
         return Moment(stored.step, model, state, chunks, float(stored.meta.get("wall_s", 0.0)))
 

@@ -47,7 +47,7 @@ def save(path: str | os.PathLike[str], model: Model, state: State | None = None)
         store.open()
         folder = RunFolder(store)
         if not folder.begun():
-            folder.describe(model, (), {}, {})
+            folder.begin(model, (), {}, {})
         elif store.steps():
             folder.read(model, None)
         else:

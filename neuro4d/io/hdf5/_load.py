@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from neuro4d.io.checkpoint._content import check_rows, other_settings, refuse, with_tree
+from neuro4d.io.checkpoint._content import check_model, check_state, other_settings, refuse, with_tree
 from neuro4d.io.hdf5._file import ModelFile
 from neuro4d.io.hdf5._part import chosen, part_of
 from neuro4d.io.hdf5._wiring import ends, wires
@@ -70,11 +70,12 @@ def _whole(file: ModelFile, model: Model | None, parts: Iterable[type], backend:
         raise TypeError(f"model is one from `Network.build`; got {type(built).__name__}.")
     refuse(_differences(file, built), str(file.path))
     rows = list(file.rows.values())
-    check_rows([row._replace(path=row.path[1:]) for row in rows if row.path[0] == "model"], built, False, str(file.path))
+    synapses = {name: projection.n for name, projection in file.projections.items()}
+    check_model([row._replace(path=row.path[1:]) for row in rows if row.path[0] == "model"], built, synapses, str(file.path))
     built = with_tree(built, file.tree("model"))
     if not file.has_state:
         return built, None
-    check_rows([row for row in rows if row.path[0] == "state"], built, True, str(file.path))
+    check_state([row for row in rows if row.path[0] == "state"], built, str(file.path))
     return built, state_from(built, file.tree("state"))
 
 

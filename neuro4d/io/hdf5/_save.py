@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from neuro4d.describe import Description, describe
-from neuro4d.io.checkpoint._content import basics, model_tree
+from neuro4d.io.checkpoint._content import basics, model_arrays
 from neuro4d.io.checkpoint._snapshot import versions
 from neuro4d.io.hdf5._wiring import Wires, ends, wires
 from neuro4d.io.hdf5._writer import Writer, new_file, packing
@@ -56,7 +56,7 @@ def save_hdf5(
     with new_file(where) as file:
         writer = Writer(file, packed)
         units = unit_finder(model)
-        tree = model_tree(model)
+        tree = model_arrays(model)
         held = {} if state is None else state_tree(model, state)
         writer.tree(("model",), tree, units)
         if state is not None:

@@ -4,6 +4,7 @@
 
 #include "collect.h"
 #include "cpu.h"
+#include "deal.h"
 #include "deliver.h"
 #include "operands.h"
 #include "program.h"
@@ -17,7 +18,7 @@ namespace {
 
 // To be raised, here and in _native_load.py, with every change of operands, results, attributes or numbers of an enumeration: a
 // module left over from another version is then refused instead of misunderstood.
-constexpr int64_t kAbi = 9;
+constexpr int64_t kAbi = 10;
 
 nb::capsule capsule(XLA_FFI_Error* (*handler)(XLA_FFI_CallFrame*)) {
   return nb::capsule(reinterpret_cast<void*>(handler));
@@ -97,4 +98,5 @@ NB_MODULE(_native, m) {
   m.def("isa", [] { return std::string(neuro4d::isa_name(neuro4d::best_isa())); }, "The instruction set in use.");
   m.def("manifest", &manifest, "The number of the interface, and the limits of a call.");
   neuro4d::define_tables(m);
+  neuro4d::define_deal(m);
 }
