@@ -15,10 +15,10 @@ CACHE.mkdir(parents=True, exist_ok=True)
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
 os.environ.setdefault("MPLBACKEND", "agg")
-# Most of the time of tests goes into compiling small programs, which takes less in one piece, and half as much with the older of XLA's two ways
-# to make loops. Tests marked `as_shipped` compile as users do. XLA ends a process at a flag that it does not know, so that versions which
+# Most of the time of tests goes into compiling small programs, which takes less in one piece, half as much with the older of XLA's two ways
+# to make loops, and a third less again where LLVM does not optimise. Tests marked `as_shipped` compile as users do. XLA ends a process at a flag that it does not know, so that versions which
 # nobody has tried do without.
-QUICK = "--xla_cpu_parallel_codegen_split_count=1 --xla_cpu_use_fusion_emitters=false"
+QUICK = "--xla_cpu_parallel_codegen_split_count=1 --xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0"
 if importlib.metadata.version("jaxlib").startswith("0.10."):
     os.environ.setdefault("XLA_FLAGS", QUICK)
 # Tracing makes many objects, among which cycles are rare: looking for them after every 700 takes an eighth of the time of tests.

@@ -1,12 +1,15 @@
 """Damaged and hostile files: every reader gives an error that says so, or a result, in bounded time and memory.
 
 200 damaged files for each reader by default, 30 where a whole network is made of them, and 10,000 with `-m full`. The process that walks through an HDF5 file first
-takes a third of a second: by default it is left out here, and in the 10,000 it is a fork of one that has loaded h5py.
+takes a third of a second: by default it is left out here, and in the 10,000 one process walks through all of them.
 """
 
-import multiprocessing
 import resource
+import select
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import brainunit as u
 import numpy as np
@@ -113,24 +116,39 @@ def attack(base, name, number, seed):
     return refused
 
 
-def walk_in_a_fork(path):
-    """What `check_elsewhere` does, in a process that begins at once."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["neuro4d.io.hdf5._probe"])
-    process = context.Process(target=_probe.walk, args=(str(path),))
-    process.start()
-    process.join(8)
-    if process.is_alive():
-        process.kill()
-        raise n4.CorruptFileError("it did not end")
-    if process.exitcode < 0:
-        raise n4.CorruptFileError("it died")
+class Walker:
+    """What `check_elsewhere` does, in a process that takes one file after the other: to start one for each takes a third of a second."""
+
+    def __init__(self):
+        self.process = None
+
+    def __call__(self, path):
+        if self.process is None:
+            command = [sys.executable, str(Path(__file__).with_name("walker.py")), _probe.__file__]
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process.stdin.write(f"{path}\n")
+        self.process.stdin.flush()
+        if not select.select([self.process.stdout], [], [], 8)[0]:
+            self.close()
+            raise n4.CorruptFileError("it did not end")
+        if not self.process.stdout.readline():
+            self.close()
+            raise n4.CorruptFileError("it died")
+
+    def close(self):
+        if self.process is not None:
+            self.process.kill()
+            self.process.communicate()
+            self.process = None
 
 
 @pytest.fixture(autouse=True)
 def nobody_walks_elsewhere(monkeypatch, request):
+    walker = Walker()
     full = request.node.get_closest_marker("full") is not None
-    monkeypatch.setattr(_safe, "check_elsewhere", walk_in_a_fork if full else lambda path: None)
+    monkeypatch.setattr(_safe, "check_elsewhere", walker if full else lambda path: None)
+    yield
+    walker.close()
 
 
 @pytest.mark.parametrize("name", NAMES)
