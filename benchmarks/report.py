@@ -82,7 +82,7 @@ TEXTS = {
     "structure": "102,400 places for neurons on a lattice of four axes, 100 synapses each, steps of 0.1 ms. Lives change ten times a second, synapses once. Networks take turns with "
     "the same network without events.",
     "checkpoints": "Runs of 10 s of biological time without checkpoints, with one at the end, and with one each second, in turns: what is paid once, and what each takes. By default "
-    "there is one in five minutes. `spikes on disk` is what `SpikesToDisk` costs instead of `Spikes`. `synapses that learn` has their weights in each. `save` and `restore` are `n4.save` and `n4.restore` into and from an empty folder, "
+    "there is one in five minutes. `synapses that learn` has their weights in each. `save` and `restore` are `n4.save` and `n4.restore` into and from an empty folder, "
     "when all is on the disk; the model is built before. A save of the microcircuit as published is bound by the disk.",
     "storage": "A model and a state, written by `n4.io.save_json` and `n4.io.save_hdf5` and read back in turns; 10 synapses for each neuron, each with its own weight. Reading "
     "builds the model, which takes the same time for both. Ratios are those to HDF5 with gzip at level 4, the default.",
