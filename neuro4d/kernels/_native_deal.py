@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int, Int32, Shaped, UInt, UInt8, UInt64
 
-from neuro4d.kernels._native_load import load
+from neuro4d.kernels._native_load import module
 
 MOST_KINDS = 255
 
@@ -26,12 +26,12 @@ def deal_native(rows: NativeRows, table: UInt8[np.ndarray, " slots"], kinds: int
 
     **Raises:** `ValueError` for pieces that do not hold the edges, and for edges or tables that do not fit the blocks.
     """
-    return _module().deal(*_plain(rows), np.ascontiguousarray(table), kinds)
+    return module().deal(*_plain(rows), np.ascontiguousarray(table), kinds)
 
 
 def tally_native(rows: NativeRows, table: UInt8[np.ndarray, " slots"], kinds: int) -> Int[np.ndarray, " kinds"]:
     """How many edges there are of each kind. Raises as `deal_native`."""
-    return _module().tally(*_plain(rows), np.ascontiguousarray(table), kinds)
+    return module().tally(*_plain(rows), np.ascontiguousarray(table), kinds)
 
 
 def gather_native(
@@ -42,7 +42,7 @@ def gather_native(
     **Arguments:** `next_place`: where the next edge of each kind goes, which is brought up to date.
     """
     kind = f"u{out.dtype.itemsize}"
-    _module().gather(*_plain(rows), np.ascontiguousarray(table), np.ascontiguousarray(values).view(kind), next_place, out.view(kind))
+    module().gather(*_plain(rows), np.ascontiguousarray(table), np.ascontiguousarray(values).view(kind), next_place, out.view(kind))
 
 
 def wire_native(
@@ -58,15 +58,8 @@ def wire_native(
     **Arguments:** `post`: the target at each slot; `delay`: of each delay, in steps; `pre`: what each kind calls the first source; `edge`: how many edges each kind had
     before, which is brought up to date.
     """
-    return _module().wire(*_plain(rows), np.ascontiguousarray(table), *(np.ascontiguousarray(x, np.int32) for x in (post, delay, pre)), edge)
+    return module().wire(*_plain(rows), np.ascontiguousarray(table), *(np.ascontiguousarray(x, np.int32) for x in (post, delay, pre)), edge)
 
 
 def _plain(rows: NativeRows) -> NativeRows:
     return rows._replace(target=np.ascontiguousarray(rows.target), length=np.ascontiguousarray(rows.length, np.int64))
-
-
-def _module():
-    module = load().module
-    if module is None:
-        raise RuntimeError(f"there are no native kernels here: {load().status}")
-    return module

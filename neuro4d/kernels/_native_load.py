@@ -8,7 +8,7 @@ the sums done by hand. Any surprise on that way means that plain XLA serves inst
 import functools
 import importlib
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -78,6 +78,17 @@ def native_manifest() -> NativeManifest:
     if manifest is None:
         raise RuntimeError(f"there are no native kernels here: {native_status()}")
     return manifest
+
+
+def module() -> Any:
+    """The extension, for plain calls.
+
+    **Raises:** `RuntimeError` where there is none: ask `native_available()` first.
+    """
+    found = load()
+    if found.module is None:
+        raise RuntimeError(f"there are no native kernels here: {found.status}")
+    return found.module
 
 
 @functools.cache

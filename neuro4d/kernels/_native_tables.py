@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from neuro4d._base import n_cores
-from neuro4d.kernels._native_load import load
+from neuro4d.kernels._native_load import module
 
 
 class TableRuns(NamedTuple):
@@ -47,19 +47,19 @@ class FillTable(NamedTuple):
 
 def runs_native(start: Int[np.ndarray, " rows+1"], place: Int[np.ndarray, " k"], core: Int[np.ndarray, " places"]) -> TableRuns:
     """Runs of equal cores along rows of places: `core[place]`."""
-    return TableRuns(*_module().runs(_int64(start), _int32(place), _int32(core), n_cores()))
+    return TableRuns(*module().runs(_int64(start), _int32(place), _int32(core), n_cores()))
 
 
 def reached_native(
     start: Int[np.ndarray, " rows+1"], place: Int[np.ndarray, " k"], core: Int[np.ndarray, " places"], home: Int[np.ndarray, " rows"]
 ) -> Int[np.ndarray, " rows"]:
     """How many cores other than `home` each row of places has, along which cores never fall."""
-    return _module().reached(_int64(start), _int32(place), _int32(core), _int32(home), n_cores())
+    return module().reached(_int64(start), _int32(place), _int32(core), _int32(home), n_cores())
 
 
 def turned_native(start: Int[np.ndarray, " rows+1"], place: Int[np.ndarray, " k"], n: int) -> tuple[Int[np.ndarray, " n+1"], Int[np.ndarray, " k"]]:
     """The rows that name each of `n` places, ascending: where those of a place begin, and the rows."""
-    return _module().turned(_int64(start), _int32(place), n, n_cores())
+    return module().turned(_int64(start), _int32(place), n, n_cores())
 
 
 def fill_native(table: FillTable, now: int, low: int, end: int, most: int, limits: CoreLimits) -> tuple[list[int], int]:
@@ -71,26 +71,26 @@ def fill_native(table: FillTable, now: int, low: int, end: int, most: int, limit
 
     **Returns:** the ends, and the `now` of the next call.
     """
-    return _module().fill(*table, now, low, end, most, tuple(limits))
+    return module().fill(*table, now, low, end, most, tuple(limits))
 
 
 def stays_native(start: Int[np.ndarray, " n+1"], core: Int[np.ndarray, " k"], home: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
     """Whether each row names `home` of its own."""
-    return _module().stays(_int64(start), _int32(core), _int32(home), n_cores())
+    return module().stays(_int64(start), _int32(core), _int32(home), n_cores())
 
 
 def stored_native(
     core: Int[np.ndarray, " k"], synapses: Int[np.ndarray, " k"], bits: Int[np.ndarray, " m"], cores: int
 ) -> tuple[Int[np.ndarray, " cores"], Int[np.ndarray, " cores"]]:
     """How many entries name each core, and the sum of `bits[synapses]` over them."""
-    return _module().stored(_int32(core), _int32(synapses), _int64(bits), cores)
+    return module().stored(_int32(core), _int32(synapses), _int64(bits), cores)
 
 
 def apart_native(
     start: Int[np.ndarray, " n+1"], core: Int[np.ndarray, " k"], home: Int[np.ndarray, " n"], axes: Int[np.ndarray, "a cores"]
 ) -> Int[np.ndarray, "a n"]:
     """For each row, sums over its entries of how far `axes` of their cores are from those of its `home`."""
-    return _module().apart(_int64(start), _int32(core), _int32(home), np.ascontiguousarray(axes, np.int16), n_cores())
+    return module().apart(_int64(start), _int32(core), _int32(home), np.ascontiguousarray(axes, np.int16), n_cores())
 
 
 def arriving_native(
@@ -98,14 +98,7 @@ def arriving_native(
 ) -> tuple[Float[np.ndarray, "cores j"], Float[np.ndarray, "cores j"]]:
     """For each core, sums of `sent * synapses` and of `sent` over the rows that name it, in their order."""
     numbers = np.ascontiguousarray(synapses, np.float32), np.ascontiguousarray(sent, np.float64)
-    return _module().arriving(_int64(start), _int32(core), *numbers, cores, n_cores())
-
-
-def _module():
-    module = load().module
-    if module is None:
-        raise RuntimeError(f"there are no native kernels here: {load().status}")
-    return module
+    return module().arriving(_int64(start), _int32(core), *numbers, cores, n_cores())
 
 
 def _int64(x: np.ndarray) -> np.ndarray:

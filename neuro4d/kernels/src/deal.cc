@@ -1,9 +1,10 @@
 #include "deal.h"
 
-#include <nanobind/ndarray.h>
-
 #include <cstdint>
 #include <memory>
+#include <utility>
+
+#include "columns.h"
 
 namespace nb = nanobind;
 
@@ -11,28 +12,16 @@ namespace neuro4d {
 
 namespace {
 
-template <typename T>
-using Column = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-
-using Counts = nb::ndarray<int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-
 constexpr size_t kMostKinds = 255;
 constexpr size_t kLanes = 4;
-
-template <typename T>
-nb::object made(std::unique_ptr<T[]> numbers, size_t n) {
-  T* const data = numbers.release();
-  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
-  return nb::cast(nb::ndarray<nb::numpy, T>(data, {n}, owner));
-}
 
 void require_pieces(size_t n, const Column<int64_t>& length, size_t n_blocks) {
   size_t all = 0;
   for (size_t piece = 0; piece < length.size(); ++piece) {
-    if (length(piece) < 0) throw nb::value_error("pieces have no negative length");
+    require(length(piece) >= 0, "pieces have no negative length");
     all += static_cast<size_t>(length(piece));
   }
-  if (all != n || n > INT32_MAX || !n_blocks || length.size() % n_blocks) throw nb::value_error("pieces of rows hold all edges, 2^31 at most");
+  require(all == n && n <= INT32_MAX && n_blocks && length.size() % n_blocks == 0, "pieces of rows hold all edges, 2^31 at most");
 }
 
 // Writes down the kind of each edge. Pieces of a row lead to one block after the other. False where an edge leads to no slot.
@@ -76,7 +65,7 @@ template <typename T>
 nb::tuple deal(Column<T> target, Column<int64_t> length, size_t n_blocks, size_t block_size, Column<uint8_t> table, size_t kinds) {
   const size_t n = target.size(), n_pieces = length.size();
   require_pieces(n, length, n_blocks);
-  if (table.size() != n_blocks * block_size || kinds > kMostKinds) throw nb::value_error("a table has a kind for each sum, of 255 at most");
+  require(table.size() == n_blocks * block_size && kinds <= kMostKinds, "a table has a kind for each sum, of 255 at most");
   std::unique_ptr<uint8_t[]> kind(new uint8_t[n]);
   std::unique_ptr<int64_t[]> ends(new int64_t[kinds]);
   std::unique_ptr<int32_t[]> found;
@@ -101,8 +90,8 @@ nb::tuple deal(Column<T> target, Column<int64_t> length, size_t n_blocks, size_t
       }
     }
   }
-  if (!right) throw nb::value_error("edges lead to sums of their block");
-  return nb::make_tuple(made(std::move(found), kept), made(std::move(ends), kinds));
+  require(right, "edges lead to sums of their block");
+  return nb::make_tuple(made(std::move(found), {kept}), made(std::move(ends), {kinds}));
 }
 
 // How many edges of each kind rows have.
@@ -110,7 +99,7 @@ template <typename T>
 nb::object tally(Column<T> target, Column<int64_t> length, size_t n_blocks, size_t block_size, Column<uint8_t> table, size_t kinds) {
   const size_t n = target.size();
   require_pieces(n, length, n_blocks);
-  if (table.size() != n_blocks * block_size || kinds > kMostKinds) throw nb::value_error("a table has a kind for each sum, of 255 at most");
+  require(table.size() == n_blocks * block_size && kinds <= kMostKinds, "a table has a kind for each sum, of 255 at most");
   std::unique_ptr<uint8_t[]> kind(new uint8_t[n]);
   std::unique_ptr<int64_t[]> counts(new int64_t[256]);
   bool right = true;
@@ -119,17 +108,17 @@ nb::object tally(Column<T> target, Column<int64_t> length, size_t n_blocks, size
     right = look_up(target.data(), length.data(), length.size(), n_blocks, block_size, table.data(), kind.get());
     if (right) count(kind.get(), n, counts.get());
   }
-  if (!right) throw nb::value_error("edges lead to sums of their block");
-  return made(std::move(counts), kinds);
+  require(right, "edges lead to sums of their block");
+  return made(std::move(counts), {kinds});
 }
 
 // Copies what rows hold for their edges to where the edges of their kind lie: `next` says where the next one of each goes, and is brought up to date.
 template <typename T, typename V>
-void gather(Column<T> target, Column<int64_t> length, size_t n_blocks, size_t block_size, Column<uint8_t> table, Column<V> value, Counts next,
-            nb::ndarray<V, nb::ndim<1>, nb::c_contig, nb::device::cpu> out) {
+void gather(Column<T> target, Column<int64_t> length, size_t n_blocks, size_t block_size, Column<uint8_t> table, Column<V> value, Scratch<int64_t> next,
+            Scratch<V> out) {
   const size_t n = target.size(), kinds = next.size();
   require_pieces(n, length, n_blocks);
-  if (table.size() != n_blocks * block_size || kinds > kMostKinds || value.size() != n) throw nb::value_error("tables have a kind for each sum, and edges a value");
+  require(table.size() == n_blocks * block_size && kinds <= kMostKinds && value.size() == n, "tables have a kind for each sum, and edges a value");
   std::unique_ptr<uint8_t[]> kind(new uint8_t[n]);
   const V* const from = value.data();
   V* const to = out.data();
@@ -147,7 +136,7 @@ void gather(Column<T> target, Column<int64_t> length, size_t n_blocks, size_t bl
       if (kind[k] < kinds) to[place[kind[k]]++] = from[k];
     }
   }
-  if (!right) throw nb::value_error("edges lead to sums of their block, and their values have room");
+  require(right, "edges lead to sums of their block, and their values have room");
 }
 
 // A number that changes altogether with any bit of its arguments; _wiring.py computes the same.
@@ -158,7 +147,7 @@ uint64_t mixed(uint64_t edge, uint64_t pre, uint64_t post, uint64_t delay) {
   return x ^ x >> 32;
 }
 
-// What mix() needs of rows: those of the sources from `low` on, with `n_delays * n_blocks` pieces each.
+// What mix() knows of rows: a piece for each delay and block, and for each kind what it calls the source of the first row.
 struct Wires {
   size_t n_blocks, block_size, kinds;
   const uint8_t* table;
@@ -187,13 +176,11 @@ bool mix(const Wires& wires, const T* target, const int64_t* length, size_t n_ro
 // each slot; `pre`: for each kind, its number of the first of the sources; `edge`: how many edges each kind had before, which is brought up to date.
 template <typename T>
 nb::object wire(Column<T> target, Column<int64_t> length, size_t n_blocks, size_t block_size, Column<uint8_t> table, Column<int32_t> post,
-                Column<int32_t> delay, Column<int32_t> pre, Counts edge) {
+                Column<int32_t> delay, Column<int32_t> pre, Scratch<int64_t> edge) {
   const size_t kinds = pre.size(), n_pieces = delay.size() * n_blocks, n_rows = n_pieces ? length.size() / n_pieces : 0;
   require_pieces(target.size(), length, n_blocks);
-  if (table.size() != n_blocks * block_size || post.size() != table.size() || kinds > kMostKinds || edge.size() != kinds ||
-      n_rows * n_pieces != length.size()) {
-    throw nb::value_error("tables have an entry for each sum, rows all their pieces, and kinds a number of edges");
-  }
+  require(table.size() == n_blocks * block_size && post.size() == table.size(), "tables have an entry for each sum");
+  require(kinds <= kMostKinds && edge.size() == kinds && n_rows * n_pieces == length.size(), "kinds have a number of edges, and rows all their pieces");
   const Wires wires{n_blocks, block_size, kinds, table.data(), post.data(), delay.data(), pre.data()};
   std::unique_ptr<uint64_t[]> sum(new uint64_t[kinds]());
   bool right = true;
@@ -201,8 +188,8 @@ nb::object wire(Column<T> target, Column<int64_t> length, size_t n_blocks, size_
     nb::gil_scoped_release release;
     right = mix(wires, target.data(), length.data(), n_rows, n_pieces, edge.data(), sum.get());
   }
-  if (!right) throw nb::value_error("edges lead to sums of their block");
-  return made(std::move(sum), kinds);
+  require(right, "edges lead to sums of their block");
+  return made(std::move(sum), {kinds});
 }
 
 }  // namespace

@@ -1,17 +1,16 @@
 #include "tables.h"
 
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
-#include <initializer_list>
 #include <memory>
 #include <system_error>
 #include <thread>
 #include <vector>
 
+#include "columns.h"
 #include "prefetch.h"
 
 namespace nb = nanobind;
@@ -19,24 +18,6 @@ namespace nb = nanobind;
 namespace neuro4d {
 
 namespace {
-
-template <typename T>
-using Column = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <typename T>
-using Rows = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-template <typename T>
-using Scratch = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-
-template <typename T>
-nb::object made(std::unique_ptr<T[]> numbers, std::initializer_list<size_t> shape) {
-  T* const data = numbers.release();
-  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
-  return nb::cast(nb::ndarray<nb::numpy, T>(data, shape, owner));
-}
-
-void require(bool right, const char* what) {
-  if (!right) throw nb::value_error(what);
-}
 
 // Rows of a table: those of row i are start[i] to start[i + 1] - 1.
 size_t rows_of(const Column<int64_t>& start, size_t entries) {
