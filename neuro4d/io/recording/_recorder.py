@@ -13,11 +13,20 @@ from neuro4d.io.recording._recording import SpikeRecording
 from neuro4d.io.recording._writer import SpikeWriter, is_recording
 from neuro4d.recorders import AbstractProbe, AbstractRecorder, Chunk, Spikes, SpikeTable
 
-_BLOCK = 1 << 17
-"""Words of bits that become events at once."""
+Events = dict[str, tuple[np.ndarray, np.ndarray]]
+"""Steps and ids by population."""
+
+_BLOCK = 1 << 20
+"""Words of bits, of all groups, that become events at once: what is asked for each costs as much as a hundred thousand words."""
+
+PAUSE_S = 1.0
+"""Between two writes: each syncs a file for every column of every population, which takes as long for one event as for ten thousand."""
 
 QUEUED = 16 << 20
 """Bytes of chunks that may wait for a write."""
+
+TOGETHER = 1 << 20
+"""Events from which on they are written before more are taken out of their bits: 12 bytes each."""
 
 HELD = 32 << 20
 """Bytes for events of a block, and for what is packed, at common rates."""
@@ -66,24 +75,29 @@ class SpillProbe(AbstractProbe):
 
     def _write(self, chunks: list[Chunk]) -> None:
         """Appends what has come since the last write, and counts it once."""
-        for chunk in chunks:
-            begin = self.writer.first + chunk.first
-            self.writer.cut(begin)
-            for events in self._events(chunk, begin):
-                self.writer.append(events)
-            self.writer.done(begin + chunk.n_steps)
+        for begin, n_steps, words in _stretches(chunks):
+            first = self.writer.first + begin
+            self.writer.cut(first)
+            gathered, n = [], 0
+            for events in self._events(words, n_steps, first):
+                gathered.append(events)
+                n += sum(len(step) for step, _ in events.values())
+                if n >= TOGETHER:
+                    self.writer.append(_joined(gathered))
+                    gathered, n = [], 0
+            if gathered:
+                self.writer.append(_joined(gathered))
+            self.writer.done(first + n_steps)
         self.writer.commit()
 
-    def _events(self, chunk: Chunk, begin: int) -> Iterator[dict[str, tuple[np.ndarray, np.ndarray]]]:
+    def _events(self, words: dict[str, np.ndarray], n_steps: int, begin: int) -> Iterator[Events]:
         """Steps and ids by population, some steps at a time."""
-        widest = max((words.shape[1] for words in chunk.buffer.values()), default=1)
-        stride = max(1, _BLOCK // max(1, widest))
-        for row in range(0, chunk.n_steps, stride):
+        stride = max(1, _BLOCK // max(1, sum(each.shape[1] for each in words.values())))
+        for row in range(0, n_steps, stride):
             events = {}
             for span in self.inner.spans:
-                words = chunk.buffer[span.group][row : min(row + stride, chunk.n_steps)]
                 where = {"start": span.start, "n": span.size, "population": span.name, "dt_ms": self.writer.dt_ms}
-                table = SpikeTable.from_words(words, start_step=begin + row, **where)
+                table = SpikeTable.from_words(words[span.group][row : row + stride], start_step=begin + row, **where)
                 events[span.name] = table.step, table.id
             yield events
 
@@ -101,13 +115,26 @@ class SpillProbe(AbstractProbe):
         return chunk, 2 * chunk + QUEUED + HELD
 
 
+def _stretches(chunks: list[Chunk]) -> Iterator[tuple[int, int, dict[str, np.ndarray]]]:
+    """Chunks that follow each other as one: the first step, how many, and the bits by group. A run that was taken back begins another one."""
+    while chunks:
+        n = next((k for k in range(1, len(chunks)) if chunks[k].first != chunks[k - 1].first + chunks[k - 1].n_steps), len(chunks))
+        mine, chunks = chunks[:n], chunks[n:]
+        words = {group: np.concatenate([chunk.buffer[group][: chunk.n_steps] for chunk in mine]) for group in mine[0].buffer}
+        yield mine[0].first, sum(chunk.n_steps for chunk in mine), words
+
+
+def _joined(gathered: list[Events]) -> Events:
+    return {name: (np.concatenate([each[name][0] for each in gathered]), np.concatenate([each[name][1] for each in gathered])) for name in gathered[0]}
+
+
 class Thread:
-    """Writes beside the run: what comes while a write is under way is written together, and where that becomes much, the run waits. It is no part of
-    what is compiled: all are equal."""
+    """Writes beside the run: what comes within a pause, or while a write is under way, is written together, and where that becomes much, the run waits. It is no
+    part of what is compiled: all are equal."""
 
     def __init__(self) -> None:
         self._pool = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="neuro4d-spikes")
-        self._lock = threading.Lock()
+        self._lock, self._hurry = threading.Lock(), threading.Event()
         self._waiting: list[Chunk] = []
         self._running = False
         self._task: concurrent.futures.Future[None] | None = None
@@ -120,12 +147,16 @@ class Thread:
 
     def put(self, chunk: Chunk, write: Callable[[list[Chunk]], None]) -> None:
         """Hands a chunk over. Raises what an earlier write has raised."""
-        if self._task is not None and (self._task.done() or self._bytes() > QUEUED):
+        bytes_waiting = self._bytes()
+        if bytes_waiting > QUEUED // 2:
+            self._hurry.set()
+        if self._task is not None and (self._task.done() or bytes_waiting > QUEUED):
             self.wait()
         with self._lock:
             self._waiting.append(chunk)
             if not self._running:
                 self._running = True
+                self._hurry.clear()
                 self._task = self._pool.submit(self._drain, write)
 
     def _bytes(self) -> int:
@@ -135,23 +166,28 @@ class Thread:
     def _drain(self, write: Callable[[list[Chunk]], None]) -> None:
         while True:
             with self._lock:
-                chunks, self._waiting = self._waiting, []
-                if not chunks:
+                if not self._waiting:
                     self._running = False  # not after an error: then nothing more is written, and the next `put` raises it
                     return
+            self._hurry.wait(PAUSE_S)
+            with self._lock:
+                chunks, self._waiting = self._waiting, []
+                self._hurry.clear()
             write(chunks)
 
     def settle(self) -> None:
         """Returns when all is written, or raises what a write has raised; so will `wait`."""
         task = self._task
         if task is not None:
+            self._hurry.set()
             task.result()
 
     def wait(self) -> None:
         """As `settle`, once."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.result()
+        try:
+            self.settle()
+        finally:
+            self._task = None
 
 
 class SpikesToDisk(AbstractRecorder):
@@ -166,7 +202,7 @@ class SpikesToDisk(AbstractRecorder):
 
     The record is a `SpikeRecording`, which reads what is asked for; `run.spikes("cells")` reads all spikes of a population. The folder is a zarr
     group (version 3) with the arrays `step` and `id` for each population. A thread writes the events of each chunk of the run and then counts them in
-    a manifest, so that a kill loses the last chunk that was done, and those that came while a write was under way. `n4.io.open_spikes` opens the recording later, also while the run goes on.
+    a manifest, once a second, so that a kill loses the last second and what came while a write was under way; a checkpoint waits for all that came before it. `n4.io.open_spikes` opens the recording later, also while the run goes on.
 
     **Raises:** `FileExistsError` for a path that is there without `append`; `ValueError` for a recording of other populations, another time step, or one
     that ends elsewhere; both before the run. `OSError` where the disk is full: what was written until then stays.
