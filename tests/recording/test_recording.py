@@ -53,6 +53,26 @@ def same(a, b):
     )
 
 
+def appends(monkeypatch):
+    """How many events every append has had."""
+    found, append = [], SpikeWriter.append
+    monkeypatch.setattr(SpikeWriter, "append", lambda self, events: (found.append(sum(len(step) for step, _ in events.values())), append(self, events))[1])
+    return found
+
+
+@pytest.mark.parametrize(("pause", "together", "most"), [(1.0, 1 << 20, 4), (1.0, 10, 60), (0.0, 1 << 20, 7)])
+def test_what_comes_within_a_pause_is_written_together(model, known, tmp_path, monkeypatch, pause, together, most):
+    """Each append syncs a file for every column of every population. Six chunks of a run that takes less than a second, or as many as come."""
+    monkeypatch.setattr(_recorder, "PAUSE_S", pause)
+    monkeypatch.setattr(_recorder, "TOGETHER", together)
+    monkeypatch.setattr(_recorder, "_BLOCK", 60 if together == 10 else 1 << 20)  # some steps of three words
+    counts = appends(monkeypatch)
+    found = run(model, jr.key(0), 60, n4.io.SpikesToDisk(tmp_path / "spikes.zarr"))
+    assert all(same(found.spikes(name), known[1][name]) for name in model.populations)
+    assert sum(counts) == sum(len(table) for table in known[1].values()) and len(counts) <= most
+    assert (len(counts) > 6) == (together == 10)
+
+
 def test_on_disk_as_in_memory(model, known, tmp_path, small_chunks):
     state, tables = known
     path = tmp_path / "spikes.zarr"
