@@ -13,6 +13,7 @@ from neuro4d.kernels._native_deal import tally_native as tally_native
 from neuro4d.kernels._native_deal import wire_native as wire_native
 from neuro4d.kernels._native_deliver import WeightKind as WeightKind
 from neuro4d.kernels._native_deliver import deliver_native as deliver_native
+from neuro4d.kernels._native_events import events_native as events_native
 from neuro4d.kernels._native_learn import NativeLearned as NativeLearned
 from neuro4d.kernels._native_learn import NativeLearning as NativeLearning
 from neuro4d.kernels._native_learn import NativeTrace as NativeTrace

@@ -18,7 +18,7 @@ from neuro4d.kernels._call import BATCH_AXES
 from neuro4d.kernels._manifest import NativeLimits, NativeManifest, read_manifest
 from neuro4d.kernels._native_deliver import deliver_native
 
-_ABI = 10  # kAbi in src/module.cc
+_ABI = 11  # kAbi in src/module.cc
 _AGAIN = "install neuro4d again: pip install -v --force-reinstall --no-deps ."
 
 

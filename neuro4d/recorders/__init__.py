@@ -18,6 +18,7 @@ from neuro4d.recorders._spikes import SpikeProbe as SpikeProbe
 from neuro4d.recorders._spikes import Spikes as Spikes
 from neuro4d.recorders._spikes import Window as Window
 from neuro4d.recorders._table import SpikeTable as SpikeTable
+from neuro4d.recorders._table import spikes_of_words as spikes_of_words
 from neuro4d.recorders._table import stamps as stamps
 from neuro4d.recorders._table import unpack_words as unpack_words
 from neuro4d.recorders._trace import Trace as Trace

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt32
 
 from neuro4d._base import card, check_count, mini_raster, strip
+from neuro4d.kernels import events_native, native_available
 from neuro4d.recorders import _table_frames as frames
 
 # Words examined per pass: 16 MB, so that the temporary copies stay small beside the record.
@@ -51,10 +52,22 @@ def unpack_words(words: UInt32[np.ndarray, "steps words"], n: int) -> tuple[Int[
     n = check_count(n, "n", low=0)
     if words.ndim != 2 or words.shape[1] * 32 < n:
         raise ValueError(f"expected words of shape (steps, {-(-n // 32)} or more) for {n} neurons; got shape {words.shape}.")
-    rows, neurons = _expand(words)
+    rows, neurons = spikes_of_words(words, 0, words.shape[1] * 32, 0)
     if neurons.size and int(neurons.max()) >= n:
         raise ValueError(f"expected bits of neurons 0 to {n - 1} only; got a set bit for neuron {int(neurons.max())}.")
     return rows, neurons
+
+
+def spikes_of_words(words: UInt32[np.ndarray, "steps words"], start: int, n: int, begin: int) -> tuple[Int[np.ndarray, " spikes"], Int[np.ndarray, " spikes"]]:
+    """Steps and ids of neurons `start` to `start + n - 1` of a group, ordered by step and then by neuron; the first row is step `begin`."""
+    if native_available():
+        return events_native(words, start, n, begin)
+    first, last = start // 32, -(-(start + n) // 32)
+    row, neuron = _expand(words[:, first:last])
+    neuron = neuron - np.int32(start - 32 * first)
+    # The first and the last word may hold bits of the neighbouring populations.
+    mine = (neuron >= 0) & (neuron < n)
+    return row[mine] + begin, neuron[mine]
 
 
 def _expand(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -157,14 +170,10 @@ class SpikeTable:
     ) -> "SpikeTable":
         """The events of neurons `start` to `start + n - 1` of a group, from its packed bits (see `unpack_words`)."""
         words = np.asarray(words)
-        first, last = start // 32, -(-(start + n) // 32)
+        last = -(-(start + n) // 32)
         if words.ndim != 2 or words.shape[1] < last:
             raise ValueError(f"population '{population}' needs words of shape (steps, {last} or more); got shape {words.shape}.")
-        row, neuron = unpack_words(words[:, first:last], (last - first) * 32)
-        neuron = neuron - np.int32(start - 32 * first)
-        # The first and the last word may hold bits of the neighbouring populations.
-        mine = (neuron >= 0) & (neuron < n)
-        return cls(row[mine] + start_step, neuron[mine], population, dt_ms, n, start_step, len(words))
+        return cls(*spikes_of_words(words, start, n, start_step), population, dt_ms, n, start_step, len(words))
 
     def __len__(self) -> int:
         return len(self.step)

@@ -1,4 +1,4 @@
-"""Ten million steps with spikes on the disk and checkpoints: memory stays where it is, nothing compiles twice, and the clock passes 2^31.
+"""Fifty million steps with spikes on the disk and checkpoints: memory stays where it is, nothing compiles twice, and the clock passes 2^31.
 
     pytest -m full tests/checkpoint/test_soak.py
 """
@@ -16,7 +16,7 @@ from core.networks import lif
 import neuro4d as n4
 from neuro4d.simulate._scan import run_chunk
 
-STEPS, CHUNK = 10_000_000, 50_000
+STEPS, CHUNK = 50_000_000, 50_000
 START = 2**31 - STEPS // 2
 
 
@@ -46,9 +46,9 @@ class Watch(threading.Thread):
 
 
 @pytest.mark.full
-def test_ten_million_steps(tmp_path):
+def test_fifty_million_steps(tmp_path):
     model = network().build(dt=0.1 * u.ms, seed=0)
-    run(model, tmp_path / "short", 4 * CHUNK)
+    run(model, tmp_path / "short", STEPS // 20)  # compiles, and what is taken from the system is found
     compiled, watch, began = run_chunk._cache_size(), Watch(), time.perf_counter()
     watch.start()
     done = run(model, tmp_path / "long", STEPS)
@@ -56,7 +56,7 @@ def test_ten_million_steps(tmp_path):
     watch.join()
     early, late = (max(watch.held[int(a * len(watch.held)) : int(b * len(watch.held))]) for a, b in ((0.05, 0.25), (0.75, 1)))
     print(f"{STEPS:,} steps in {time.perf_counter() - began:.0f} s; the process held {early / 2**20:.0f} MiB early and {late / 2**20:.0f} late")
-    assert run_chunk._cache_size() == compiled and late - early < 8 << 20
+    assert run_chunk._cache_size() == compiled and late - early < 12 << 20
     assert done.completed and int(done.state.step) == START + STEPS > 2**31
     spikes = n4.io.open_spikes(tmp_path / "long" / "spikes.zarr")
     steps = np.asarray(spikes.spikes("cells").step)

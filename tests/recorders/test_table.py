@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from synthetic_run import pack
 
 from neuro4d._base import UnitError
-from neuro4d.recorders import SpikeTable, stamps, unpack_words
+from neuro4d.kernels import native_available
+from neuro4d.recorders import SpikeTable, spikes_of_words, stamps, unpack_words
 from neuro4d.recorders import _table as _events
 
 
@@ -24,9 +25,27 @@ def test_unpacking_inverts_packing(steps, n, p, number):
     np.testing.assert_array_equal(np.column_stack([row, neuron]), expected.reshape(-1, 2))
 
 
+@pytest.mark.skipif(not native_available(), reason="the extension is not installed")
+@given(st.integers(0, 40), st.integers(1, 700), st.sampled_from([0, 0.001, 0.1, 1]), st.integers(0, 2**32 - 1), st.booleans())
+def test_native_and_numpy_find_the_same_spikes(steps, n, p, number, turned):
+    rng = np.random.default_rng(number)
+    words = pack(rng.random((steps, n)) < p)
+    words = np.asfortranarray(words) if turned else words[:: 1 + number % 2]
+    start = int(rng.integers(0, n))
+    size = int(rng.integers(0, n - start + 1))
+    native = spikes_of_words(words, start, size, 2**31 - 3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_events, "native_available", lambda: False)
+        plain = spikes_of_words(words, start, size, 2**31 - 3)
+    for a, b in zip(native, plain, strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
+
+
 def test_unpacking_is_the_same_across_blocks(monkeypatch):
     dense = np.random.default_rng(1).random((50, 70)) < 0.2
     whole = unpack_words(pack(dense), 70)
+    monkeypatch.setattr(_events, "native_available", lambda: False)
     monkeypatch.setattr(_events, "_BLOCK", 7)
     monkeypatch.setattr(_events, "_EXPAND", 3)
     for a, b in zip(whole, unpack_words(pack(dense), 70), strict=True):

@@ -160,7 +160,7 @@ def test_a_full_disk_ends_the_run_and_leaves_what_was_written(model, known, tmp_
         return plain(self, first, columns)
 
     monkeypatch.setattr(_arrays.Columns, "append", full)
-    monkeypatch.setattr(_recorder, "QUEUED", 0)  # every chunk is waited for
+    monkeypatch.setattr(_recorder, "TOGETHER", 1)  # every chunk is written by itself
     with pytest.raises(OSError, match="No space left"):
         run(model, jr.key(0), 60, n4.io.SpikesToDisk(tmp_path / "a"))
     found = n4.io.open_spikes(tmp_path / "a")

@@ -2,7 +2,8 @@
 
 import concurrent.futures
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import equinox as eqx
@@ -11,25 +12,25 @@ import numpy as np
 from neuro4d._base import check_name
 from neuro4d.io.recording._recording import SpikeRecording
 from neuro4d.io.recording._writer import SpikeWriter, is_recording
-from neuro4d.recorders import AbstractProbe, AbstractRecorder, Chunk, Spikes, SpikeTable
+from neuro4d.recorders import AbstractProbe, AbstractRecorder, Chunk, Spikes, spikes_of_words
 
 Events = dict[str, tuple[np.ndarray, np.ndarray]]
 """Steps and ids by population."""
 
 _BLOCK = 1 << 20
-"""Words of bits, of all groups, that become events at once: what is asked for each costs as much as a hundred thousand words."""
+"""Words of bits, of all groups, that become events at once."""
 
 PAUSE_S = 1.0
 """Between two writes: each syncs a file for every column of every population, which takes as long for one event as for ten thousand."""
 
 QUEUED = 16 << 20
-"""Bytes of chunks that may wait for a write."""
+"""Bytes of chunks that may wait while a write is under way."""
 
 TOGETHER = 1 << 20
-"""Events from which on they are written before more are taken out of their bits: 12 bytes each."""
+"""Events from which on they are written before the pause is over: 12 bytes each."""
 
 HELD = 32 << 20
-"""Bytes for events of a block, and for what is packed, at common rates."""
+"""Bytes for events, and for what is packed, at common rates."""
 
 
 class SpillProbe(AbstractProbe):
@@ -71,35 +72,18 @@ class SpillProbe(AbstractProbe):
         self.thread.settle()
 
     def take(self, chunk):
-        self.thread.put(chunk, self._write)
+        self.thread.put(chunk, self)
 
-    def _write(self, chunks: list[Chunk]) -> None:
-        """Appends what has come since the last write, and counts it once."""
-        for begin, n_steps, words in _stretches(chunks):
-            first = self.writer.first + begin
-            self.writer.cut(first)
-            gathered, n = [], 0
-            for events in self._events(words, n_steps, first):
-                gathered.append(events)
-                n += sum(len(step) for step, _ in events.values())
-                if n >= TOGETHER:
-                    self.writer.append(_joined(gathered))
-                    gathered, n = [], 0
-            if gathered:
-                self.writer.append(_joined(gathered))
-            self.writer.done(first + n_steps)
-        self.writer.commit()
-
-    def _events(self, words: dict[str, np.ndarray], n_steps: int, begin: int) -> Iterator[Events]:
-        """Steps and ids by population, some steps at a time."""
-        stride = max(1, _BLOCK // max(1, sum(each.shape[1] for each in words.values())))
-        for row in range(0, n_steps, stride):
-            events = {}
-            for span in self.inner.spans:
-                where = {"start": span.start, "n": span.size, "population": span.name, "dt_ms": self.writer.dt_ms}
-                table = SpikeTable.from_words(words[span.group][row : row + stride], start_step=begin + row, **where)
-                events[span.name] = table.step, table.id
-            yield events
+    def events(self, chunk: Chunk) -> Iterator[tuple[int, Events]]:
+        """Steps and ids by population, some steps at a time, each with the step after the last."""
+        stride = max(1, _BLOCK // max(1, sum(words.shape[1] for words in chunk.buffer.values())))
+        begin = self.writer.first + chunk.first
+        for row in range(0, chunk.n_steps, stride):
+            end = min(row + stride, chunk.n_steps)
+            yield (
+                begin + end,
+                {span.name: spikes_of_words(np.asarray(chunk.buffer[span.group])[row:end], span.start, span.size, begin + row) for span in self.inner.spans},
+            )
 
     def end(self):
         try:
@@ -112,31 +96,53 @@ class SpillProbe(AbstractProbe):
 
     def bytes(self, n_steps, length):
         chunk, _ = self.inner.bytes(0, length)
-        return chunk, 2 * chunk + QUEUED + HELD
+        return chunk, 2 * chunk + QUEUED + HELD  # one that waits, and one whose events are taken out
 
 
-def _stretches(chunks: list[Chunk]) -> Iterator[tuple[int, int, dict[str, np.ndarray]]]:
-    """Chunks that follow each other as one: the first step, how many, and the bits by group. A run that was taken back begins another one."""
-    while chunks:
-        n = next((k for k in range(1, len(chunks)) if chunks[k].first != chunks[k - 1].first + chunks[k - 1].n_steps), len(chunks))
-        mine, chunks = chunks[:n], chunks[n:]
-        words = {group: np.concatenate([chunk.buffer[group][: chunk.n_steps] for chunk in mine]) for group in mine[0].buffer}
-        yield mine[0].first, sum(chunk.n_steps for chunk in mine), words
+class Batch:
+    """Events that wait to be written, of steps that follow each other."""
+
+    def __init__(self, probe: SpillProbe):
+        self._probe, self._writer = probe, probe.writer
+        self._held: list[Events] = []
+        self._n = 0
+        self._end: int | None = None
+
+    def add(self, chunk: Chunk) -> None:
+        """Takes the events out of their bits. A chunk that does not follow belongs to a run that was taken back."""
+        first = self._writer.first + chunk.first
+        if self._end != first:
+            self.write()
+            self._writer.cut(first)
+        for end, events in self._probe.events(chunk):
+            self._end = end
+            self._held.append(events)
+            self._n += sum(len(step) for step, _ in events.values())
+            if self._n >= TOGETHER:
+                self.write()
+
+    def write(self) -> None:
+        """Appends what is held, and counts it."""
+        if self._held and self._end is not None:
+            self._writer.append({name: (_joined(self._held, name, 0), _joined(self._held, name, 1)) for name in self._held[0]})
+            self._writer.done(self._end)
+            self._writer.commit()
+        self._held, self._n = [], 0
 
 
-def _joined(gathered: list[Events]) -> Events:
-    return {name: (np.concatenate([each[name][0] for each in gathered]), np.concatenate([each[name][1] for each in gathered])) for name in gathered[0]}
+def _joined(held: list[Events], name: str, column: int) -> np.ndarray:
+    return np.concatenate([events[name][column] for events in held])
 
 
 class Thread:
-    """Writes beside the run: what comes within a pause, or while a write is under way, is written together, and where that becomes much, the run waits. It is no
-    part of what is compiled: all are equal."""
+    """Writes beside the run: bits become events as they come, and what comes within a pause, or while a write is under way, is written together. Where more bits
+    wait than are allowed, the run does. It is no part of what is compiled: all are equal."""
 
     def __init__(self) -> None:
         self._pool = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="neuro4d-spikes")
-        self._lock, self._hurry = threading.Lock(), threading.Event()
+        self._wake = threading.Condition()
         self._waiting: list[Chunk] = []
-        self._running = False
+        self._running, self._hurry = False, False
         self._task: concurrent.futures.Future[None] | None = None
 
     def __eq__(self, other: object) -> bool:
@@ -145,41 +151,46 @@ class Thread:
     def __hash__(self) -> int:
         return hash(Thread)
 
-    def put(self, chunk: Chunk, write: Callable[[list[Chunk]], None]) -> None:
+    def put(self, chunk: Chunk, probe: SpillProbe) -> None:
         """Hands a chunk over. Raises what an earlier write has raised."""
-        bytes_waiting = self._bytes()
-        if bytes_waiting > QUEUED // 2:
-            self._hurry.set()
-        if self._task is not None and (self._task.done() or bytes_waiting > QUEUED):
+        if self._task is not None and (self._task.done() or self._bytes() > QUEUED):
             self.wait()
-        with self._lock:
+        with self._wake:
             self._waiting.append(chunk)
-            if not self._running:
-                self._running = True
-                self._hurry.clear()
-                self._task = self._pool.submit(self._drain, write)
+            if self._running:
+                self._wake.notify()
+            else:
+                self._running, self._hurry = True, False
+                self._task = self._pool.submit(self._drain, Batch(probe))
 
     def _bytes(self) -> int:
-        with self._lock:
+        with self._wake:
             return sum(words.nbytes for chunk in self._waiting for words in chunk.buffer.values())
 
-    def _drain(self, write: Callable[[list[Chunk]], None]) -> None:
+    def _drain(self, batch: Batch) -> None:
+        until = time.monotonic() + PAUSE_S
         while True:
-            with self._lock:
+            with self._wake:
+                self._wake.wait_for(lambda: bool(self._waiting) or self._hurry, max(0.0, until - time.monotonic()))
+                chunks, self._waiting = self._waiting, []
+            for chunk in chunks:
+                batch.add(chunk)
+            if time.monotonic() < until and not self._hurry:
+                continue
+            batch.write()
+            until = time.monotonic() + PAUSE_S
+            with self._wake:
                 if not self._waiting:
                     self._running = False  # not after an error: then nothing more is written, and the next `put` raises it
                     return
-            self._hurry.wait(PAUSE_S)
-            with self._lock:
-                chunks, self._waiting = self._waiting, []
-                self._hurry.clear()
-            write(chunks)
 
     def settle(self) -> None:
         """Returns when all is written, or raises what a write has raised; so will `wait`."""
         task = self._task
         if task is not None:
-            self._hurry.set()
+            with self._wake:
+                self._hurry = True
+                self._wake.notify()
             task.result()
 
     def wait(self) -> None:
@@ -201,7 +212,7 @@ class SpikesToDisk(AbstractRecorder):
     - `name`: the key in `run.records`.
 
     The record is a `SpikeRecording`, which reads what is asked for; `run.spikes("cells")` reads all spikes of a population. The folder is a zarr
-    group (version 3) with the arrays `step` and `id` for each population. A thread writes the events of each chunk of the run and then counts them in
+    group (version 3) with the arrays `step` and `id` for each population. A thread writes the events of the run and then counts them in
     a manifest, once a second, so that a kill loses the last second and what came while a write was under way; a checkpoint waits for all that came before it. `n4.io.open_spikes` opens the recording later, also while the run goes on.
 
     **Raises:** `FileExistsError` for a path that is there without `append`; `ValueError` for a recording of other populations, another time step, or one

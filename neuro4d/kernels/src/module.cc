@@ -6,6 +6,7 @@
 #include "cpu.h"
 #include "deal.h"
 #include "deliver.h"
+#include "events.h"
 #include "operands.h"
 #include "program.h"
 #include "push.h"
@@ -18,7 +19,7 @@ namespace {
 
 // To be raised, here and in _native_load.py, with every change of operands, results, attributes or numbers of an enumeration: a
 // module left over from another version is then refused instead of misunderstood.
-constexpr int64_t kAbi = 10;
+constexpr int64_t kAbi = 11;
 
 nb::capsule capsule(XLA_FFI_Error* (*handler)(XLA_FFI_CallFrame*)) {
   return nb::capsule(reinterpret_cast<void*>(handler));
@@ -99,4 +100,5 @@ NB_MODULE(_native, m) {
   m.def("manifest", &manifest, "The number of the interface, and the limits of a call.");
   neuro4d::define_tables(m);
   neuro4d::define_deal(m);
+  neuro4d::define_events(m);
 }
