@@ -28,7 +28,7 @@ from neuro4d.bench._result import median
 from neuro4d.io.checkpoint._checkpoints import WALL_S
 from neuro4d.zoo import get
 
-SIZES = {"percent": (10, 2), "duration-ms": (10_000, 100), "every-ms": (1000, 50), "repeats": (5, 1), "published-percent": (100, 1)}
+SIZES = {"percent": (10, 2), "duration-ms": (10_000, 100), "every-ms": (1000, 50), "repeats": (5, 1), "spilled-ms": (20_000, 100), "pairs": (10, 1), "published-percent": (100, 1)}
 COLUMNS = (
     Column("network", "network"),
     Column("neurons", "neurons", ",.0f"),
@@ -76,31 +76,29 @@ def rows(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
         row = {"network": name, "neurons": model.n_neurons, "synapses": model.n_synapses, "build_s": time.perf_counter() - began}
         row |= saved(model, given)
         if name in WATCHED:
-            row |= kept(model, given)
+            row |= kept(model, given) | spilled(model, given)
         print(row, file=sys.stderr, flush=True)
         yield row
 
 
 def kept(model: n4.Model, given: argparse.Namespace) -> dict[str, Any]:
-    """Runs without checkpoints, with one at the end, with many, and with spikes on the disk instead of in memory, in turns, without compiling."""
+    """Runs without checkpoints, with one at the end, and with many, in turns, without compiling."""
     start = model.init(jax.random.key(0))
-    took: dict[str, list[float]] = {"without": [], "last": [], "many": [], "spilled": []}
+    took: dict[str, list[float]] = {"without": [], "last": [], "many": []}
     counts = dict.fromkeys(took, 0)
     with tempfile.TemporaryDirectory() as folder:
         for number in range(given.repeats + 1):
-            for how, every in (("without", None), ("last", given.duration_ms), ("many", given.every_ms), ("spilled", None)):
+            for how, every in (("without", None), ("last", given.duration_ms), ("many", given.every_ms)):
                 path = Path(folder) / "run"
                 keeper = None if every is None else n4.io.Checkpoints(path, every=every * u.ms, keep=10**6)
-                record = n4.io.SpikesToDisk(Path(folder) / f"{number}.zarr") if how == "spilled" else n4.Spikes()
                 began = time.perf_counter()
-                run = n4.simulate(model, start, given.duration_ms * u.ms, record, progress=False, checkpoint=keeper)
+                run = n4.simulate(model, start, given.duration_ms * u.ms, progress=False, checkpoint=keeper)
                 if number:  # the first compiles
                     took[how].append(time.perf_counter() - began - run.compile_s)
                 if keeper is not None:
                     counts[how] = len(list((path / "checkpoints").iterdir()))
                     shutil.rmtree(path)
     pairs = list(zip(took["without"], took["last"], took["many"], strict=True))
-    spilled = [on_disk / without for on_disk, without in zip(took["spilled"], took["without"], strict=True)]
     return {
         "run_s": median(took["without"]),
         "kept_s": median(took["many"]),
@@ -108,9 +106,28 @@ def kept(model: n4.Model, given: argparse.Namespace) -> dict[str, Any]:
         "begin_s": median([last - without for without, last, _ in pairs]),
         "each_ms": 1e3 * median([many - last for _, last, many in pairs]) / max(1, counts["many"] - counts["last"]),
         "checkpoints": counts["many"],
-        "spill": 100 * (median(spilled) - 1),
         "seconds": took,
     }
+
+
+def spilled(model: n4.Model, given: argparse.Namespace) -> dict[str, Any]:
+    """Runs with spikes in memory and on the disk, in pairs of which every second one is turned round, without compiling. All spikes are the same."""
+    start, duration = model.init(jax.random.key(0)), given.spilled_ms * u.ms
+    took: dict[str, list[float]] = {"memory": [], "disk": []}
+    for number in range(given.pairs + 1):
+        counts = set()
+        for how in ("memory", "disk")[:: 1 if number % 2 else -1]:
+            with tempfile.TemporaryDirectory() as folder:
+                record = n4.Spikes() if how == "memory" else n4.io.SpikesToDisk(Path(folder) / "spikes.zarr")
+                began = time.perf_counter()
+                run = n4.simulate(model, start, duration, record, progress=False)
+                if number:  # the first compiles
+                    took[how].append(time.perf_counter() - began - run.compile_s)
+                counts.add(tuple(len(run.spikes(name)) for name in model.populations))
+        if len(counts) != 1:
+            raise SystemExit(f"other spikes on the disk than in memory: {counts}")
+    ratios = [disk / memory for disk, memory in zip(took["disk"], took["memory"], strict=True)]
+    return {"spill": 100 * (median(ratios) - 1), "spill_seconds": took}
 
 
 def saved(model: n4.Model, given: argparse.Namespace) -> dict[str, Any]:

@@ -83,7 +83,8 @@ TEXTS = {
     "the same network without events.",
     "checkpoints": "Runs of 10 s of biological time without checkpoints, with one at the end, and with one each second, in turns: what is paid once, and what each takes. By default "
     "there is one in five minutes. `synapses that learn` has their weights in each. `save` and `restore` are `n4.save` and `n4.restore` into and from an empty folder, "
-    "when all is on the disk; the model is built before. A save of the microcircuit as published is bound by the disk.",
+    "when all is on the disk; the model is built before. A save of the microcircuit as published is bound by the disk. `spikes on disk`: what runs of 20 s with "
+    "`n4.io.SpikesToDisk` take longer than with `n4.Spikes`, median of ten pairs.",
     "storage": "A model and a state, written by `n4.io.save_json` and `n4.io.save_hdf5` and read back in turns; 10 synapses for each neuron, each with its own weight. Reading "
     "builds the model, which takes the same time for both. Ratios are those to HDF5 with gzip at level 4, the default.",
     "diehl_cook": "The network of Diehl and Cook with 100 excitatory neurons, which learn by spike timing and see no label while they do. The time is that of the whole call, compilation included.",

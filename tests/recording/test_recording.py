@@ -333,6 +333,7 @@ def test_killed_while_appending(tmp_path, trials):
             writer = SpikeWriter(path, (("cells/../x", 40),), 0.1, append=True)
             writer.begin(found.n_steps)  # the lock has gone with the process
             writer.close()
+            assert not list(path.rglob("*.__lock")), "what it had begun to write is gone"
         server.stdin.close()
 
 

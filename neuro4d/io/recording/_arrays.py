@@ -33,7 +33,10 @@ class Columns:
     def create(self, attributes: dict[str, Any], room: int) -> None:
         """Makes the arrays, or finds them, with room for so many events. What lies beyond the events that count stays, unseen."""
         for name, dtype in COLUMNS:
-            spec = _spec(self._folder / str(self._number) / name, dtype, room)
+            place = self._folder / str(self._number) / name
+            for left in place.rglob("*.__lock"):  # what a writer that was killed had not given its name yet
+                left.unlink()
+            spec = _spec(place, dtype, room)
             self._held[name] = _opened(spec | {"create": True, "open": True, "delete_existing": False}, self._context, room)
         group = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
         write_group(self._folder / str(self._number), group)
@@ -44,7 +47,7 @@ class Columns:
         n = len(columns["step"])
         if first + n > self._room:
             self.resize(-(-(first + n) // CHUNK) * CHUNK)  # in whole chunks, so that it is rarely done
-        return [self._held[name][first : first + n].write(columns[name].astype(dtype)) for name, dtype in COLUMNS] if n else []
+        return [self._held[name][first : first + n].write(columns[name].astype(dtype, copy=False)) for name, dtype in COLUMNS] if n else []
 
     def resize(self, room: int) -> None:
         """Makes room, or gives it back."""
@@ -97,8 +100,9 @@ def _opened(spec: dict[str, Any], context: Any, room: int) -> Any:
 
 
 def context() -> Any:
-    """How tensorstore works for a recording: nothing is cached, what is written is on the disk, and the cores are left to the simulation."""
-    cores = {"data_copy_concurrency": {"limit": 1}, "file_io_concurrency": {"limit": 8}}
+    """How tensorstore works for a recording: nothing is cached, what is written is on the disk, and the cores are left to the simulation. The folder is locked as a
+    whole; a lock for each file would take as much of a core as all else."""
+    cores = {"data_copy_concurrency": {"limit": 1}, "file_io_concurrency": {"limit": 8}, "file_io_locking": {"mode": "none"}}
     return importlib.import_module("tensorstore").Context({"cache_pool": {"total_bytes_limit": 0}, "file_io_sync": True, **cores})
 
 
