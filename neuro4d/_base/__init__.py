@@ -29,6 +29,9 @@ from neuro4d._base._fixed_point import to_integer as to_integer
 from neuro4d._base._fixed_point import wrapped as wrapped
 from neuro4d._base._grid import per_second as per_second
 from neuro4d._base._grid import steps_of as steps_of
+from neuro4d._base._heard import LISTENERS as LISTENERS
+from neuro4d._base._heard import AbstractListener as AbstractListener
+from neuro4d._base._heard import heard as heard
 from neuro4d._base._html import PALETTE as PALETTE
 from neuro4d._base._html import card as card
 from neuro4d._base._html import html_table as html_table

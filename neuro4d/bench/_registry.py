@@ -5,7 +5,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
-from neuro4d._base import lookup, machine, now, versions
+from neuro4d._base import heard, lookup, machine, now, versions
 from neuro4d.bench._compare import compare
 from neuro4d.bench._ladder import ladder
 from neuro4d.bench._models import models
@@ -69,5 +69,4 @@ def run_benchmark(name: str, *, peers: tuple[str, ...] = (), quick: bool = False
     device = accelerator()
     about = machine() | {"accelerator": None if device is None else device["device"]}
     date = now()
-    rows, checks, columns, notes = chosen.run(peers, quick, full)
-    return Report(name, command, date, quick, about, versions(), rows, checks, columns, notes)
+    return heard("benchmark", lambda: Report(name, command, date, quick, about, versions(), *chosen.run(peers, quick, full)))

@@ -21,6 +21,7 @@ from neuro4d.runs._facts import differences, facts_of, spike_sum
 from neuro4d.runs._row import KINDS, STATUSES, Content, RunRow, check_run_name, content_of, file_sum, this_process
 from neuro4d.runs._rows import Rows, check_where, known, matches
 from neuro4d.runs._store import Store
+from neuro4d.runs._watch import Watcher, watching
 
 
 class RunDB:
@@ -239,6 +240,24 @@ class RunDB:
             files_of_it = kept.files + more.files
             kept = msgspec.structs.replace(kept, metrics=kept.metrics | more.metrics, files=files_of_it, ended=more.ended, process=None)
             self._rows.replace(row, said, kept)
+
+    @contextlib.contextmanager
+    def watch(self, name: str | None = None, *, parameters: Mapping[str, Any] | None = None, note: str = "") -> Iterator[None]:
+        """Rows for all that is run inside: `n4.simulate`, `batch`, `sweep`, `train.tune`, `train.fit`, benchmarks, and the ways in which they end. What these run
+        themselves is a part of them. A row that cannot be written is a `RuntimeWarning`: the result is kept. Other threads are not watched.
+
+        **Arguments:** as for `record`.
+
+        !!! Example
+
+            >>> model = n4.Network(n4.Population("cells", 2, n4.PoissonNeuron(rate=9*u.Hz))).build(dt=0.1*u.ms, seed=0)
+            >>> with n4.RunDB("watched.db") as db, db.watch("two cells"):
+            ...     run = n4.simulate(model, jr.key(0), 100*u.ms)
+            ...     [(row.kind, row.status) for row in db.runs()]
+            [('run', 'finished')]
+        """
+        with watching(Watcher(self, name, {"parameters": parameters, "note": note})):
+            yield
 
     def runs(
         self,

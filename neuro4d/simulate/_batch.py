@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from neuro4d._base import heard
 from neuro4d.model import Model, State, periods, set_value
 from neuro4d.recorders import AbstractRecorder, Spikes
 from neuro4d.results import Run
@@ -69,7 +70,14 @@ def batch(
     given = check_series(models[0], inputs, before + n_steps)
     length = chunk_length(chunk, models[0].n_neurons * lanes, probes[0], n_steps, False, given, learns(models[0]))
     check_memory(state, probes[0], n_steps, length, lanes)
-    options, dt, compile_s, completed, found = Options(length, progress, search=throw), models[0].dt_ms, 0.0, True, None
+    options = Options(length, progress, search=throw)
+    return heard("sweep", lambda: _side_by_side(models, probes, state, given, (before, n_steps), options))
+
+
+def _side_by_side(models: list[Model], probes: list[Probes], state: State, given: dict[str, Any], steps: tuple[int, int], options: Options) -> list[Run]:
+    """The steps that are discarded, and those of the runs."""
+    (before, n_steps), lanes, length = steps, state.step.shape[0], options.chunk
+    dt, compile_s, completed, found = models[0].dt_ms, 0.0, True, None
     if before:
         warm = run_chunks(_caller(models, [{}], length, state), {}, state, cut(given, slice(before)), before, dt, options, lanes)
         state, compile_s, completed, found = warm.state, warm.compile_s, warm.completed, warm.found

@@ -79,7 +79,7 @@ def run_rows(
     if n_chunks > chunks_between(state, length, n_neurons * lanes):
         rows.append(MemoryRow("last good state", both, one))
     if not any(isinstance(probe, SpikeProbe) for probe in probes.values()):  # which keeps the very rows
-        rows.append(MemoryRow("spikes of a chunk", (RUN,), lanes * length * 4 * sum(-(-span.size // 32) for span in state.spans)))
+        rows.append(MemoryRow("spikes of a chunk", both, lanes * length * 4 * sum(-(-span.size // 32) for span in state.spans)))
     for name, values in (inputs or {}).items():
         rows.append(MemoryRow(f"input {name!r}", both, values.nbytes + 2 * length * values[:1].nbytes))
     for name, probe in probes.items():

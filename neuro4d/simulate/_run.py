@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from neuro4d._base import heard
 from neuro4d.model import Model, State, prepare
 from neuro4d.recorders import AbstractRecorder, Spikes
 from neuro4d.results import Run
@@ -81,7 +82,13 @@ def simulate(
     length = chunk_length(chunk, model.n_neurons, probes, n_steps, on_chunk is not None or between is not None, given, learns(model))
     check_memory(start, probes, n_steps, length, 1, saves=checkpoint is not None)
     plan = RunPlan(model, start, n_steps, before, length, chunk is not None, record, probes, given, between is not None)
-    run, found = _kept(plan, Options(length, progress, log_every, search=throw), on_chunk, between, checkpoint)
+    options = Options(length, progress, log_every, search=throw)
+    return heard("run", lambda: _whole(plan, options, on_chunk, between, checkpoint))
+
+
+def _whole(plan: RunPlan, options: Options, on_chunk: Any, between: Any, keeper: AbstractKeeper | None) -> Run:
+    """The run, or what went wrong in it."""
+    run, found = _kept(plan, options, on_chunk, between, keeper)
     return without_fault([run.model], found, [run])[0]
 
 

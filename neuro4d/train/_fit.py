@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 
-from neuro4d._base import AbstractLog, AbstractLogs, NoLog, check_count, log_of, progress_bar, watched
+from neuro4d._base import AbstractLog, AbstractLogs, NoLog, check_count, heard, log_of, progress_bar, watched
 from neuro4d.train._bounds import Bounds
 from neuro4d.train._fit_feed import Feed, epoch_order
 from neuro4d.train._fit_result import Epoch, FitResult, Resume
@@ -118,7 +118,7 @@ class _Run:
             raise TypeError("fit: give `checkpoint` or `resume`: a folder of checkpoints says what to go on from.")
         log = log_of(checkpoint, "fit")
         try:
-            return self.go(task, patience, progress, resume, log)
+            return heard("fit", lambda: self.go(task, patience, progress, resume, log))
         finally:
             log.close()
 

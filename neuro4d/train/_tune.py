@@ -8,7 +8,7 @@ import brainunit as u
 import jax
 import numpy as np
 
-from neuro4d._base import AbstractLogs, check_count, log_of
+from neuro4d._base import AbstractLogs, check_count, heard, log_of
 from neuro4d.model import Model
 from neuro4d.train._estimate import AbstractGradient
 from neuro4d.train._kept import Tape, digest, key_text, said
@@ -79,7 +79,7 @@ def tune(
     wanted = read_targets(model, targets, tolerance, duration, discard, "tune")
     effort = Effort(check_count(trials, "tune: trials", low=2), check_count(max_updates, "tune: max_updates"), confidence)
     search = Search(model, levers(model, where, bounds), wanted, jax.random.key(0) if key is None else key, effort)
-    return _kept(search, gradient, progress, checkpoint)
+    return heard("tune", lambda: _kept(search, gradient, progress, checkpoint))
 
 
 def _kept(search: Search, gradient: AbstractGradient | None, progress: bool | None, checkpoint: AbstractLogs | None) -> Tuned:

@@ -25,6 +25,19 @@ def network(n, k, **values):
     return n4.Network(cells, n4.Projection("e", cells, cells, "exc", n4.FixedOutDegree(k), **{"weight": 1 * u.pA, "delay": 1 * u.ms} | values))
 
 
+def many():
+    """Neurons without synapses, that fire some ten times a second."""
+    cells = n4.Population("cells", 400_000, lif(), {"exc": n4.ExpCurrent(tau=2 * u.ms)}, v0=n4.Uniform(-60 * u.mV, -50 * u.mV))
+    return n4.Network(cells, n4.Poisson("noise", cells, "exc", rate=2000 * u.Hz, weight=40 * u.pA), n4.Clamp("drive", cells, 200 * u.pA))
+
+
+RECORDS = {
+    "spikes": lambda folder: n4.Spikes(),
+    "spikes on the disk": lambda folder: n4.io.SpikesToDisk(f"{folder}/spikes.zarr"),
+    "binned counts": lambda folder: n4.Counts(every=1 * u.ms),
+    "a window": lambda folder: n4.Window(length=300 * u.ms),
+}
+
 CASES = {
     "warm": lambda: network(100, 10),
     "one weight": lambda: network(100_000, 5000),

@@ -12,6 +12,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 from core.networks import lif
+from faults.measured import RECORDS
 from layer_rules import ROOT
 
 import neuro4d as n4
@@ -150,7 +151,7 @@ def test_a_run_that_does_not_fit_says_what_to_do():
     one, lanes = (sum(row.bytes for row in n4.run_memory(model, 1 * u.second, lanes=n).rows if "program" not in row.what) for n in (1, 8))
     assert 7.9 < lanes / one <= 8
     with pytest.raises(n4.MemoryBudgetError, match=r"this run needs about \d+ bytes .*record 'cells\.v' .*GiB.*every=.*Counts.*SpikesToDisk"):
-        n4.simulate(model, jr.key(0), 1e6 * u.ms, n4.Trace("cells", "v"))
+        n4.simulate(model, jr.key(0), 3e6 * u.ms, n4.Trace("cells", "v"))
 
 
 def test_what_a_file_announces_is_weighed():
@@ -183,14 +184,44 @@ print(json.dumps([memory.peak, built, run.peak - run.rows[1].bytes, peak() - bef
 """
 
 
+RECORDING = """
+import json, sys, tempfile
+import brainunit as u, jax, jax.random as jr, neuro4d as n4
+from faults.measured import CASES, RECORDS, many, peak, start
+n4.simulate(CASES["warm"]().build(dt=0.1*u.ms), jr.key(0), 1*u.ms)
+model = many().build(dt=0.1*u.ms)
+state = jax.block_until_ready(model.init(jr.key(0)))
+with tempfile.TemporaryDirectory() as folder:
+    record = RECORDS[sys.argv[1]](folder)
+    before = start()
+    run = n4.run_memory(model, 600*u.ms, record)
+    n4.simulate(model, state, 600*u.ms, record, progress=False)
+    print(json.dumps([run.peak - run.rows[1].bytes, peak() - before]))
+"""
+
+
+def child(program, *arguments):
+    """What a process of its own prints last."""
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=900, env=os.environ | {"PYTHONPATH": path})
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 @pytest.mark.full
 @pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="the system does not say how much a process has held at most")
 @pytest.mark.parametrize("name", ["one weight", "a weight per edge", "a delay per edge", "learns"])
 def test_peak_of_a_process(name):
     """Gigabytes, in a process of its own: how much more it holds at most, beside what a compiled program takes."""
-    path = os.pathsep.join([str(ROOT), str(ROOT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])])
-    done = subprocess.run([sys.executable, "-c", CHILD, name], capture_output=True, text=True, timeout=900, env=os.environ | {"PYTHONPATH": path})
-    assert done.returncode == 0, done.stderr[-2000:]
-    network, built, run, ran = json.loads(done.stdout.splitlines()[-1])
+    network, built, run, ran = child(CHILD, name)
     assert 1.0 <= network / built <= 1.15, (network, built)
     assert 1.0 <= run / ran <= 1.15, (run, ran)
+
+
+@pytest.mark.full
+@pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="the system does not say how much a process has held at most")
+@pytest.mark.parametrize("name", RECORDS)
+def test_peak_of_a_record(name):
+    """400,000 neurons and nothing between them: what is held is the record, and what it is made from."""
+    run, ran = child(RECORDING, name)
+    assert 0.97 <= run / ran <= 1.15, (run, ran)

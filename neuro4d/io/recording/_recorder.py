@@ -29,8 +29,8 @@ QUEUED = 16 << 20
 TOGETHER = 1 << 20
 """Events from which on they are written before the pause is over: 12 bytes each."""
 
-HELD = 32 << 20
-"""Bytes for events, and for what is packed, at common rates."""
+HELD = 44 << 20
+"""Bytes for events, twice while they are joined, and for what is packed, as measured."""
 
 
 class SpillProbe(AbstractProbe):
@@ -96,7 +96,7 @@ class SpillProbe(AbstractProbe):
 
     def bytes(self, n_steps, length):
         chunk, _ = self.inner.bytes(0, length)
-        return chunk, 2 * chunk + QUEUED + HELD  # one that waits, and one whose events are taken out
+        return chunk, max(chunk + chunk // 2, QUEUED) + HELD  # one that waits while events are taken out of another, or many small ones
 
 
 class Batch:
