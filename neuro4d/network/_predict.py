@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from neuro4d._base import AbstractValue, Constant, MemoryRow, MemoryTable, field_units, n_cores, tree_bytes
-from neuro4d.connect import AllToAll, EdgeList, FixedInDegree, FixedOutDegree, FixedProb, FixedTotalNumber, Modular, OneToOne
+from neuro4d.connect import AllToAll, DistanceDecay, EdgeList, FixedInDegree, FixedOutDegree, FixedProb, FixedTotalNumber, Modular, OneToOne
 from neuro4d.model import Layout, Model, StimulusSpan, by_targets, with_leaves
 from neuro4d.network._delays import distinct_delays
 from neuro4d.network._gap import GapJunctions, gap_bytes
@@ -32,6 +32,7 @@ ROWS: Mapping[type, tuple[float, float]] = MappingProxyType(
         FixedInDegree: (4.0, 8.6),
         FixedTotalNumber: (4.0, 12.6),
         EdgeList: (12.0, 20.1),
+        DistanceDecay: (4.0, 36.0),
     }
 )
 """Bytes of an edge that a rule holds until the edges are sorted, and those that it holds at most while it draws; (4, 45) for all others."""

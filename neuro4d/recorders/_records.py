@@ -115,6 +115,10 @@ class AbstractSpikeSource(abc.ABC):
     def spikes(self, population: str) -> Any:
         """The spikes of a population as a `SpikeTable`."""
 
+    def pieces(self, population: str) -> Iterator[Any]:
+        """The same one part after the other, for what is larger than memory."""
+        yield self.spikes(population)
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class CountRecord:

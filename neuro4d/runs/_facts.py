@@ -1,7 +1,8 @@
 """What results say of themselves: facts for a row, read from what every result shows."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
@@ -9,7 +10,7 @@ import numpy as np
 
 from neuro4d._base import peak_resident_gb
 from neuro4d.kernels import native_status
-from neuro4d.recorders import CountRecord, SpikeRecord
+from neuro4d.recorders import AbstractSpikeSource, CountRecord, SpikeRecord
 from neuro4d.results import Run
 from neuro4d.runs._again import again_of
 from neuro4d.runs._row import SpikeSum
@@ -132,19 +133,24 @@ def spike_sum(run: Run, only: Sequence[str] | None = None) -> tuple[SpikeSum, tu
 
 
 def _whole_spikes(record: Any, name: str) -> bool:
-    return type(record) is SpikeRecord and name in record.populations
+    return (type(record) is SpikeRecord or isinstance(record, AbstractSpikeSource)) and name in record.populations
 
 
 def _whole_counts(record: Any, name: str) -> bool:
     return isinstance(record, CountRecord) and record.every is None and name in record.counts
 
 
-def _events(run: Run, name: str) -> tuple[str, tuple[np.ndarray, ...], int]:
-    table = run.spikes(name)
-    return f"{table.n} {table.start_step} {table.n_steps} {len(table.step)}", (table.step, table.id), len(table.step)
+def _events(run: Run, name: str) -> tuple[str, Iterable[np.ndarray], int]:
+    here = [record for record in run.records.values() if _whole_spikes(record, name)]
+    if any(isinstance(record, SpikeRecord) for record in here):
+        table = run.spikes(name)
+        return f"{table.n} {table.start_step} {table.n_steps} {len(table.step)}", (table.step, table.id), len(table.step)
+    size, n = next(span.size for span in run.state.spans if span.name == name), sum(len(piece) for piece in here[0].pieces(name))
+    columns = itertools.chain((piece.step for piece in here[0].pieces(name)), (piece.id for piece in here[0].pieces(name)))
+    return f"{size} {run.start_step} {run.n_steps} {n}", columns, n
 
 
-def _counts(run: Run, name: str) -> tuple[str, tuple[np.ndarray, ...], int]:
+def _counts(run: Run, name: str) -> tuple[str, Iterable[np.ndarray], int]:
     counts = np.asarray(run.counts(name))
     return f"{len(counts)} {run.start_step} {run.n_steps}", (counts,), int(counts.sum())
 

@@ -87,6 +87,14 @@ def test_the_sum_of_spikes_says_which_neuron_and_when(run):
     assert only.total == len(run.spikes("cells")) and only.sha256 != noted.sha256
 
 
+def test_spikes_on_the_disk_have_the_sum_of_those_in_memory(run, model, db, tmp_path, monkeypatch):
+    pieces = n4.io.SpikeRecording.pieces
+    monkeypatch.setattr(n4.io.SpikeRecording, "pieces", lambda self, population: pieces(self, population, 3))
+    on_disk = n4.simulate(model, jr.key(5), 100 * u.ms, n4.io.SpikesToDisk(tmp_path / "s.zarr"), discard=20 * u.ms, progress=False)
+    assert spike_sum(on_disk) == spike_sum(run)
+    assert db.get(db.record(on_disk)).spikes.total > 20 and db.replay(1).same_spikes
+
+
 def test_a_sweep_becomes_a_row_for_each_value(sweep, db):
     numbers = db.record(sweep, "thresholds", parameters={"who": "me"})
     rows = [db.get(number) for number in numbers]

@@ -6,9 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import brainunit as u
-
-from neuro4d._base import attach
 from neuro4d.io.checkpoint._described import FOLDER, read_about
 from neuro4d.io.checkpoint._folder import absolute, card
 from neuro4d.io.checkpoint._moments import MODELS, RECORDS, RUN, STATE
@@ -59,7 +56,7 @@ def _about(where: Path) -> Iterator[Finding]:
     yield Finding(folder, f"{len(sizes)} population{'s' * (len(sizes) != 1)}, {sum(sizes.values()):,} neurons, {synapses:,} synapses; {described}")
     if about.run:
         steps, dt = about.run["discarded"] + about.run["n_steps"], about.identity["dt_ms"]
-        yield Finding(where, f"a run of {steps:,} steps, {attach(steps * dt, u.ms)}")
+        yield Finding(where, f"a run of {steps:,} steps, {steps * dt:g} ms")
 
 
 def _parts(where: Path, kind: str) -> Iterator[Finding]:
