@@ -51,7 +51,7 @@ def test_what_somebody_else_has_written(old, place, change, text):
 def test_the_doctor(old, tmp_path, capsys):
     assert main(["doctor", str(old)]) == 0
     said = capsys.readouterr().out
-    for text in ("1 population, 3 neurons, 3 synapses; described", "a run of 600 steps, 60. ms", "1 segment of records", "checkpoint of step 200", "none damaged"):
+    for text in ("1 population, 3 neurons, 3 synapses; described", "a run of 600 steps, 60 ms", "1 segment of records", "checkpoint of step 200", "none damaged"):
         assert text in said
     manifest = old / "checkpoints" / "200" / "manifest.json"
     manifest.write_bytes(manifest.read_bytes().replace(b'"uint32"', b'"uint64"'))
