@@ -10,9 +10,7 @@ from typing import Any
 from neuro4d.cli._quantity import UserError
 from neuro4d.model import Model
 from neuro4d.results import Run
-from neuro4d.runs import RunDB
-
-LONGEST_ERROR = 2000
+from neuro4d.runs import RunDB, how_it_failed
 
 
 @dataclasses.dataclass
@@ -54,11 +52,9 @@ def noted(path: str | None, name: str, parameters: Mapping[str, Any], seed: int,
             note.number = db.start(name, parameters=parameters, seed=seed, model=model)
     try:
         yield note
-    except KeyboardInterrupt:
-        note.end(status="interrupted")
-        raise
     except BaseException as error:
-        note.end(status="failed", metrics={"error": f"{type(error).__name__}: {error}"[:LONGEST_ERROR]})
+        status, metrics = how_it_failed(error)
+        note.end(status=status, metrics=metrics)
         raise
     note.end()
 

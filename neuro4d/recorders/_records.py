@@ -115,6 +115,10 @@ class AbstractSpikeSource(abc.ABC):
     def spikes(self, population: str) -> Any:
         """The spikes of a population as a `SpikeTable`."""
 
+    def n_spikes(self, population: str) -> int:
+        """How many spikes a population has."""
+        return len(self.spikes(population))
+
     def pieces(self, population: str) -> Iterator[Any]:
         """The same one part after the other, for what is larger than memory."""
         yield self.spikes(population)

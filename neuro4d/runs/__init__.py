@@ -10,3 +10,4 @@ from neuro4d.runs._knowledge import KnowledgeBase as KnowledgeBase
 from neuro4d.runs._row import FileSum as FileSum
 from neuro4d.runs._row import RunRow as RunRow
 from neuro4d.runs._row import SpikeSum as SpikeSum
+from neuro4d.runs._watch import how_it_failed as how_it_failed

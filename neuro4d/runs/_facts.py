@@ -145,7 +145,7 @@ def _events(run: Run, name: str) -> tuple[str, Iterable[np.ndarray], int]:
     if any(isinstance(record, SpikeRecord) for record in here):
         table = run.spikes(name)
         return f"{table.n} {table.start_step} {table.n_steps} {len(table.step)}", (table.step, table.id), len(table.step)
-    size, n = next(span.size for span in run.state.spans if span.name == name), sum(len(piece) for piece in here[0].pieces(name))
+    size, n = next(span.size for span in run.state.spans if span.name == name), here[0].n_spikes(name)
     columns = itertools.chain((piece.step for piece in here[0].pieces(name)), (piece.id for piece in here[0].pieces(name)))
     return f"{size} {run.start_step} {run.n_steps} {n}", columns, n
 

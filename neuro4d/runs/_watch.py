@@ -7,10 +7,17 @@ from typing import Any, NamedTuple
 
 from neuro4d._base import LISTENERS, AbstractListener
 
-LONGEST_ERROR = 2000
+_LONGEST_ERROR = 2000
 
 BEGUN = frozenset({"run", "tune", "fit"})
 """Kinds with one row, which is there from the beginning. Rows of a sweep are as many as its runs, and a benchmark gives its own name."""
+
+
+def how_it_failed(error: BaseException) -> tuple[str, dict[str, str]]:
+    """The status of a row of what has raised, and what is noted as its metrics."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", {}
+    return "failed", {"error": f"{type(error).__name__}: {error}"[:_LONGEST_ERROR]}
 
 
 class Call(NamedTuple):
@@ -36,8 +43,7 @@ class Watcher(AbstractListener):
             self._written(lambda: self._db.finish(call.number, result))
 
     def failed(self, call, error):
-        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        metrics = {"error": f"{type(error).__name__}: {error}"[:LONGEST_ERROR]}
+        status, metrics = how_it_failed(error)
         if call.number is None:
             self._written(lambda: self._db.add(call.kind, self._name or call.kind, status=status, metrics=metrics, **self._said))
         else:
@@ -46,7 +52,7 @@ class Watcher(AbstractListener):
     def _written(self, write: Callable[[], Any]) -> None:
         try:
             write()
-        except (OSError, ValueError, TypeError) as error:  # the result is worth more than its row
+        except Exception as error:  # whatever it is, the result is worth more than its row
             warnings.warn(f"{self._db.path} has no row of what has just ended: {error}", RuntimeWarning, stacklevel=4)
 
 

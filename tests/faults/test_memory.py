@@ -222,6 +222,6 @@ def test_peak_of_a_process(name):
 @pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="the system does not say how much a process has held at most")
 @pytest.mark.parametrize("name", RECORDS)
 def test_peak_of_a_record(name):
-    """400,000 neurons and nothing between them: what is held is the record, and what it is made from."""
+    """400,000 neurons and nothing between them: what is held is the record, and what it is made from. A process differs from the next by some megabytes."""
     run, ran = child(RECORDING, name)
     assert 0.97 <= run / ran <= 1.15, (run, ran)
